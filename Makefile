@@ -1,0 +1,81 @@
+# One command per intent, the same here and in .ci/run. Each makes $(VENV) when it is missing.
+#   make demo     a photo, a click, the right mask: overlays under demo-output/
+#   make serve    the server on localhost:50051
+#   make test     the suite            (make test ARGS="-m slow" or ARGS=tests/wire)
+#   make lint types arch               ruff, mypy, import contracts
+#   make fmt      format and fix
+#   make proto    regenerate the committed stubs (proto-check: fail when they are stale)
+#   make bench    the ratio tables
+
+PYTHON ?= python3
+VENV ?= .venv
+# One torch for everybody's tests, because export follows its version closely; `make setup TORCH=torch` takes any.
+TORCH ?= torch==2.13.0
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SERVE := $(VENV)/.installed-serve
+ALL := $(VENV)/.installed-all
+PROTO := $(VENV)/proto
+
+.PHONY: setup demo serve test lint types arch proto proto-check bench fmt clean
+.DEFAULT_GOAL := test
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# Running the product needs no torch: seconds to install, not minutes.
+$(SERVE): pyproject.toml | $(BIN)/python
+	@echo "installing what serving needs into $(VENV) …"
+	$(PIP) install --editable '.[serve]'
+	@touch $@
+
+$(ALL): pyproject.toml | $(BIN)/python
+	@echo "installing everything (with torch: a few minutes) into $(VENV) …"
+	$(PIP) install '$(TORCH)' --editable '.[serve,model,test,dev]'
+	@touch $(SERVE) $@
+
+setup: $(ALL)
+
+demo: $(SERVE)
+	$(BIN)/python examples/demo.py --out demo-output $(ARGS)
+
+serve: $(SERVE)
+	$(BIN)/seem serve $(ARGS)
+
+test: $(ALL)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(ALL)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+fmt: $(ALL)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(ALL)
+	$(BIN)/mypy -p seem_wire -p seem_server -p seem_client -p seem_model
+
+arch: $(ALL)
+	$(BIN)/lint-imports
+
+bench: $(SERVE)
+	$(BIN)/seem bench $(ARGS)
+
+# The compiler lives in an environment of its own: stubs must come from an old generator to load under the old protobuf
+# of client hosts, and that generator's protobuf is too old for onnx.
+$(PROTO)/.installed: protos/generate.sh | $(BIN)/python
+	$(PYTHON) -m venv $(PROTO)
+	$(PROTO)/bin/python -m pip --disable-pip-version-check --quiet install grpcio-tools==1.71.2 mypy-protobuf==3.6.0 'setuptools<81'
+	@touch $@
+
+proto: $(PROTO)/.installed
+	protos/generate.sh $(PROTO)/bin
+
+proto-check: $(PROTO)/.installed
+	protos/generate.sh $(PROTO)/bin --check
+
+clean:
+	rm -rf $(VENV) dist build demo-output .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
