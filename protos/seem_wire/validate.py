@@ -1,0 +1,114 @@
+"""Whether what was said about an object makes sense, alone and in an image of a known size.
+
+Both sides ask: the client before it sends, the server because it trusts no client.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from seem_wire.errors import (
+    BoxWithoutArea,
+    CoordinateNotFinite,
+    InvalidValue,
+    MaskEmpty,
+    MaskSizeMismatch,
+    PointOutsideImage,
+    PromptEmpty,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt
+
+
+def check_prompt(prompt: ObjectPrompt) -> None:
+    """Checks what can be checked without an image.
+
+    Raises:
+        CoordinateNotFinite: A coordinate is NaN or infinite.
+        BoxWithoutArea: A box's corners are equal in x or y, or swapped.
+        MaskEmpty: The mask marks nothing.
+        PromptEmpty: A text is blank, or a scribble has no vertex.
+        InvalidValue: A text is no Unicode text.
+    """
+    for x, y in _vertices(prompt):
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise CoordinateNotFinite(f"A point lies at ({x}, {y}).")
+    if prompt.box is not None:
+        check_box(prompt.box)
+    if prompt.mask is not None:
+        check_mask(prompt.mask)
+    if prompt.text is not None:
+        check_text(prompt.text)
+        if not prompt.text.strip():
+            raise PromptEmpty("A text prompt is blank.")
+    if not all(scribble.points for scribble in prompt.scribbles):
+        raise PromptEmpty("A scribble has no points.")
+
+
+def check_fits(prompt: ObjectPrompt, size: tuple[int, int]) -> None:
+    """Checks a prompt that passed `check_prompt` against an image of (height, width) pixels.
+
+    A box may reach over the image's edge, as boxes drawn by hand do; it must meet the image.
+
+    Raises:
+        PointOutsideImage: A click or a scribble's vertex lies outside the image.
+        BoxWithoutArea: No part of the box lies inside the image.
+        MaskSizeMismatch: The mask is not of the image's size.
+    """
+    height, width = size
+    for x, y in _vertices(prompt):
+        if not (0 <= x <= width and 0 <= y <= height):
+            raise PointOutsideImage(
+                f"The point ({x:g}, {y:g}) lies outside the image of {width} x {height} pixels."
+            )
+    box = prompt.box
+    if box and not (box.x0 < width and box.y0 < height and box.x1 > 0 and box.y1 > 0):
+        raise BoxWithoutArea(
+            f"The box {_corners(box)} lies outside the image of {width} x {height} pixels."
+        )
+    if prompt.mask is not None:
+        check_mask_size(prompt.mask, size)
+
+
+def check_mask_size(prompt: MaskPrompt, size: tuple[int, int]) -> None:
+    """Raises MaskSizeMismatch where a mask is not of an image's (height, width)."""
+    if prompt.mask.shape != size:
+        given, wanted = (" x ".join(map(str, shape)) for shape in (prompt.mask.shape, size))
+        raise MaskSizeMismatch(f"The mask has {given} pixels (height x width), the image {wanted}.")
+
+
+def check_mask(prompt: MaskPrompt) -> None:
+    """Raises MaskEmpty where a mask marks no pixel."""
+    if not prompt.mask.any():
+        raise MaskEmpty("A mask prompt marks no pixel.")
+
+
+def check_text(text: str) -> None:
+    """Raises InvalidValue where a text holds half a character, which no wire can carry."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidValue(f"A text is broken at character {error.start}.") from error
+
+
+def check_box(box: Box) -> None:
+    """Raises CoordinateNotFinite or BoxWithoutArea where a box is no rectangle."""
+    if not all(map(math.isfinite, (box.x0, box.y0, box.x1, box.y1))):
+        raise CoordinateNotFinite(f"A box has the corners {_corners(box)}.")
+    if not (box.x0 < box.x1 and box.y0 < box.y1):
+        raise BoxWithoutArea(f"The box {_corners(box)} has no area.")
+
+
+def _corners(box: Box) -> str:
+    return f"({box.x0:g}, {box.y0:g}), ({box.x1:g}, {box.y1:g})"
+
+
+def _vertices(prompt: ObjectPrompt) -> Iterator[tuple[float, float]]:
+    for point in prompt.points:
+        yield point.x, point.y
+    for scribble in prompt.scribbles:
+        yield from scribble.points
