@@ -1,0 +1,1 @@
+"""Training: `python -m seem_model.train CONFIG --data FOLDER --out FOLDER`."""

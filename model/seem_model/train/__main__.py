@@ -1,0 +1,55 @@
+"""`python -m seem_model.train CONFIG`: trains a configuration; run again, it resumes."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from seem_model.config import CONFIGS
+from seem_model.seem import Seem
+from seem_model.text import load_minilm
+from seem_model.train.dataset import CLASS_AGNOSTIC, read_folder
+from seem_model.train.loop import Trainer
+from seem_model.train.recipe import RECIPES
+from seem_model.train.vocabulary import Vocabulary
+
+
+def main() -> None:
+    """Reads the arguments and trains."""
+    parser = argparse.ArgumentParser(prog="python -m seem_model.train", description=__doc__)
+    parser.add_argument("config", choices=sorted(RECIPES))
+    parser.add_argument("--data", type=Path, required=True, help="COCO-style folder")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--steps", type=int, help="instead of the recipe's")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end the run after these")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads for the arithmetic")
+    parser.add_argument("--workers", type=int, default=1, help="processes that read images")
+    parser.add_argument("--sources", nargs="*", help="only these sources, e.g. by licence")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    config, recipe = CONFIGS[arguments.config], RECIPES[arguments.config]
+    if arguments.steps:
+        recipe = replace(recipe, steps=arguments.steps)
+    sources = frozenset(arguments.sources) if arguments.sources else None
+    images = read_folder(arguments.data, sources=sources)
+    names = sorted({a["name"] for i in images for a in i.annotations} - {CLASS_AGNOSTIC})
+    torch.manual_seed(recipe.seed)
+    model = Seem(config)
+    if config.backbone.imagenet_weights:
+        model.backbone.load_imagenet(config.backbone.imagenet_weights)
+    model.backbone.freeze(config.backbone.frozen_stages)
+    vocabulary = Vocabulary(names, load_minilm())
+    trainer = Trainer(
+        model, vocabulary, images, recipe, arguments.out, budget_s=arguments.minutes * 60
+    )
+    if trainer.resume():
+        print(f"resuming at step {trainer.step} of {recipe.steps}")
+    trainer.run(n_workers=arguments.workers)
+
+
+if __name__ == "__main__":
+    main()

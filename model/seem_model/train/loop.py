@@ -1,0 +1,334 @@
+"""The training loop: rounds of prompts on random crops, checkpoints that resume, a log that plots."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+import zlib
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from seem_model.train import losses
+from seem_model.train.batch import Slot, correct, make_slots, prompt_tensors
+from seem_model.train.dataset import Crop, CropDataset, SourceImage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from seem_model.seem import Answers, ImageFeatures, Seem
+    from seem_model.train.recipe import Recipe
+    from seem_model.train.vocabulary import Vocabulary
+
+LOG_EVERY = 20
+SAVE_EVERY = 100
+WATCH_EVERY = 400
+WATCH_ROUNDS = 5
+N_WATCHED = 24
+
+
+class Trainer:
+    """One run in one folder: `log.jsonl`, `checkpoint.pt`.
+
+    `budget_s` seconds of training end the run, and its cosine, before the recipe's steps do.
+    """
+
+    def __init__(
+        self,
+        model: Seem,
+        vocabulary: Vocabulary,
+        images: list[SourceImage],
+        recipe: Recipe,
+        folder: Path,
+        *,
+        budget_s: float = math.inf,
+    ) -> None:
+        self.budget_s = budget_s
+        self.model = model.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
+        self.vocabulary = vocabulary
+        self.recipe = recipe
+        self.folder = folder
+        self.step = 0
+        self.seconds = 0.0
+        training, watched = split(images, recipe.held_out_share)
+        length = recipe.steps * recipe.images_per_step
+        self.data = CropDataset(
+            training,
+            sizes=recipe.crop_sizes,
+            length=length,
+            together=recipe.images_per_step,
+            seed=recipe.seed,
+        )
+        self.watched = CropDataset(
+            watched,
+            sizes=recipe.crop_sizes[-1:],
+            length=N_WATCHED,
+            together=1,
+            seed=recipe.seed + 1,
+        )
+        self.optimizer = torch.optim.AdamW(self._parameter_groups(), weight_decay=0.0)
+
+    def run(self, *, n_workers: int = 1) -> None:
+        """Trains from `self.step` to the recipe's end."""
+        torch.manual_seed(self.recipe.seed)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        started = time.monotonic() - self.seconds
+        bar = tqdm(total=self.recipe.steps, initial=self.step, unit="step", mininterval=5)
+        totals: dict[str, list[float]] = {}
+        for crops in self._batches(n_workers):
+            for name, value in self._train_step(crops).items():
+                totals.setdefault(name, []).append(value)
+            self.step += 1
+            self.seconds = time.monotonic() - started
+            bar.update()
+            if self.step % LOG_EVERY == 0:
+                means = {name: float(np.mean(values)) for name, values in totals.items()}
+                bar.set_postfix(iou=f"{means['iou_last']:.3f}")
+                self._log({"kind": "train", **means})
+                totals.clear()
+            if self.step % WATCH_EVERY == 0:
+                self._log({"kind": "watch", "iou": self.watch()})
+            if self.step % SAVE_EVERY == 0:
+                self.save()
+            if self._progress() >= 1:
+                break
+        self.save()
+        bar.close()
+
+    def save(self) -> None:
+        """Writes the checkpoint; an interrupted write leaves the old one."""
+        target = self.folder / "checkpoint.pt"
+        part = target.with_suffix(".part")
+        state = {
+            "config": self.model.config.name,
+            "recipe": asdict(self.recipe),
+            "names": self.vocabulary.names,
+            "step": self.step,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        torch.save(state, part)
+        part.replace(target)
+
+    def resume(self) -> bool:
+        """Continues from the folder's checkpoint; whether there was one."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        return True
+
+    @torch.inference_mode()
+    def watch(self) -> list[float]:
+        """Mean IoU of the averaged weights after 1, 2, ... rounds on crops kept apart."""
+        rng = np.random.default_rng(self.recipe.seed)
+        rounds: list[list[float]] = [[] for _ in range(WATCH_ROUNDS)]
+        for index in range(len(self.watched)):
+            crop = self.watched[index]
+            slots = [make_slots(crop, self.recipe.slots_per_image, rng)]
+            features = self.average.encode(_image_tensor([crop]))
+            previous = None
+            target = _targets(slots)
+            for number in range(WATCH_ROUNDS):
+                logits, previous = self._round(self.average, features, slots, previous, rng)
+                present = torch.tensor([slot.present for slot in slots[0]])
+                rounds[number] += losses.iou(logits[0], target[0])[present].tolist()
+                correct(slots, logits, rng)
+        return [round(float(np.mean(values)), 4) for values in rounds]
+
+    def _train_step(self, crops: list[Crop]) -> dict[str, float]:
+        rng = np.random.default_rng([self.recipe.seed, 1, self.step])
+        n_rounds = 1 + int(rng.choice(len(self.recipe.rounds), p=self.recipe.rounds))
+        slots = [make_slots(crop, self.recipe.slots_per_image, rng) for crop in crops]
+        target = _targets(slots)
+        self._set_rates()
+        self._train_mode()
+        features = self.model.encode(_image_tensor(crops))
+        loss = torch.zeros(())
+        figures: dict[str, float] = {}
+        previous: Tensor | None = None
+        for number in range(n_rounds):
+            learning = number in (0, n_rounds - 1)
+            with torch.set_grad_enabled(learning):
+                prompts = prompt_tensors(slots, previous, self.vocabulary, rng)
+                answers = self.model.answer(features, prompts)
+                logits = _to_target_size(answers.mask_logits)
+                if learning:
+                    loss = loss + self._loss(answers, logits, target, slots, figures)
+            previous = answers.mask_logits.detach()
+            figures["iou_first" if number == 0 else "iou_last"] = _mean_iou(logits, target, slots)
+            if number < n_rounds - 1:
+                correct(slots, logits.detach(), rng)
+        figures.setdefault("iou_last", figures["iou_first"])
+        self._update(loss / min(n_rounds, 2))
+        return figures | {"loss": float(loss.detach()) / min(n_rounds, 2)}
+
+    def _loss(
+        self,
+        answers: Answers,
+        logits: Tensor,
+        target: Tensor,
+        slots: list[list[Slot]],
+        figures: dict[str, float],
+    ) -> Tensor:
+        recipe = self.recipe
+        flat = [slot for row in slots for slot in row]
+        present = torch.tensor([slot.present for slot in flat]).float()
+        true = target.flatten(0, 1)
+        drawn = logits.flatten(0, 1)
+        weight = torch.where(present > 0, 1.0, 0.3)
+        mask = (losses.mask_loss(drawn, true) * weight).mean()
+        small = functional.avg_pool2d(true[:, None], 4)[:, 0]
+        proposal = (losses.proposal_loss(answers.proposals.flatten(0, 1), small) * weight).mean()
+        achieved = losses.iou(drawn.detach(), true)
+        iou_error = ((answers.iou.flatten() - achieved) ** 2 * present).sum() / present.sum()
+        presence = functional.binary_cross_entropy(answers.presence.flatten(), present)
+        semantic = self._semantic_loss(answers.semantic.flatten(0, 1), flat)
+        figures.update(
+            mask=float(mask.detach()),
+            proposal=float(proposal.detach()),
+            semantic=float(semantic.detach()),
+            iou_error=float(iou_error.detach()),
+        )
+        return (
+            mask
+            + recipe.proposal_weight * proposal
+            + recipe.iou_weight * iou_error
+            + recipe.presence_weight * presence
+            + recipe.semantic_weight * semantic
+        )
+
+    def _semantic_loss(self, semantic: Tensor, slots: list[Slot]) -> Tensor:
+        """Cross-entropy over the vocabulary, for slots whose name is known."""
+        known = [i for i, slot in enumerate(slots) if slot.name is not None]
+        if not known:
+            return semantic.sum() * 0
+        words = self.model.embed_text(*self.vocabulary.plain())
+        scale = self.model.logit_scale.exp().clamp(max=100)
+        labels = torch.tensor([self.vocabulary.index[str(slots[i].name)] for i in known])
+        return functional.cross_entropy(scale * semantic[known] @ words.T, labels)
+
+    def _update(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_clip)
+        self.optimizer.step()
+        decay = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            mine, averaged = self.model.state_dict(), self.average.state_dict()
+            for name, value in averaged.items():
+                if value.is_floating_point():
+                    value.lerp_(mine[name], 1 - decay)
+                else:
+                    value.copy_(mine[name])
+
+    def _round(
+        self,
+        model: Seem,
+        features: ImageFeatures,
+        slots: list[list[Slot]],
+        previous: Tensor | None,
+        rng: np.random.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        prompts = prompt_tensors(slots, previous, self.vocabulary, rng)
+        answers = model.answer(features, prompts)
+        return _to_target_size(answers.mask_logits), answers.mask_logits
+
+    def _train_mode(self) -> None:
+        """Training mode, but the backbone's batch norms keep their ImageNet statistics."""
+        self.model.train()
+        self.model.backbone.eval()
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                key = (name.startswith("backbone."), parameter.ndim > 1)
+                groups.setdefault(key, []).append(parameter)
+        return [
+            {
+                "params": parameters,
+                "rate": self.recipe.backbone_rate if backbone else 1.0,
+                "weight_decay": self.recipe.weight_decay if matrix else 0.0,
+            }
+            for (backbone, matrix), parameters in groups.items()
+        ]
+
+    def _set_rates(self) -> None:
+        """Linear warm-up, then a cosine to a hundredth (Loshchilov & Hutter 2017)."""
+        warm = min(1.0, (self.step + 1) / self.recipe.warmup_steps)
+        cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self._progress()))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.learning_rate * warm * cosine * group["rate"]
+
+    def _progress(self) -> float:
+        return min(1.0, max(self.step / self.recipe.steps, self.seconds / self.budget_s))
+
+    def _batches(self, n_workers: int) -> Iterator[list[Crop]]:
+        first = self.step * self.recipe.images_per_step
+        loader = DataLoader(
+            Subset(self.data, range(first, len(self.data))),
+            batch_size=self.recipe.images_per_step,
+            num_workers=n_workers,
+            collate_fn=_as_list,
+            prefetch_factor=4 if n_workers else None,
+        )
+        yield from loader
+
+    def _log(self, entry: dict[str, Any]) -> None:
+        line = {"step": self.step, "seconds": round(self.seconds, 1), **entry}
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def split(
+    images: list[SourceImage], held_out_share: float
+) -> tuple[list[SourceImage], list[SourceImage]]:
+    """Training images and those kept apart, by a hash of the file's name."""
+
+    def held_out(image: SourceImage) -> bool:
+        return zlib.crc32(image.path.name.encode()) % 1000 < held_out_share * 1000
+
+    return [i for i in images if not held_out(i)], [i for i in images if held_out(i)]
+
+
+def _as_list(crops: list[Crop]) -> list[Crop]:
+    return crops
+
+
+def _image_tensor(crops: list[Crop]) -> Tensor:
+    """(B, 3, S, S) float, (x - 127.5) / 127.5, channels last."""
+    stacked = torch.from_numpy(np.stack([crop.image for crop in crops]))
+    image = (stacked.permute(0, 3, 1, 2).float() - 127.5) / 127.5
+    return image.contiguous(memory_format=torch.channels_last)
+
+
+def _targets(slots: list[list[Slot]]) -> Tensor:
+    stacked = np.stack([np.stack([slot.target for slot in row]) for row in slots])
+    return torch.from_numpy(stacked).float()
+
+
+def _to_target_size(mask_logits: Tensor) -> Tensor:
+    """Stride 4 to stride 2, bilinear."""
+    return functional.interpolate(mask_logits, scale_factor=2, mode="bilinear")
+
+
+def _mean_iou(logits: Tensor, target: Tensor, slots: list[list[Slot]]) -> float:
+    present = torch.tensor([slot.present for row in slots for slot in row])
+    return float(losses.iou(logits.flatten(0, 1), target.flatten(0, 1))[present].mean())

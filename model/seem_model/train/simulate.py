@@ -1,0 +1,125 @@
+"""Prompts as people give them, made from the true mask.
+
+First click: anywhere inside, more often well inside. Corrections: on the largest error, positive if
+something is missing, negative if something is too much (Sofiiuk et al. 2022, section 3.3). Boxes
+are loose and shifted; scribbles follow the object's body; rough masks are the true ones, spoilt.
+
+All coordinates are in pixels of the frame of `target`, which may be coarser than the network's:
+`step` network pixels for each pixel of the target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Rng = np.random.Generator
+    Mask = npt.NDArray[np.bool_]
+
+FIRST_KINDS = {"click": 0.60, "box": 0.15, "scribble": 0.10, "mask": 0.05, "box+click": 0.10}
+
+
+def first_prompt(target: Mask, step: float, rng: Rng) -> ObjectPrompt:
+    """What a person says first about `target` (which must not be empty)."""
+    kind = rng.choice(list(FIRST_KINDS), p=list(FIRST_KINDS.values()))
+    if kind == "click":
+        return ObjectPrompt(points=(click_inside(target, step, rng, positive=True),))
+    if kind == "scribble":
+        return ObjectPrompt(scribbles=(scribble_inside(target, step, rng, positive=True),))
+    if kind == "mask":
+        return ObjectPrompt(mask=MaskPrompt(rough_mask(target, step, rng)))
+    box = loose_box(target, step, rng)
+    if kind == "box":
+        return ObjectPrompt(box=box)
+    return ObjectPrompt(box=box, points=(click_inside(target, step, rng, positive=True),))
+
+
+def corrected(
+    prompt: ObjectPrompt, target: Mask, predicted: Mask, step: float, rng: Rng
+) -> ObjectPrompt:
+    """`prompt` and one correction of the largest error; unchanged where there is none."""
+    missing, extra = target & ~predicted, predicted & ~target
+    depth_missing, depth_extra = _depth(missing), _depth(extra)
+    if not missing.any() and not extra.any():
+        return prompt
+    positive = bool(depth_missing.max() >= depth_extra.max())
+    region = missing if positive else extra
+    if rng.random() < 0.1 and region.sum() > 60:
+        stroke = scribble_inside(region, step, rng, positive=positive)
+        return replace(prompt, scribbles=(*prompt.scribbles, stroke))
+    region = _largest_component(region)
+    point = click_inside(region, step, rng, positive=positive)
+    return replace(prompt, points=(*prompt.points, point))
+
+
+def click_inside(region: Mask, step: float, rng: Rng, *, positive: bool) -> Point:
+    """A click in `region`: its deepest place half of the time, else anywhere not at the rim."""
+    depth = _depth(region)
+    if rng.random() < 0.5:
+        row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    else:
+        rows, columns = np.nonzero(depth > rng.uniform(0.0, 0.5) * depth.max())
+        pick = rng.integers(len(rows))
+        row, column = rows[pick], columns[pick]
+    shift = rng.uniform(0, 1, 2)
+    return Point(float((column + shift[0]) * step), float((row + shift[1]) * step), positive)
+
+
+def loose_box(target: Mask, step: float, rng: Rng) -> Box:
+    """The bounding box with each side moved by up to a tenth of its extent."""
+    rows, columns = np.nonzero(target.any(1))[0], np.nonzero(target.any(0))[0]
+    x0, x1, y0, y1 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
+    wide, high = x1 - x0, y1 - y0
+    jitter = np.clip(rng.normal(0, 0.04, 4), -0.1, 0.1) * [wide, high, wide, high]
+    height, width = target.shape
+    x0, y0 = np.clip([x0 + jitter[0], y0 + jitter[1]], 0, [width - 1, height - 1])
+    x1, y1 = np.clip([x1 + jitter[2], y1 + jitter[3]], [x0 + 1, y0 + 1], [width, height])
+    return Box(float(x0 * step), float(y0 * step), float(x1 * step), float(y1 * step))
+
+
+def scribble_inside(region: Mask, step: float, rng: Rng, *, positive: bool) -> Scribble:
+    """A line through 2 to 5 places of the region's body, not always staying inside."""
+    depth = _depth(region)
+    rows, columns = np.nonzero(depth > 0.35 * depth.max())
+    picks = rng.integers(len(rows), size=int(rng.integers(2, 6)))
+    places = np.stack([columns[picks], rows[picks]], axis=1) + 0.5
+    places = places[np.argsort(places @ rng.normal(size=2))]
+    xy = tuple((float(x * step), float(y * step)) for x, y in places)
+    return Scribble(xy, positive)
+
+
+def rough_mask(target: Mask, step: float, rng: Rng) -> Mask:
+    """The mask dilated or eroded, shifted, with a bite taken out; at network resolution."""
+    extent = max(int(np.sqrt(target.sum()) * 0.12), 1)
+    size = int(rng.integers(1, extent + 1)) * 2 + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    spoilt = target.astype(np.uint8)
+    grown = cv2.dilate(spoilt, kernel) if rng.random() < 0.6 else cv2.erode(spoilt, kernel)
+    if grown.any():
+        spoilt = grown
+    shift = rng.integers(-extent, extent + 1, 2)
+    moved = np.roll(spoilt, tuple(shift), axis=(0, 1))
+    factor = round(step)
+    return np.kron(moved, np.ones((factor, factor), np.uint8)).astype(bool)
+
+
+def _depth(region: Mask) -> npt.NDArray[np.float32]:
+    """Distance of each pixel of the region to its rim; the image's border counts as rim."""
+    padded = np.pad(region.astype(np.uint8), 1)
+    depth: npt.NDArray[np.float32] = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    return depth
+
+
+def _largest_component(region: Mask) -> Mask:
+    count, labels, statistics, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
+    if count <= 2:
+        return region
+    largest: Mask = labels == 1 + int(statistics[1:, cv2.CC_STAT_AREA].argmax())
+    return largest

@@ -1,0 +1,79 @@
+"""What a person says about one object: the prompt types.
+
+Frame: every coordinate is in pixels of the original, upright image (EXIF applied), `(x, y)`
+floats, x to the right, y down; the centre of the first pixel is (0.5, 0.5), the image spans
+[0, width] x [0, height]. Masks are row-major booleans of the image's (height, width).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A click: `positive` says that the pixel belongs to the object."""
+
+    x: float
+    y: float
+    positive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle around the object, corners (x0, y0) and (x1, y1) with x0 < x1 and y0 < y1."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scribble:
+    """A freehand line through pixels that belong (or do not belong) to the object."""
+
+    points: tuple[tuple[float, float], ...]
+    positive: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskPrompt:
+    """A rough mask of the object, to be refined.
+
+    `mask` is bool (height, width) at the size of the image it is about.
+    """
+
+    mask: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectPrompt:
+    """Everything said about one object so far: any kinds, any number, all taken together."""
+
+    points: tuple[Point, ...] = ()
+    box: Box | None = None
+    scribbles: tuple[Scribble, ...] = ()
+    mask: MaskPrompt | None = None
+    text: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said at all."""
+        return not (self.points or self.box or self.scribbles or self.mask or self.text)
+
+    @property
+    def has_positive(self) -> bool:
+        """Whether something says where (or what) the object is, not only where it is not."""
+        return bool(
+            any(point.positive for point in self.points)
+            or any(scribble.positive for scribble in self.scribbles)
+            or self.box
+            or self.mask
+            or self.text
+        )
