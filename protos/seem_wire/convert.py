@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 ERROR_METADATA_KEY = "seem-error-bin"
 """The trailing metadata of a failed unary call that holds the serialised Error."""
 
+MAX_MASK_CHARACTERS = 4 * 1024**2
+"""Longest run lengths read in one command: those of 4 megapixels of pure noise."""
+
 _FAULTS = {
     Fault.CALLER: pb.FAULT_CALLER,
     Fault.CAPACITY: pb.FAULT_CAPACITY,
@@ -170,6 +173,8 @@ def _objects_from_proto(
     masks = [m.mask for m in messages] + [m.example.mask for m in messages]
     pixels = sum(mask.height * mask.width for mask in masks)
     _check_limit("mask pixels", pixels, limits.max_mask_pixels)
+    characters = sum(len(mask.counts) for mask in masks)
+    _check_limit("characters of masks", characters, MAX_MASK_CHARACTERS)
     return tuple(_object_from_proto(message, limits) for message in messages)
 
 

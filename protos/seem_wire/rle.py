@@ -56,8 +56,7 @@ class Rle:
     counts: str
 
     def __post_init__(self) -> None:
-        if not (1 <= self.height <= MAX_SIDE and 1 <= self.width <= MAX_SIDE):
-            raise MaskUnreadable(f"A mask of {self.height} x {self.width} pixels cannot be.")
+        _check_size(self.height, self.width)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -71,10 +70,14 @@ class Rle:
 
 
 def encode(mask: Mask) -> Rle:
-    """The run lengths of a mask, bool (H, W)."""
+    """The run lengths of a mask, bool (H, W).
+
+    Raises:
+        MaskUnreadable: The mask has no pixel, or a side longer than MAX_SIDE.
+    """
     height, width = mask.shape
-    mask = np.ascontiguousarray(mask)
-    return Rle(height, width, _compress(_run_lengths(mask)))
+    _check_size(height, width)
+    return Rle(height, width, _compress(_run_lengths(np.ascontiguousarray(mask, np.bool_))))
 
 
 def decode(rle: Rle, *, max_pixels: int = MAX_PIXELS) -> Mask:
@@ -85,9 +88,7 @@ def decode(rle: Rle, *, max_pixels: int = MAX_PIXELS) -> Mask:
         MaskUnreadable: The counts are malformed or do not cover the mask exactly.
     """
     if rle.n_pixels > max_pixels:
-        raise LimitExceeded(
-            f"A mask of {rle.height} x {rle.width} pixels is over the limit of {max_pixels} pixels."
-        )
+        raise LimitExceeded(f"A mask of {_named(rle)} pixels is over the limit of {max_pixels}.")
     starts, ends = _spans(rle)
     bounds = np.stack([starts, ends], axis=1).ravel()
     runs = np.diff(bounds, prepend=0, append=rle.n_pixels)
@@ -107,14 +108,44 @@ def area(rle: Rle) -> int:
 
 def box(rle: Rle) -> Box | None:
     """The smallest box around the marked pixels, their outer edges; None where none is marked."""
-    starts, ends = _spans(rle)
+    return _box_of_spans(*_spans(rle), rle.height)
+
+
+def changed_box(before: Rle, after: Rle) -> Box | None:
+    """The smallest box around the pixels that differ; None where none do.
+
+    Raises:
+        MaskUnreadable: The masks are not of one size, or one is malformed.
+    """
+    if before.size != after.size:
+        raise MaskUnreadable(
+            f"Masks of {_named(before)} and {_named(after)} pixels do not compare."
+        )
+    # A pixel differs where exactly one mask has switched: a bound that both share cancels out.
+    bounds = np.concatenate([*_spans(before), *_spans(after)])
+    places, times = np.unique(bounds, return_counts=True)
+    switches = places[times % 2 == 1]
+    return _box_of_spans(switches[0::2], switches[1::2], before.height)
+
+
+def _box_of_spans(starts: Ints, ends: Ints, height: int) -> Box | None:
+    """The box around spans of pixels, given in column order."""
     if not len(starts):
         return None
-    first_column, top = np.divmod(starts, rle.height)
-    last_column, bottom = np.divmod(ends - 1, rle.height)
+    first_column, top = np.divmod(starts, height)
+    last_column, bottom = np.divmod(ends - 1, height)
     wraps = bool((last_column > first_column).any())  # a run over a column's end touches both edges
-    y0, y1 = (0, rle.height) if wraps else (int(top.min()), int(bottom.max()) + 1)
+    y0, y1 = (0, height) if wraps else (int(top.min()), int(bottom.max()) + 1)
     return Box(float(first_column[0]), float(y0), float(last_column[-1] + 1), float(y1))
+
+
+def _check_size(height: int, width: int) -> None:
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise MaskUnreadable(f"A mask of {height} x {width} pixels cannot be.")
+
+
+def _named(rle: Rle) -> str:
+    return f"{rle.height} x {rle.width}"
 
 
 def _run_lengths(mask: Mask) -> Ints:
@@ -137,9 +168,7 @@ def _spans(rle: Rle) -> tuple[Ints, Ints]:
     bounds = np.cumsum(runs)
     total = int(bounds[-1]) if len(bounds) else 0
     if total != rle.n_pixels:
-        raise MaskUnreadable(
-            f"The mask's runs cover {total} pixels, not {rle.height} x {rle.width}."
-        )
+        raise MaskUnreadable(f"The mask's runs cover {total} pixels, not {_named(rle)}.")
     ends = bounds[1::2]
     starts = bounds[0::2][: len(ends)]
     real = ends > starts
@@ -168,7 +197,7 @@ def _expand(counts: str) -> Ints:
     Raises:
         MaskUnreadable: A character is foreign, or a number does not end or is absurdly long.
     """
-    code = np.frombuffer(counts.encode("utf-8"), np.uint8).astype(np.int64) - _ZERO
+    code = np.frombuffer(counts.encode("utf-8", "surrogatepass"), np.uint8).astype(np.int64) - _ZERO
     if not len(code):
         return code
     if int(code.min()) < 0 or int(code.max()) >= _MORE << 1:

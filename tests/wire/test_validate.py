@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seem_wire import errors
+from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.validate import check_fits, check_prompt
+
+NAN, INFINITE = float("nan"), float("inf")
+SIZE = (20, 30)  # (height, width)
+
+
+def mask_of(*shape, value=True):
+    return MaskPrompt(np.full(shape, value))
+
+
+WHOLE = ObjectPrompt(
+    points=(Point(0, 0), Point(30, 20, positive=False)),
+    box=Box(-5, 3, 12, 40),
+    scribbles=(Scribble(((0.5, 0.5), (29.5, 19.5))),),
+    mask=mask_of(*SIZE),
+    text="a zebra",
+)
+
+
+def test_a_prompt_of_every_kind_passes():
+    check_prompt(WHOLE)
+    check_fits(WHOLE, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error"),
+    [
+        (ObjectPrompt(points=(Point(1, 2), Point(NAN, 2))), errors.CoordinateNotFinite),
+        (ObjectPrompt(points=(Point(1, -INFINITE),)), errors.CoordinateNotFinite),
+        (ObjectPrompt(scribbles=(Scribble(((1, 2), (3, NAN))),)), errors.CoordinateNotFinite),
+        (ObjectPrompt(box=Box(0, 0, INFINITE, 1)), errors.CoordinateNotFinite),
+        (ObjectPrompt(box=Box(3, 3, 3, 9)), errors.BoxWithoutArea),
+        (ObjectPrompt(box=Box(3, 9, 5, 8)), errors.BoxWithoutArea),
+        (ObjectPrompt(mask=mask_of(4, 4, value=False)), errors.MaskEmpty),
+        (ObjectPrompt(text=" \n"), errors.PromptEmpty),
+        (ObjectPrompt(scribbles=(Scribble(()),)), errors.PromptEmpty),
+        (ObjectPrompt(text="half \ud83d"), errors.InvalidValue),
+    ],
+)
+def test_what_makes_no_sense_anywhere_is_refused(prompt, error):
+    with pytest.raises(error):
+        check_prompt(prompt)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error"),
+    [
+        (ObjectPrompt(points=(Point(30.01, 5),)), errors.PointOutsideImage),
+        (ObjectPrompt(points=(Point(5, -0.01, positive=False),)), errors.PointOutsideImage),
+        (ObjectPrompt(scribbles=(Scribble(((5, 5), (5, 21))),)), errors.PointOutsideImage),
+        (ObjectPrompt(box=Box(30, 0, 40, 10)), errors.BoxWithoutArea),
+        (ObjectPrompt(box=Box(-9, -9, 10, 0)), errors.BoxWithoutArea),
+        (ObjectPrompt(mask=mask_of(30, 20)), errors.MaskSizeMismatch),
+    ],
+)
+def test_what_does_not_fit_the_image_is_refused(prompt, error):
+    check_prompt(prompt)
+    with pytest.raises(error, match="20"):
+        check_fits(prompt, SIZE)
+
+
+def test_a_refusal_names_the_numbers_and_says_what_to_do():
+    with pytest.raises(errors.PointOutsideImage) as caught:
+        check_fits(ObjectPrompt(points=(Point(812, 3),)), (480, 640))
+    assert str(caught.value) == (
+        "The point (812, 3) lies outside the image of 640 x 480 pixels. "
+        "Send (x, y) within [0, width] x [0, height] of the upright original image."
+    )
