@@ -29,13 +29,13 @@ N_LEVELS = 3
 class Level(NamedTuple):
     """One pyramid level, ready to be attended; made once for each image.
 
-    values: (B, C, h, w) features plus level embedding. position: (C, h, w) sine position, or
-    (B, C, h, w). mask_features: (B, C, h, w), the mask features at this level's size (bilinear
+    values: (B, C, h, w) features plus level embedding. keys: (B, C, h, w), `values` plus sine
+    position. mask_features: (B, C, h, w), the mask features at this level's size (bilinear
     resizing commutes with the dot product, so a query's mask at this size is a dot product here).
     """
 
     values: Tensor
-    position: Tensor
+    keys: Tensor
     mask_features: Tensor
 
 
@@ -229,7 +229,7 @@ class _CrossAttention(nn.Module):
 
     def forward(self, rows: Tensor, position: Tensor, level: Level, visible: Tensor) -> Tensor:
         values = level.values.flatten(2).transpose(1, 2)
-        keys = (level.values + level.position).flatten(2).transpose(1, 2)
+        keys = level.keys.flatten(2).transpose(1, 2)
         attended = self.multihead_attn.attend_map(rows + position, keys, values, visible)
         y: Tensor = self.norm(rows + attended)
         return y

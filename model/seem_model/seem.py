@@ -104,7 +104,7 @@ class Seem(nn.Module):
             values = scale + self.predictor.level_embed.weight[index][:, None, None]
             position = sine_position(*size, self.config.hidden, like=scale)
             masks = functional.interpolate(pyramid.mask_features, size, mode="bilinear")
-            levels.append(Level(values, position.expand_as(scale), masks))
+            levels.append(Level(values, values + position, masks))
         return ImageFeatures(levels, self.refiner.encode_image(features[0], pyramid.scales))
 
     def answer(self, image: ImageFeatures, prompts: Prompts) -> Answers:
@@ -149,12 +149,12 @@ class Seem(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Predicted IoU, presence and meaning of each mask, from what lies under it."""
         features = image.levels[1].values
-        size = features.shape[-2:]
         soft = torch.sigmoid(logits.detach())
-        weight = functional.interpolate(soft, size, mode="area").flatten(2)  # (B, n, S)
-        total = weight.sum(-1, keepdim=True)
-        pooled = weight @ features.flatten(2).transpose(1, 2) / (total + 1e-3)
-        sure = (soft * (logits.detach() > 0)).mean((2, 3)) / ((logits > 0).float().mean((2, 3)) + 1e-6)
+        inside = (soft > 0.5).to(soft.dtype)
+        weight = functional.avg_pool2d(soft, 4).flatten(2)  # stride 4 to 16: (B, n, S)
+        pooled = weight @ features.flatten(2).transpose(1, 2)
+        pooled = pooled / (weight.sum(-1, keepdim=True) + 1e-3)
+        sure = (soft * inside).mean((2, 3)) / (inside.mean((2, 3)) + 1e-6)
         extent = soft.mean((2, 3)).sqrt()
         statistics = torch.stack([sure, extent], dim=-1)
         verdict = self.judge(torch.cat([query, pooled, context, statistics], dim=-1))

@@ -11,7 +11,7 @@ import torch
 
 from seem_model.config import CONFIGS
 from seem_model.seem import Seem
-from seem_model.text import load_minilm
+from seem_model.text import load_text_encoder
 from seem_model.train.dataset import CLASS_AGNOSTIC, read_folder
 from seem_model.train.loop import Trainer
 from seem_model.train.recipe import RECIPES
@@ -42,7 +42,7 @@ def main() -> None:
     if config.backbone.imagenet_weights:
         model.backbone.load_imagenet(config.backbone.imagenet_weights)
     model.backbone.freeze(config.backbone.frozen_stages)
-    vocabulary = Vocabulary(names, load_minilm())
+    vocabulary = Vocabulary(names, load_text_encoder(config))
     trainer = Trainer(
         model, vocabulary, images, recipe, arguments.out, budget_s=arguments.minutes * 60
     )

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from seem_model.text import TextEncoder, encode_texts
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from seem_model.text import TextEncoder
 
 PHRASINGS = ("{}", "a {}", "the {}", "a photo of a {}")
 
@@ -26,7 +27,7 @@ class Vocabulary:
         self.index = {name: position for position, name in enumerate(names)}
         self._states: dict[str, list[tuple[Tensor, int]]] = {name: [] for name in names}
         for phrasing in PHRASINGS:
-            states, mask = encode_texts(encoder, [phrasing.format(name) for name in names])
+            states, mask = encoder.encode([phrasing.format(name) for name in names])
             for name, rows, visible in zip(names, states, mask, strict=True):
                 self._states[name].append((rows, int(visible.sum())))
 
