@@ -1,0 +1,1 @@
+"""Seem Server: interactive, promptable segmentation over gRPC."""

@@ -1,0 +1,1 @@
+"""Who computes what when: tickets, the scheduler, caches and the worker."""

@@ -1,0 +1,128 @@
+"""What sessions ask of the engine, and what they get.
+
+Work names images and earlier rounds by key and carries no tensors: the engine looks up, or makes
+again, what the keys stand for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from seem_wire.prompts import ObjectPrompt
+    from seem_wire.types import ObjectMask, Timings
+
+
+class Priority(IntEnum):
+    """Classes of work, most urgent first."""
+
+    CLICK = 0
+    PREWARM = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One prediction of one object: all that had been said of it by command `seq`."""
+
+    seq: int
+    prompt: ObjectPrompt
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRounds:
+    """An object's rounds, oldest first; the last is the one to answer.
+
+    Each round takes the mask of the round before as its memory, and the first has none.
+    """
+
+    object_id: int
+    rounds: tuple[Round, ...]
+
+    def without(self, seq: int) -> ObjectRounds:
+        """The same without the round of command `seq`, unless it is the one to answer."""
+        kept = tuple(r for r in self.rounds[:-1] if r.seq != seq)
+        return replace(self, rounds=(*kept, self.rounds[-1]))
+
+    def memory_key(self, image_key: str, n_rounds: int) -> str:
+        """Names the mask logits after the first `n_rounds` rounds: equal keys, equal masks."""
+        digest = hashlib.sha256(image_key.encode())
+        for entry in self.rounds[:n_rounds]:
+            update_digest(digest, entry.prompt)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """Make an image's features ready before the first click."""
+
+    session_id: str
+    image_key: str
+    priority: Priority = Priority.PREWARM
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """Answer the last round of each object.
+
+    A newer Decode of the same session whose objects include all of this one's supersedes it while
+    it waits; the newer one then drops this one's rounds (`ObjectRounds.without`).
+    """
+
+    session_id: str
+    seq: int
+    image_key: str
+    objects: tuple[ObjectRounds, ...]
+    priority: Priority = Priority.CLICK
+
+    @property
+    def object_ids(self) -> frozenset[int]:
+        """The objects it answers for."""
+        return frozenset(one.object_id for one in self.objects)
+
+    def without(self, seq: int) -> Decode:
+        """The same without the rounds of a command that this one superseded."""
+        return replace(self, objects=tuple(one.without(seq) for one in self.objects))
+
+
+Work = Encode | Decode
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The features are ready. `cache_hit`: they were already."""
+
+    cache_hit: bool
+    timings: Timings
+
+
+@dataclass(frozen=True, slots=True)
+class MasksReady:
+    """A Decode's answer: a mask an object, and the rounds that it really rests on.
+
+    `objects` of the answer may lack rounds that the work had: those of superseded commands.
+    """
+
+    work: Decode
+    masks: tuple[ObjectMask, ...]
+    cache_hit: bool
+    timings: Timings
+    superseded: tuple[int, ...] = field(default=())
+
+
+Result = Encoded | MasksReady
+
+
+def update_digest(digest: hashlib._Hash, prompt: ObjectPrompt) -> None:
+    """Feeds `digest` all that `prompt` says; equal prompts feed equal bytes."""
+    parts = (prompt.points, prompt.box, prompt.scribbles, prompt.text)
+    digest.update(repr(parts).encode())
+    if prompt.mask is not None:
+        mask = np.ascontiguousarray(prompt.mask.mask)
+        digest.update(repr(mask.shape).encode())
+        digest.update(np.packbits(mask).tobytes())
+    digest.update(b";")

@@ -1,0 +1,1 @@
+"""What runs the networks: bundles, ONNX Runtime, and a fake that needs neither."""
