@@ -1,0 +1,41 @@
+"""The client of a Seem server: an image, a click, the right mask.
+
+    with seem_client.connect("localhost:50051") as client:
+        with client.open("photo.jpg") as session:
+            prediction = session.click(320, 240)
+            prediction.mask  # bool (H, W)
+
+Coordinates are pixels of the original, upright image: (x, y) floats, the centre of the first pixel
+is (0.5, 0.5). Sizes are (height, width). Everything that goes wrong is one of `seem_client.errors`.
+"""
+
+from seem_client.async_client import AsyncClient, connect_async
+from seem_client.async_session import AsyncSession
+from seem_client.client import Client, connect
+from seem_client.image import ImageLike
+from seem_client.outline import Polygon
+from seem_client.prediction import Prediction
+from seem_client.session import Session
+from seem_wire import errors
+from seem_wire.prompts import Box, Point, Scribble
+from seem_wire.rle import Rle
+from seem_wire.types import ModelCard, Timings
+
+__all__ = [
+    "AsyncClient",
+    "AsyncSession",
+    "Box",
+    "Client",
+    "ImageLike",
+    "ModelCard",
+    "Point",
+    "Polygon",
+    "Prediction",
+    "Rle",
+    "Scribble",
+    "Session",
+    "Timings",
+    "connect",
+    "connect_async",
+    "errors",
+]

@@ -1,0 +1,357 @@
+"""A session as its client sees it, without I/O, clock or lock: numbering, waiting, what stands.
+
+A shell (`session.py`, `async_session.py`) owns the stream. For every command it
+
+1. makes it with a method of `SessionCore`, which checks it and gives it its number,
+2. says with `expect` whom to tell of the reply, and sends the command, in the order of the numbers,
+
+and for every message that comes in it calls `receive`, or `end` where nothing more can come. Both
+give back what is to be called outside of any lock.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from copy import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from seem_client.prediction import Prediction
+from seem_wire.errors import (
+    DeadlineExceeded,
+    Disconnected,
+    ImageTooLarge,
+    NotOffered,
+    SeemError,
+    Superseded,
+    UnknownReply,
+    UnknownSession,
+)
+from seem_wire.types import (
+    Clear,
+    Done,
+    Failed,
+    ImageBytes,
+    ImageKey,
+    ImageSet,
+    Masks,
+    Opened,
+    OpenImage,
+    Prompt,
+    PromptedObject,
+    PromptKind,
+    Redo,
+    Release,
+    RemoveObject,
+    SetImage,
+    SupersededBy,
+    Undo,
+    content_hash,
+)
+from seem_wire.validate import check_fits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seem_wire.prompts import ObjectPrompt
+    from seem_wire.types import Capabilities, Command, ImageSource, ModelCard, Reply, Segmented
+
+    Outcome = Reply | SeemError
+    Settle = Callable[[Outcome], None]
+
+T = TypeVar("T")
+
+HASH_FIRST_BYTES = 1024**2
+"""An image of so many bytes is offered by its hash even where this client never sent it.
+
+A smaller one travels in about the time of the extra round trip that asking would cost.
+"""
+
+MAX_KNOWN_IMAGES = 1024
+
+CLOSE_TIMEOUT_S = 2.0
+"""How long closing a session waits for the server's goodbye."""
+
+
+class KnownImages:
+    """The content hashes that a server took from this client lately."""
+
+    def __init__(self) -> None:
+        self._hashes: OrderedDict[str, None] = OrderedDict()
+
+    def sources(self, data: bytes) -> tuple[ImageSource, ...]:
+        """How to offer an image, until one is taken: by its hash where the server may have it."""
+        key = content_hash(data)
+        if key in self._hashes or len(data) >= HASH_FIRST_BYTES:
+            return ImageKey(key), ImageBytes(data)
+        return (ImageBytes(data),)
+
+    def add(self, data: bytes) -> None:
+        """Remembers that the server has the image; forgets the oldest beyond MAX_KNOWN_IMAGES."""
+        key = content_hash(data)
+        self._hashes[key] = None
+        self._hashes.move_to_end(key)
+        if len(self._hashes) > MAX_KNOWN_IMAGES:
+            self._hashes.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A command without its reply, and whom to tell of it."""
+
+    command: Command
+    settle: Settle
+
+
+class SessionCore:
+    """One session: gives commands their numbers and folds replies into what stands.
+
+    Attributes:
+        session_id: Names the session on the server, empty until it is opened.
+        size: (height, width) of the image, None until it is set.
+        offered: What the server takes.
+    """
+
+    def __init__(self, model: ModelCard) -> None:
+        self.session_id = ""
+        self.size: tuple[int, int] | None = None
+        self.offered = model.capabilities
+        self._last_seq = 0
+        self._waiting: dict[int, _Waiting] = {}
+        self._standing: dict[int, Prediction] = {}
+        self._changed_at: dict[int, int] = {}
+        self._cleared_at = 0
+        self._ended: SeemError | None = None
+
+    @property
+    def predictions(self) -> dict[int, Prediction]:
+        """What stands now, by object id; a copy."""
+        return dict(self._standing)
+
+    # commands
+
+    def open_image(self, client: str) -> OpenImage:
+        """Starts the session."""
+        return OpenImage(self._number(), client)
+
+    def set_image(self, source: ImageSource) -> SetImage:
+        """Gives it its image."""
+        return SetImage(self._number(), source)
+
+    def prompt(self, object_id: int, prompt: ObjectPrompt) -> Prompt:
+        """Says something about one object.
+
+        Raises:
+            NotOffered: The server does not take this kind of prompt.
+            BadPrompt: See `seem_wire.validate`; nothing was numbered, and the session is unchanged.
+        """
+        require_prompts(self.offered, prompt)
+        one = PromptedObject(object_id, prompt)
+        if self.size is not None:
+            check_fits(prompt, self.size)
+        return Prompt(self._number(), (one,))
+
+    def undo(self) -> Undo:
+        """Takes back the last change."""
+        return Undo(self._number())
+
+    def redo(self) -> Redo:
+        """Does again what was undone last."""
+        return Redo(self._number())
+
+    def clear(self) -> Clear:
+        """Forgets all objects."""
+        return Clear(self._number())
+
+    def remove(self, object_id: int) -> RemoveObject:
+        """Forgets one object."""
+        return RemoveObject(self._number(), object_id)
+
+    def release(self) -> Release:
+        """Ends the session."""
+        return Release(self._number())
+
+    def _number(self) -> int:
+        if self._ended is not None:
+            raise copy(self._ended)  # a traceback of its own for everyone who is told
+        self._last_seq += 1
+        return self._last_seq
+
+    # replies
+
+    def expect(self, command: Command, settle: Settle) -> None:
+        """Says that `settle` is to be told how `command` ended; it is told exactly once."""
+        self._waiting[command.seq] = _Waiting(command, settle)
+
+    def receive(self, reply: Reply) -> Callable[[], None]:
+        """Folds a reply in; call what it gives to tell the one who waits."""
+        waiting = self._waiting.pop(reply.seq, None)
+        if waiting is None:
+            return _nothing_to_tell
+        self._fold(reply, waiting.command)
+        return lambda: waiting.settle(reply)
+
+    def end(self, error: SeemError) -> Callable[[], None]:
+        """Nothing more will come, because of `error`; call what it gives to tell all who wait."""
+        if self._ended is None:
+            self._ended = error
+        waiting, self._waiting = list(self._waiting.values()), {}
+
+        def tell_all() -> None:
+            for one in waiting:
+                one.settle(copy(error))
+
+        return tell_all
+
+    def _fold(self, reply: Reply, command: Command) -> None:
+        match reply:
+            case Opened():
+                self.session_id = reply.session_id
+                self.offered = reply.model.capabilities
+            case ImageSet():
+                self.size = reply.size
+                self._forget_all(reply.seq)
+            case Masks():
+                for one in reply.objects:
+                    self._stand(reply.seq, one.object_id, Prediction.of(one, reply))
+                for object_id in reply.removed_object_ids:
+                    self._stand(reply.seq, object_id, None)
+            case Done() if isinstance(command, Clear):
+                self._forget_all(reply.seq)
+            case Done() if isinstance(command, RemoveObject):
+                self._stand(reply.seq, command.object_id, None)
+            case _:
+                pass
+
+    def _stand(self, seq: int, object_id: int, prediction: Prediction | None) -> None:
+        """Replies may overtake each other: an older command's never hides a newer one's."""
+        if seq < max(self._changed_at.get(object_id, 0), self._cleared_at):
+            return
+        self._changed_at[object_id] = seq
+        if prediction is None:
+            self._standing.pop(object_id, None)
+        else:
+            self._standing[object_id] = prediction
+
+    def _forget_all(self, seq: int) -> None:
+        self._cleared_at = max(self._cleared_at, seq)
+        for object_id in list(self._standing):
+            self._stand(seq, object_id, None)
+
+
+def _nothing_to_tell() -> None:
+    """For replies that nobody waits for."""
+
+
+# --- what is offered
+
+
+def require_prompts(offered: Capabilities, prompt: ObjectPrompt) -> None:
+    """Raises NotOffered where `prompt` says something in a way that the server does not take."""
+    used = {
+        PromptKind.POINT: prompt.points,
+        PromptKind.BOX: prompt.box is not None,
+        PromptKind.SCRIBBLE: prompt.scribbles,
+        PromptKind.MASK: prompt.mask is not None,
+        PromptKind.TEXT: prompt.text is not None,
+    }
+    for kind, given in used.items():
+        if given and kind not in offered.prompts:
+            raise NotOffered(
+                f"This server takes no {kind} prompts; it takes {_listed(offered.prompts)}."
+            )
+
+
+def not_offered(name: str, offered: Capabilities) -> NotOffered:
+    """The error for what only a later version of the wire can carry."""
+    if name in offered.commands | offered.prompts:
+        return NotOffered(f"This server offers {name!r}, but this client is too old to ask for it.")
+    return NotOffered(
+        f"This server does not offer {name!r}; its commands are {_listed(offered.commands)}, "
+        f"its prompts {_listed(offered.prompts)}."
+    )
+
+
+def check_image_size(data: bytes, offered: Capabilities) -> None:
+    """Raises ImageTooLarge before an image is sent that the server would refuse."""
+    limit = offered.limits.max_image_bytes
+    if len(data) > limit:
+        raise ImageTooLarge(f"The image has {len(data)} bytes; this server takes {limit}.")
+
+
+def _listed(names: frozenset[str] | frozenset[PromptKind]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+# --- what a reply is to the one who asked; each raises what the server reported
+
+
+def read(outcome: Outcome, what: Callable[[Reply], T]) -> T:
+    """What a command came to, by one of the readers below; raises where it came to an error."""
+    if isinstance(outcome, SeemError):
+        raise outcome
+    return what(outcome)
+
+
+def read_opened(reply: Reply) -> Opened:
+    """The session."""
+    return _expected(reply, Opened)
+
+
+def read_image_set(reply: Reply) -> ImageSet:
+    """The image."""
+    return _expected(reply, ImageSet)
+
+
+def read_done(reply: Reply) -> None:
+    """Nothing; it was done."""
+    _expected(reply, Done)
+
+
+def read_prediction(reply: Reply) -> Prediction:
+    """The mask that the prompt gave."""
+    masks = _expected(reply, Masks)
+    if not masks.objects:
+        raise UnknownReply(f"The reply to prompt {reply.seq} holds no mask.")
+    return Prediction.of(masks.objects[-1], masks)
+
+
+def read_standing(reply: Reply) -> Prediction | None:
+    """The mask that now stands for what undo or redo changed; None where none does."""
+    masks = _expected(reply, Masks)
+    return Prediction.of(masks.objects[-1], masks) if masks.objects else None
+
+
+def read_segmented(reply: Segmented) -> Prediction:
+    """The mask that `Segment` gave."""
+    if not reply.objects:
+        raise UnknownReply("The reply holds no mask.")
+    return Prediction.of(reply.objects[-1], reply)
+
+
+def _expected(reply: Reply, kind: type[T]) -> T:
+    match reply:
+        case Failed():
+            raise reply.to_error()
+        case SupersededBy():
+            raise Superseded(f"Command {reply.by_seq} was served in place of {reply.seq}.")
+        case _ if isinstance(reply, kind):
+            return reply
+        case _:
+            raise UnknownReply(f"A {type(reply).__name__} answers command {reply.seq}.")
+
+
+def closed() -> UnknownSession:
+    """The error for a session that its own side has closed."""
+    return UnknownSession("This session is closed.")
+
+
+def lost(address: str, reason: str = "") -> Disconnected:
+    """The error for a stream that ended by itself."""
+    because = f": {reason}" if reason else ""
+    return Disconnected(f"The connection to the server at {address} was lost{because}.")
+
+
+def overdue(address: str, timeout_s: float) -> DeadlineExceeded:
+    """The error for a command whose reply did not come in time."""
+    return DeadlineExceeded(f"The server at {address} gave no reply within {timeout_s:g} s.")

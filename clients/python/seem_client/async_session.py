@@ -1,0 +1,143 @@
+"""A session that is awaited, with a reader task of its own: the same names as in `session.py`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import grpc.aio
+
+from seem_client import _core as core
+from seem_client._channel import client_name, error_of, reply_of
+from seem_client._methods import PromptMethods
+from seem_client.prediction import Prediction
+from seem_wire.convert import command_to_proto
+from seem_wire.errors import SeemError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from seem_wire.prompts import ObjectPrompt
+    from seem_wire.types import Command, ImageSet, ImageSource, ModelCard, Reply
+    from seem_wire.v1 import seem_pb2 as pb
+    from seem_wire.v1.seem_pb2_grpc import SeemAsyncStub
+
+T = TypeVar("T")
+
+
+class AsyncSession(PromptMethods[Coroutine[Any, Any, Prediction], asyncio.Future[Prediction]]):
+    """One image, any number of objects; belongs to the event loop that opened it."""
+
+    def __init__(
+        self,
+        stub: SeemAsyncStub,
+        model: ModelCard,
+        address: str,
+        timeout_s: float,
+        sessions: set[AsyncSession],
+    ) -> None:
+        self._core = core.SessionCore(model)
+        self._address, self._timeout_s = address, timeout_s
+        self._sessions = sessions
+        self._outgoing: asyncio.Queue[pb.Command | None] = asyncio.Queue()
+        self._stream = stub.Interact(self._messages())
+        self._reader = asyncio.create_task(self._read(), name="seem-session")
+        sessions.add(self)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def undo(self) -> Prediction | None:
+        """Takes back the last change; gives the mask that now stands for what it changed."""
+        return await self._wait(self._send(self._core.undo, core.read_standing))
+
+    async def redo(self) -> Prediction | None:
+        """Does again what was undone last; gives the mask that now stands."""
+        return await self._wait(self._send(self._core.redo, core.read_standing))
+
+    async def clear(self) -> None:
+        """Forgets all objects; can be undone."""
+        await self._wait(self._send(self._core.clear, core.read_done))
+
+    async def remove(self, object_id: int) -> None:
+        """Forgets one object; can be undone."""
+        await self._wait(self._send(lambda: self._core.remove(object_id), core.read_done))
+
+    async def close(self) -> None:
+        """Ends the session on the server; does nothing the second time."""
+        if self not in self._sessions:
+            return
+        self._sessions.discard(self)
+        # Gone or too slow, the server ends the session when the stream ends.
+        with suppress(SeemError, TimeoutError):
+            goodbye = self._send(self._core.release, core.read_done)
+            await asyncio.wait_for(goodbye, core.CLOSE_TIMEOUT_S)
+        self._end(core.closed())
+        self._stream.cancel()
+        await asyncio.wait([self._reader], timeout=core.CLOSE_TIMEOUT_S)
+
+    async def start(self) -> None:
+        """Opens the session on the server; its client calls this once, before `show`."""
+        command = self._send(lambda: self._core.open_image(client_name()), core.read_opened)
+        await self._wait(command)
+
+    async def show(self, source: ImageSource) -> ImageSet:
+        """Gives the session its image; its client calls this."""
+        command = self._send(lambda: self._core.set_image(source), core.read_image_set)
+        return await self._wait(command)
+
+    async def _ask(self, object_id: int, prompt: ObjectPrompt) -> Prediction:
+        return await self._wait(self._submit(object_id, prompt))
+
+    def _submit(self, object_id: int, prompt: ObjectPrompt) -> asyncio.Future[Prediction]:
+        return self._send(lambda: self._core.prompt(object_id, prompt), core.read_prediction)
+
+    def _send(self, make: Callable[[], Command], what: Callable[[Reply], T]) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def settle(outcome: core.Outcome) -> None:
+            if future.done():
+                return
+            try:
+                future.set_result(core.read(outcome, what))
+            except SeemError as error:
+                future.set_exception(error)
+                future.exception()  # nobody has to look at a click that was superseded
+
+        command = make()
+        message = command_to_proto(command)
+        self._core.expect(command, settle)
+        self._outgoing.put_nowait(message)
+        return future
+
+    async def _wait(self, future: asyncio.Future[T]) -> T:
+        try:
+            return await asyncio.wait_for(future, self._timeout_s)
+        except TimeoutError:
+            raise core.overdue(self._address, self._timeout_s) from None
+
+    async def _messages(self) -> AsyncIterator[pb.Command]:
+        while (message := await self._outgoing.get()) is not None:
+            yield message
+
+    async def _read(self) -> None:
+        """Takes what comes in, until nothing more can."""
+        try:
+            async for message in self._stream:
+                self._core.receive(reply_of(message))()
+            self._end(core.lost(self._address))
+        except grpc.aio.AioRpcError as failure:
+            self._end(error_of(failure, self._address))
+        except asyncio.CancelledError:
+            self._end(core.lost(self._address))
+            raise
+
+    def _end(self, error: SeemError) -> None:
+        tell = self._core.end(error)
+        self._outgoing.put_nowait(None)  # lets the sender go home
+        tell()

@@ -1,0 +1,115 @@
+"""The client that waits for answers: plain calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import grpc
+
+from seem_client import _core as core
+from seem_client._channel import channel_options, check_address, error_of
+from seem_client._methods import ClientMethods
+from seem_client.image import image_bytes
+from seem_client.prediction import Prediction
+from seem_client.session import Session
+from seem_wire import convert
+from seem_wire.errors import ImageUnknown
+from seem_wire.types import Segment
+from seem_wire.v1 import seem_pb2 as pb
+from seem_wire.v1.seem_pb2_grpc import SeemStub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seem_client.image import ImageLike
+    from seem_wire.types import ImageSource, ModelCard, PromptedObject, Segmented
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+T = TypeVar("T")
+
+
+def connect(address: str = "localhost:50051", *, timeout_s: float = 60.0) -> Client:
+    """A client of the server at HOST:PORT; close it, or use it in a `with` statement.
+
+    `timeout_s`: how long each call waits for its answer before it raises DeadlineExceeded.
+
+    Raises:
+        Disconnected: No server answers at this address.
+        InvalidValue: The address is not HOST:PORT.
+    """
+    return Client(check_address(address), timeout_s)
+
+
+class Client(ClientMethods[Prediction, Session]):
+    """A connection to a server, for any number of sessions and threads."""
+
+    def __init__(self, address: str, timeout_s: float) -> None:
+        self._address, self._timeout_s = address, timeout_s
+        self._channel = grpc.insecure_channel(address, channel_options(address))
+        self._stub = SeemStub(self._channel)
+        self._known = core.KnownImages()
+        self._sessions: set[Session] = set()
+        try:
+            self._model = self.model()
+        except BaseException:
+            self._channel.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def model(self) -> ModelCard:
+        """What the server runs and offers."""
+        return convert.model_card_from_proto(self._call(self._stub.GetModel, pb.GetModelRequest()))
+
+    def close(self) -> None:
+        """Closes the sessions and the connection; does nothing the second time."""
+        for session in tuple(self._sessions):
+            session.close()
+        self._channel.close()
+
+    def _open(self, image: ImageLike) -> Session:
+        data = image_bytes(image)
+        core.check_image_size(data, self._model.capabilities)
+        session = Session(self._stub, self._model, self._address, self._timeout_s, self._sessions)
+        try:
+            session.start()
+            self._offer(data, session.show)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _segment(self, image: ImageLike, one: PromptedObject) -> Prediction:
+        data = image_bytes(image)
+        core.check_image_size(data, self._model.capabilities)
+
+        def ask(source: ImageSource) -> Segmented:
+            request = convert.segment_to_proto(Segment(source, (one,)))
+            return convert.segmented_from_proto(self._call(self._stub.Segment, request))
+
+        return core.read_segmented(self._offer(data, ask))
+
+    def _offer(self, data: bytes, show: Callable[[ImageSource], T]) -> T:
+        """What `show` makes of the first way to name the image that the server takes."""
+        *hints, whole = self._known.sources(data)
+        for source in hints:
+            try:
+                return show(source)
+            except ImageUnknown:
+                continue
+        shown = show(whole)
+        self._known.add(data)
+        return shown
+
+    def _call(
+        self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request
+    ) -> Response:
+        try:
+            return method(request, timeout=self._timeout_s)
+        except grpc.RpcError as failure:
+            raise error_of(failure, self._address) from failure

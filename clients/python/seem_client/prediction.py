@@ -1,0 +1,84 @@
+"""What the server said about one object, as a program wants to have it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from seem_client.outline import Polygon, polygons
+from seem_wire import rle
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from seem_wire.prompts import Box
+    from seem_wire.types import Masks, ObjectMask, Segmented, Timings
+
+
+@dataclass(frozen=True, eq=False)  # no slots: `mask` and `polygons` are worked out once, when asked
+class Prediction:
+    """An object's mask and what the model thinks of it.
+
+    Attributes:
+        object_id: Which object of the session it is.
+        rle: The mask as COCO run lengths, at the original image's size.
+        score: The model's own estimate of the mask's IoU, 0 to 1.
+        label: The model's name for the object, where it has names.
+        label_probability: How sure it is of the name, 0 to 1.
+        box: Around the mask, pixel edges; None where the mask is empty.
+        area: Pixels in the mask.
+        round: How many predictions this object has had, 1 for the first.
+        timings: Where the time went on the server, in milliseconds.
+        cache_hit: The image needed no encoding.
+        model_id: Equal ids give equal masks.
+    """
+
+    object_id: int
+    rle: rle.Rle
+    score: float
+    label: str | None
+    label_probability: float | None
+    box: Box | None
+    area: int
+    round: int
+    timings: Timings
+    cache_hit: bool
+    model_id: str
+
+    @classmethod
+    def of(cls, one: ObjectMask, reply: Masks | Segmented) -> Prediction:
+        """What `reply` says about one of its objects."""
+        return cls(
+            object_id=one.object_id,
+            rle=one.rle,
+            score=one.score,
+            label=one.label,
+            label_probability=one.label_probability,
+            box=one.box,
+            area=one.area,
+            round=one.round,
+            timings=reply.timings,
+            cache_hit=reply.cache_hit,
+            model_id=reply.model_id,
+        )
+
+    @cached_property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """The mask, bool (H, W) of the original image; read-only, copy it to draw in it."""
+        mask = rle.decode(self.rle)
+        mask.setflags(write=False)
+        return mask
+
+    @cached_property
+    def polygons(self) -> tuple[Polygon, ...]:
+        """The mask's pieces as exact outlines with their holes, in pixels of the original image."""
+        return polygons(self.mask)
+
+    def __repr__(self) -> str:
+        name = f" {self.label!r}" if self.label else ""
+        return (
+            f"<Prediction of object {self.object_id}{name}: round {self.round}, "
+            f"score {self.score:.2f}, {self.area} pixels>"
+        )

@@ -1,0 +1,83 @@
+"""What a program says about an object, in plain Python, as the prompt types of the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seem_wire.errors import InvalidValue
+from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+PointLike = Point | tuple[float, float] | tuple[float, float, bool]
+"""(x, y), or (x, y, positive)."""
+
+BoxLike = Box | tuple[float, float, float, float]
+"""Corners x0, y0, x1, y1."""
+
+
+def object_prompt(
+    *,
+    points: Iterable[PointLike] = (),
+    box: BoxLike | None = None,
+    scribbles: Iterable[Scribble | Iterable[tuple[float, float]]] = (),
+    mask: npt.NDArray[np.bool_ | np.integer] | None = None,
+    text: str | None = None,
+) -> ObjectPrompt:
+    """One object's prompt.
+
+    A scribble given as plain vertices is positive. A mask is (H, W) of the original image, bool or
+    integers, where all but 0 is inside.
+
+    Raises:
+        InvalidValue: A value is of a kind or shape that means nothing here.
+    """
+    return ObjectPrompt(
+        points=tuple(map(_point, points)),
+        box=None if box is None else _box(box),
+        scribbles=tuple(map(_scribble, scribbles)),
+        mask=None if mask is None else MaskPrompt(_mask(mask)),
+        text=text,
+    )
+
+
+def _point(point: PointLike) -> Point:
+    match point:
+        case Point():
+            return point
+        case (x, y):
+            return Point(float(x), float(y))
+        case (x, y, positive):
+            return Point(float(x), float(y), bool(positive))
+        case _:
+            raise InvalidValue(f"A point is (x, y) or (x, y, positive), not {point!r}.")
+
+
+def _box(box: BoxLike) -> Box:
+    if isinstance(box, Box):
+        return box
+    corners = tuple(map(float, box))
+    if len(corners) != 4:  # noqa: PLR2004
+        raise InvalidValue(f"A box is (x0, y0, x1, y1), not {len(corners)} numbers.")
+    return Box(*corners)
+
+
+def _scribble(scribble: Scribble | Iterable[tuple[float, float]]) -> Scribble:
+    if isinstance(scribble, Scribble):
+        return scribble
+    return Scribble(tuple((float(x), float(y)) for x, y in scribble))
+
+
+def _mask(mask: npt.NDArray[np.bool_ | np.integer]) -> npt.NDArray[np.bool_]:
+    array = np.asarray(mask)
+    if array.ndim != 2 or array.dtype.kind not in "bui":  # noqa: PLR2004
+        raise InvalidValue(
+            f"A mask is a boolean or integer array (H, W); this one is {array.dtype} of shape "
+            f"{array.shape}."
+        )
+    return array.astype(np.bool_)

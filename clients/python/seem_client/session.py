@@ -1,0 +1,139 @@
+"""A session that waits for answers, with a reader thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import grpc
+
+from seem_client import _core as core
+from seem_client._channel import client_name, error_of, reply_of
+from seem_client._methods import PromptMethods
+from seem_client.prediction import Prediction
+from seem_wire.convert import command_to_proto
+from seem_wire.errors import SeemError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seem_wire.prompts import ObjectPrompt
+    from seem_wire.types import Command, ImageSet, ImageSource, ModelCard, Reply
+    from seem_wire.v1 import seem_pb2 as pb
+    from seem_wire.v1.seem_pb2_grpc import SeemStub
+
+T = TypeVar("T")
+
+
+class Session(PromptMethods[Prediction, Future[Prediction]]):
+    """One image, any number of objects; may be used from several threads."""
+
+    def __init__(
+        self,
+        stub: SeemStub,
+        model: ModelCard,
+        address: str,
+        timeout_s: float,
+        sessions: set[Session],
+    ) -> None:
+        self._core = core.SessionCore(model)
+        self._address, self._timeout_s = address, timeout_s
+        self._sessions = sessions
+        self._lock = threading.Lock()
+        self._outgoing: SimpleQueue[pb.Command | None] = SimpleQueue()
+        self._stream = stub.Interact(iter(self._outgoing.get, None))
+        self._reader = threading.Thread(target=self._read, name="seem-session", daemon=True)
+        sessions.add(self)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def undo(self) -> Prediction | None:
+        """Takes back the last change; gives the mask that now stands for what it changed."""
+        return self._wait(self._send(self._core.undo, core.read_standing))
+
+    def redo(self) -> Prediction | None:
+        """Does again what was undone last; gives the mask that now stands."""
+        return self._wait(self._send(self._core.redo, core.read_standing))
+
+    def clear(self) -> None:
+        """Forgets all objects; can be undone."""
+        self._wait(self._send(self._core.clear, core.read_done))
+
+    def remove(self, object_id: int) -> None:
+        """Forgets one object; can be undone."""
+        self._wait(self._send(lambda: self._core.remove(object_id), core.read_done))
+
+    def close(self) -> None:
+        """Ends the session on the server; does nothing the second time."""
+        if self not in self._sessions:
+            return
+        self._sessions.discard(self)
+        # Gone or too slow, the server ends the session when the stream ends.
+        with suppress(SeemError, TimeoutError):
+            self._send(self._core.release, core.read_done).result(core.CLOSE_TIMEOUT_S)
+        self._end(core.closed())
+        self._stream.cancel()
+        self._reader.join(core.CLOSE_TIMEOUT_S)
+
+    def start(self) -> None:
+        """Opens the session on the server; its client calls this once, before `show`."""
+        self._wait(self._send(lambda: self._core.open_image(client_name()), core.read_opened))
+
+    def show(self, source: ImageSource) -> ImageSet:
+        """Gives the session its image; its client calls this."""
+        return self._wait(self._send(lambda: self._core.set_image(source), core.read_image_set))
+
+    def _ask(self, object_id: int, prompt: ObjectPrompt) -> Prediction:
+        return self._wait(self._submit(object_id, prompt))
+
+    def _submit(self, object_id: int, prompt: ObjectPrompt) -> Future[Prediction]:
+        return self._send(lambda: self._core.prompt(object_id, prompt), core.read_prediction)
+
+    def _send(self, make: Callable[[], Command], what: Callable[[Reply], T]) -> Future[T]:
+        future: Future[T] = Future()
+
+        def settle(outcome: core.Outcome) -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(core.read(outcome, what))
+            except SeemError as error:
+                future.set_exception(error)
+
+        with self._lock:  # numbers must leave in their order
+            command = make()
+            message = command_to_proto(command)
+            self._core.expect(command, settle)
+            self._outgoing.put(message)
+        return future
+
+    def _wait(self, future: Future[T]) -> T:
+        try:
+            return future.result(self._timeout_s)
+        except TimeoutError:
+            raise core.overdue(self._address, self._timeout_s) from None
+
+    def _read(self) -> None:
+        """Takes what comes in, until nothing more can."""
+        try:
+            for message in self._stream:
+                with self._lock:
+                    tell = self._core.receive(reply_of(message))
+                tell()
+            self._end(core.lost(self._address))
+        except grpc.RpcError as failure:
+            self._end(error_of(failure, self._address))
+
+    def _end(self, error: SeemError) -> None:
+        with self._lock:
+            tell = self._core.end(error)
+            self._outgoing.put(None)  # lets gRPC's sender go home
+        tell()
