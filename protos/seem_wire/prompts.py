@@ -52,7 +52,7 @@ class MaskPrompt:
     mask: npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ObjectPrompt:
     """Everything said about one object so far: any kinds, any number, all taken together."""
 

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -48,12 +49,14 @@ class ObjectRounds:
         kept = tuple(r for r in self.rounds[:-1] if r.seq != seq)
         return replace(self, rounds=(*kept, self.rounds[-1]))
 
-    def memory_key(self, image_key: str, n_rounds: int) -> str:
-        """Names the mask logits after the first `n_rounds` rounds: equal keys, equal masks."""
+    def memory_keys(self, image_key: str) -> tuple[str, ...]:
+        """Names the answers after 1, 2, ... rounds: equal keys, equal masks."""
         digest = hashlib.sha256(image_key.encode())
-        for entry in self.rounds[:n_rounds]:
-            update_digest(digest, entry.prompt)
-        return digest.hexdigest()
+        keys = []
+        for entry in self.rounds:
+            digest.update(prompt_digest(entry.prompt))
+            keys.append(digest.hexdigest())
+        return tuple(keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +119,20 @@ class MasksReady:
 
 Result = Encoded | MasksReady
 
+# A round's prompt holds all that was said before it, so hashing every round of a long chain for
+# every click would cost the square of its length. Prompts never change; entries go with them.
+_DIGESTS: WeakKeyDictionary[ObjectPrompt, bytes] = WeakKeyDictionary()
 
-def update_digest(digest: hashlib._Hash, prompt: ObjectPrompt) -> None:
-    """Feeds `digest` all that `prompt` says; equal prompts feed equal bytes."""
+
+def prompt_digest(prompt: ObjectPrompt) -> bytes:
+    """A hash of all that `prompt` says; equal prompts have equal digests."""
+    known = _DIGESTS.get(prompt)
+    if known is not None:
+        return known
     parts = (prompt.points, prompt.box, prompt.scribbles, prompt.text)
-    digest.update(repr(parts).encode())
+    digest = hashlib.sha256(repr(parts).encode())
     if prompt.mask is not None:
         mask = np.ascontiguousarray(prompt.mask.mask)
         digest.update(repr(mask.shape).encode())
         digest.update(np.packbits(mask).tobytes())
-    digest.update(b";")
+    return _DIGESTS.setdefault(prompt, digest.digest())

@@ -125,7 +125,7 @@ def _ends_too_soon(data: bytes) -> bool:
         return b"IEND" not in data[-1024:]
     if data.startswith((b"GIF87a", b"GIF89a")):
         return not data.rstrip(b"\0").endswith(b";")
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP"[: max(len(data) - 8, 0)]:
+    if data.startswith(b"RIFF") and data[8:12] in {b"", b"WEBP"}:
         return len(data) < 8 + int.from_bytes(data[4:8], "little")
     if data.startswith(b"BM"):
         return len(data) < int.from_bytes(data[2:6], "little")

@@ -1,0 +1,344 @@
+"""The engine: takes work at the door, and has it carried out by one thread that owns the device.
+
+    event loop ── put_image, submit ──> waiting ── scheduler ──> worker thread ──> tickets end
+               <───────────────────────────────────────────────── await ticket
+
+Nothing here computes on the caller's thread, and every ticket ends: with a result, an error, as
+cancelled or as superseded; also when the worker breaks, and when the engine closes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from seem_server.engine import scheduler
+from seem_server.engine.scheduler import Admitted, Entry, Expire, Limits, Refused, Run
+from seem_server.engine.tickets import Ticket
+from seem_server.engine.work import Decode, MasksReady
+from seem_server.engine.worker import CacheConfig, Caches, Worker
+from seem_wire.errors import (
+    DeadlineExceeded,
+    ImageUnknown,
+    Internal,
+    Overloaded,
+    SeemError,
+    ShuttingDown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from seem_server.engine.work import Result, Work
+    from seem_server.runtime.backend import Backend
+    from seem_server.runtime.bundle import BundleManifest
+
+    Pixels = npt.NDArray[np.uint8]
+
+logger = logging.getLogger(__name__)
+
+_SMOOTHING = 0.2
+"""Weight of the newest run in the running mean of how long a batch takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """How much the engine takes in and keeps.
+
+    Attributes:
+        limits: Of the queue. On a CPU `max_batch` counts as 1: sharing a run makes nobody
+            faster there, and everybody wait for all.
+        caches: Bytes that may be kept.
+        max_failures: After so many broken batches in a row the backend is made anew.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    caches: CacheConfig = field(default_factory=CacheConfig)
+    max_failures: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """How the engine stands at one moment.
+
+    Attributes:
+        n_waiting: Tickets in the queue.
+        n_running: Tickets of the batch that runs.
+        n_pins: Cache entries held for tickets that have not ended.
+        n_restarts: How often the backend was made anew.
+    """
+
+    n_waiting: int
+    n_running: int
+    n_pins: int
+    n_restarts: int
+    images_bytes: int
+    features_bytes: int
+    memory_bytes: int
+
+
+class Engine:
+    """Carries out work on a backend that `make_backend` gives, and gives anew when it broke.
+
+    Made once for each process, ended by `close`. `now` gives seconds on a clock that only rises.
+
+    Raises:
+        SeemError: What `make_backend` raises, when the engine is made.
+    """
+
+    def __init__(
+        self,
+        make_backend: Callable[[], Backend],
+        config: EngineConfig | None = None,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._make_backend = make_backend
+        self._config = config or EngineConfig()
+        self._now = now
+        self._caches = Caches(self._config.caches)
+        self._backend = make_backend()
+        self._worker = Worker(self._backend, self._caches, now=now)
+        self._limits = self._config.limits
+        if self._backend.provider == "cpu":
+            self._limits = replace(self._limits, max_batch=1)
+        self._changed = threading.Condition()
+        self._waiting: tuple[Entry, ...] = ()
+        self._running: tuple[Entry, ...] = ()
+        self._tickets: dict[int, Ticket] = {}
+        self._n_submitted = 0
+        self._n_failures = 0
+        self._n_restarts = 0
+        self._mean_run_s = 0.0
+        self._closing = False
+        self._thread = self._start()
+
+    # --- what the event loop calls; none of it waits
+
+    @property
+    def manifest(self) -> BundleManifest:
+        """What the bundle that runs here says of itself."""
+        return self._backend.manifest
+
+    @property
+    def provider(self) -> str:
+        """Where it really runs: "cpu", "cuda" or "fake"."""
+        return self._backend.provider
+
+    @property
+    def stats(self) -> EngineStats:
+        """How it stands now."""
+        caches = self._caches
+        with self._changed:
+            return EngineStats(
+                n_waiting=len(self._waiting),
+                n_running=sum(entry.number in self._tickets for entry in self._running),
+                n_pins=caches.images.n_pins + caches.features.n_pins,
+                n_restarts=self._n_restarts,
+                images_bytes=caches.images.n_bytes,
+                features_bytes=caches.features.n_bytes,
+                memory_bytes=caches.answers.n_bytes + caches.drawings.n_bytes,
+            )
+
+    def put_image(self, image_key: str, pixels: Pixels) -> None:
+        """Keeps upright RGB uint8 (H, W, 3) pixels under a key that names them for good.
+
+        You must not write to `pixels` afterwards.
+        """
+        if image_key not in self._caches.images:
+            self._caches.images.put(image_key, pixels, pixels.nbytes)
+
+    def has_image(self, image_key: str) -> bool:
+        """Whether work on this image could be done now, without its bytes being sent again."""
+        return image_key in self._caches.images or image_key in self._caches.features
+
+    def has_features(self, image_key: str) -> bool:
+        """Whether this image is encoded already."""
+        return image_key in self._caches.features
+
+    def submit(self, work: Work, *, deadline_s: float | None = None) -> Ticket:
+        """A ticket for `work`, which you await, or cancel when nobody wants it any more.
+
+        `deadline_s`: seconds from now after which it must not begin.
+
+        Raises:
+            ImageUnknown: Its image is not held (any more): send the bytes again.
+            Overloaded: Too much waits already.
+            ShuttingDown: The engine is closing.
+        """
+        ticket = Ticket(work)
+        with self._changed:
+            if self._closing:
+                raise ShuttingDown("The server takes no new work.")
+            if not self.has_image(work.image_key):
+                raise ImageUnknown(f"The server does not hold the image {work.image_key}.")
+            admission = self._admit(work, deadline_s)
+            entry = admission.entry
+            superseded = [self._tickets[old.number] for old in admission.superseded]
+            self._waiting = admission.waiting
+            self._tickets[entry.number] = ticket
+            self._caches.images.pin(work.image_key)
+            self._caches.features.pin(work.image_key)
+            self._changed.notify()
+        ticket.add_done_callback(lambda _: self._forget(entry))
+        if isinstance(work, Decode):
+            for old in superseded:
+                old.supersede(work.seq)
+        return ticket
+
+    def close(self, *, drain_s: float = 10.0) -> None:
+        """Takes no new work, finishes what waits within `drain_s`, and ends every ticket.
+
+        It blocks: call it off the event loop.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(drain_s)
+        with self._changed:
+            left = list(self._tickets.values())
+            self._waiting = ()
+        for ticket in left:
+            ticket.fail(ShuttingDown("The server went down before this was done."))
+
+    # --- the queue
+
+    def _admit(self, work: Work, deadline_s: float | None) -> Admitted:
+        now_s = self._now()
+        self._n_submitted += 1
+        deadline = None if deadline_s is None else now_s + deadline_s
+        entry = Entry(self._n_submitted, work, now_s, now_s, deadline)
+        admission = scheduler.admit(entry, self._waiting, self._running, limits=self._limits)
+        if isinstance(admission, Refused):
+            n_waiting = admission.n_waiting
+            raise Overloaded(
+                f"{n_waiting} requests wait already.",
+                retry_after_ms=scheduler.retry_after_ms(
+                    n_waiting, self._mean_run_s, max_batch=self._limits.max_batch
+                ),
+            )
+        return admission
+
+    def _forget(self, entry: Entry) -> None:
+        """Lets go of all that was held for a ticket that has ended, however it did."""
+        with self._changed:
+            del self._tickets[entry.number]
+            self._waiting = tuple(other for other in self._waiting if other is not entry)
+        self._caches.images.unpin(entry.work.image_key)
+        self._caches.features.unpin(entry.work.image_key)
+
+    def _end(self, entry: Entry, outcome: Result | SeemError) -> None:
+        with self._changed:
+            ticket = self._tickets.get(entry.number)
+        if ticket is None:
+            return  # it was cancelled while it ran
+        if isinstance(outcome, SeemError):
+            ticket.fail(outcome)
+        else:
+            ticket.finish(outcome)
+
+    # --- the worker thread
+
+    def _start(self) -> threading.Thread:
+        thread = threading.Thread(target=self._main, name="seem-engine", daemon=True)
+        thread.start()
+        return thread
+
+    def _main(self) -> None:
+        try:
+            self._work()
+        except BaseException:  # whatever ends this thread, nobody may wait for it for ever
+            logger.critical("the engine's worker died; another takes its place", exc_info=True)
+            self._n_failures = self._config.max_failures
+            with self._changed:
+                left = list(self._tickets.values())
+                self._waiting = self._running = ()
+                if not self._closing:
+                    self._thread = self._start()
+            for ticket in left:
+                ticket.fail(Internal("The worker died while this waited or ran."))
+
+    def _work(self) -> None:
+        while (action := self._next()) is not None:
+            if isinstance(action, Expire):
+                for entry in action.entries:
+                    self._end(entry, DeadlineExceeded("The deadline passed in the queue."))
+            else:
+                self._execute(action.entries)
+
+    def _next(self) -> Run | Expire | None:
+        """Takes the next action's entries from the queue, or waits; None when it is all over."""
+        with self._changed:
+            self._running = ()
+            while True:
+                action = scheduler.next_action(self._waiting, self._now(), limits=self._limits)
+                if action is not None:
+                    taken = set(map(id, action.entries))
+                    self._waiting = tuple(e for e in self._waiting if id(e) not in taken)
+                    self._running = action.entries if isinstance(action, Run) else ()
+                    return action
+                if self._closing:
+                    return None
+                self._changed.wait()
+
+    def _execute(self, entries: Sequence[Entry]) -> None:
+        """Runs a batch; where it breaks, each alone, so that one poisoned item harms no other."""
+        wanted = [entry for entry in entries if self._begin(entry)]
+        if not wanted:
+            return
+        try:
+            self._run(wanted)
+        except Exception:
+            logger.exception("a batch of %d broke", len(wanted))
+            self._n_failures += 1
+            if len(wanted) == 1:
+                self._end(wanted[0], Internal("The worker broke while it ran this."))
+                return
+            for entry in wanted:
+                self._execute([entry])
+
+    def _begin(self, entry: Entry) -> bool:
+        with self._changed:
+            ticket = self._tickets.get(entry.number)
+        return ticket is not None and ticket.begin()
+
+    def _run(self, entries: Sequence[Entry]) -> None:
+        if self._n_failures >= self._config.max_failures:
+            self._renew()
+        started_s = self._now()
+        outcomes = self._worker.run([entry.work for entry in entries])
+        ended_s = self._now()
+        self._n_failures = 0
+        self._mean_run_s += _SMOOTHING * (ended_s - started_s - self._mean_run_s)
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            self._end(entry, _complete(outcome, entry, started_s, ended_s))
+
+    def _renew(self) -> None:
+        """Another backend; features go, because they may lie on a device that is gone."""
+        self._caches.features.clear()
+        self._backend = self._make_backend()
+        self._worker = Worker(self._backend, self._caches, now=self._now)
+        self._n_failures = 0
+        self._n_restarts += 1
+
+
+def _complete(
+    outcome: Result | SeemError, entry: Entry, started_s: float, ended_s: float
+) -> Result | SeemError:
+    """The outcome with what only the queue knows."""
+    if isinstance(outcome, SeemError):
+        return outcome
+    timings = replace(
+        outcome.timings,
+        queue_ms=max(started_s - entry.submitted_s, 0.0) * 1000,
+        total_ms=max(ended_s - entry.submitted_s, 0.0) * 1000,
+    )
+    if isinstance(outcome, MasksReady):
+        return replace(outcome, timings=timings, superseded=entry.dropped)
+    return replace(outcome, timings=timings)
