@@ -1,0 +1,70 @@
+"""What can happen to a session, and what must be done about it.
+
+Commands are those of `seem_wire.types`, but for SetImage: its image was read before, so that the
+session hears of a key and a size and never sees a byte. Outcomes are how the engine's tickets end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seem_server.engine.work import Decode, Encode, MasksReady
+from seem_wire.types import (
+    Clear,
+    Failed,
+    OpenImage,
+    Prompt,
+    Redo,
+    Release,
+    RemoveObject,
+    Reply,
+    SupersededBy,
+    Timings,
+    Undo,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRead:
+    """Command `seq` set an image, and it was read: `size` is its upright (height, width).
+
+    `key` is the content hash, and names the image to the engine too. `cache_hit`: its features
+    were there already. `timings` are those of reading it.
+    """
+
+    seq: int
+    key: str
+    size: tuple[int, int]
+    cache_hit: bool = False
+    timings: Timings = Timings()
+
+
+Command = OpenImage | ImageRead | Prompt | Undo | Redo | Clear | RemoveObject | Release
+
+Outcome = MasksReady | SupersededBy | Failed
+"""How a Decode ended; its `seq` is that of the command that asked for it."""
+
+Event = Command | Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Tell the client."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Cancel the Decode of command `seq`: it has been answered otherwise."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The session is over: let go of all that is kept for it."""
+
+
+Effect = Send | Decode | Encode | Withdraw | Forget
+"""A Decode or Encode is work to submit; a Decode's outcome must come back as an event."""

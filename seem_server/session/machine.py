@@ -1,0 +1,354 @@
+"""The rules of a session: `step(state, event)` gives the state after, and what must be done.
+
+Every command is answered exactly once: at once, or by the outcome of its Decode, or by the command
+that made its answer pointless. A command that is refused leaves the state as it was.
+
+    Prompt ──> Decode ──> MasksReady ────> Masks       the rounds really used become the chain
+       │          ├─────> SupersededBy ──> Superseded  its round drops out; what was said stays
+       │          └─────> Failed ────────> Error       what was said is taken back
+       └ queued ─────────────────────────> Done
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from seem_server.engine.work import Decode, Encode, MasksReady
+from seem_server.session import sayings
+from seem_server.session.events import Effect, Forget, ImageRead, Send, Withdraw
+from seem_server.session.state import History, Image, Move, Pending, Phase, State
+from seem_wire.errors import (
+    AlreadyOpen,
+    BadSequence,
+    Cancelled,
+    NoImage,
+    NothingToRedo,
+    NothingToUndo,
+    SeemError,
+    UnknownObject,
+    UnknownSession,
+)
+from seem_wire.types import (
+    Clear,
+    Done,
+    Failed,
+    ImageSet,
+    Masks,
+    Opened,
+    OpenImage,
+    Prompt,
+    Redo,
+    Release,
+    RemoveObject,
+    SupersededBy,
+    Undo,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from seem_server.engine.work import ObjectRounds
+    from seem_server.session.events import Command, Event, Outcome
+    from seem_server.session.state import Objects, ObjectState
+
+Effects = tuple[Effect, ...]
+Step = tuple[State, Effects]
+
+
+def step(state: State, event: Event) -> Step:
+    """The state after `event`, and what you must do, in this order. Never raises."""
+    if isinstance(event, MasksReady | SupersededBy | Failed):
+        return _end(state, event)
+    try:
+        _check_order(state, event)
+        after, effects = _obey(state, event)
+    except SeemError as error:
+        return state, (Send(Failed.of(event.seq, error)),)
+    return replace(after, last_seq=event.seq), effects
+
+
+def _check_order(state: State, command: Command) -> None:
+    if state.phase is Phase.OVER or (
+        state.phase is Phase.NEW and not isinstance(command, OpenImage)
+    ):
+        raise UnknownSession("There is no open session.")
+    if command.seq <= state.last_seq:
+        raise BadSequence(f"Command {command.seq} follows command {state.last_seq}.")
+
+
+def _obey(state: State, command: Command) -> Step:
+    match command:
+        case OpenImage():
+            return _open(state, command)
+        case ImageRead():
+            return _set_image(state, command)
+        case Prompt():
+            return _prompt(state, command)
+        case Undo():
+            return _undo(state, command)
+        case Redo():
+            return _redo(state, command)
+        case Clear():
+            return _change_to(state, command.seq, ())
+        case RemoveObject():
+            return _remove(state, command)
+        case Release():
+            return _release(state, command)
+
+
+# --- commands
+
+
+def _open(state: State, command: OpenImage) -> Step:
+    if state.phase is Phase.OPEN:
+        raise AlreadyOpen("The session is open already.")
+    opened = Opened(command.seq, state.session_id, state.model)
+    return replace(state, phase=Phase.OPEN), (Send(opened),)
+
+
+def _set_image(state: State, read: ImageRead) -> Step:
+    after = replace(state, image=Image(read.key, read.size), history=History(seq=read.seq))
+    after, withdrawn = _withdraw_pointless(after, by_seq=read.seq)
+    reply = ImageSet(read.seq, read.key, read.size, read.cache_hit, read.timings)
+    return after, (*withdrawn, Send(reply), Encode(state.session_id, read.key))
+
+
+def _prompt(state: State, command: Prompt) -> Step:
+    offered = state.model.capabilities
+    sayings.check(command, _image(state).size, offered)
+    objects = sayings.add(state.history.objects, command, offered.limits)
+    history = state.history.changed(
+        command.seq,
+        objects,
+        n_mask_pixels=sayings.n_mask_pixels(command),
+        max_mask_pixels=offered.limits.max_mask_pixels,
+    )
+    after = replace(state, history=history)
+    to_answer = tuple(one for one in objects if one.standing == command.seq)
+    if not to_answer:
+        return after, (Send(Done(command.seq)),)
+    pending = _pending(state, command.seq, to_answer, Move.CHANGE)
+    return _decode(after, pending, to_answer)
+
+
+def _undo(state: State, command: Undo) -> Step:
+    _image(state)
+    if not state.history.undo:
+        raise NothingToUndo("There is nothing to undo.")
+    return _return_to(state, state.history.undone(command.seq), Move.UNDO)
+
+
+def _redo(state: State, command: Redo) -> Step:
+    _image(state)
+    if not state.history.redo:
+        raise NothingToRedo("There is nothing to redo.")
+    return _return_to(state, state.history.redone(command.seq), Move.REDO)
+
+
+def _remove(state: State, command: RemoveObject) -> Step:
+    _image(state)
+    objects = state.history.objects
+    kept = tuple(one for one in objects if one.object_id != command.object_id)
+    if len(kept) == len(objects):
+        raise UnknownObject(f"The session has no object {command.object_id}.")
+    return _change_to(state, command.seq, kept)
+
+
+def _release(state: State, command: Release) -> Step:
+    gone = Cancelled("The session was released before this was answered.")
+    effects: list[Effect] = []
+    for one in state.pending:
+        if not one.failed:
+            effects += (Withdraw(one.seq), Send(Failed.of(one.seq, gone)))
+    after = replace(state, phase=Phase.OVER, image=None, history=History(), pending=())
+    return after, (*effects, Send(Done(command.seq)), Forget())
+
+
+def _change_to(state: State, seq: int, objects: Objects) -> Step:
+    """Objects were forgotten, by Clear or RemoveObject."""
+    _image(state)
+    limit = state.model.capabilities.limits.max_mask_pixels
+    history = state.history.changed(seq, objects, n_mask_pixels=0, max_mask_pixels=limit)
+    after, withdrawn = _withdraw_pointless(replace(state, history=history), by_seq=seq)
+    return after, (*withdrawn, Send(Done(seq)))
+
+
+def _return_to(state: State, history: History, move: Move) -> Step:
+    """Goes back or forth in history, and answers with the masks that stand differently now."""
+    before = {one.object_id: one.standing for one in state.history.objects if one.rounds}
+    standing = [one for one in history.objects if one.rounds]
+    to_answer = tuple(one for one in standing if before.get(one.object_id) != one.standing)
+    removed = tuple(before.keys() - {one.object_id for one in standing})
+    pending = _pending(state, history.seq, to_answer, move, tuple(sorted(removed)))
+    after, withdrawn = _withdraw_pointless(replace(state, history=history), by_seq=history.seq)
+    if not to_answer:
+        return after, (*withdrawn, Send(_without_masks(after, pending)))
+    after, effects = _decode(after, pending, to_answer)
+    return after, (*withdrawn, *effects)
+
+
+def _image(state: State) -> Image:
+    if state.image is None:
+        raise NoImage("The session has no image yet.")
+    return state.image
+
+
+# --- decodes
+
+
+def _pending(
+    state: State,
+    seq: int,
+    to_answer: Objects,
+    move: Move,
+    removed: tuple[int, ...] = (),
+) -> Pending:
+    return Pending(
+        seq,
+        answers=tuple((one.object_id, one.rounds[-1].seq) for one in to_answer),
+        removed=removed,
+        move=move,
+        redo=state.history.redo,
+        previous_seq=state.history.seq,
+    )
+
+
+def _decode(state: State, pending: Pending, to_answer: Objects) -> Step:
+    work = Decode(
+        state.session_id,
+        pending.seq,
+        _image(state).key,
+        tuple(one.to_answer() for one in to_answer),
+    )
+    return replace(state, pending=(*state.pending, pending)), (work,)
+
+
+def _withdraw_pointless(state: State, *, by_seq: int) -> Step:
+    """Answers commands whose Decode would tell only of rounds that stand no more."""
+    rounds = {one.object_id: one for one in state.history.objects}
+    kept: list[Pending] = []
+    effects: list[Effect] = []
+    for pending in state.pending:
+        if pending.failed or any(_stands(rounds, *answer) for answer in pending.answers):
+            kept.append(pending)
+            continue
+        reply = SupersededBy(pending.seq, by_seq)
+        # What it removed is told by no other reply.
+        effects += (
+            Withdraw(pending.seq),
+            Send(_without_masks(state, pending) if pending.removed else reply),
+        )
+    return replace(state, pending=_worth_keeping(kept)), tuple(effects)
+
+
+def _stands(objects: dict[int, ObjectState], object_id: int, seq: int) -> bool:
+    return object_id in objects and objects[object_id].place_of(seq) is not None
+
+
+# --- outcomes
+
+
+def _end(state: State, outcome: Outcome) -> Step:
+    """The Decode of a command ended; what has been answered otherwise needs no second answer."""
+    seq = outcome.work.seq if isinstance(outcome, MasksReady) else outcome.seq
+    pending = next((one for one in state.pending if one.seq == seq and not one.failed), None)
+    if pending is None:
+        return state, ()
+    match outcome:
+        case MasksReady():
+            return _masks_ready(state, pending, outcome)
+        case SupersededBy():
+            return _superseded(state, pending, outcome)
+        case Failed():
+            return _failed(state, pending, outcome)
+
+
+def _masks_ready(state: State, pending: Pending, ready: MasksReady) -> Step:
+    history = state.history
+    for one in ready.work.objects:
+        history = _adopt(history, one)
+    by_id = {one.object_id: one for one in history.objects}
+    stands = {object_id: _stands(by_id, object_id, seq) for object_id, seq in pending.answers}
+    reply = Masks(
+        pending.seq,
+        objects=tuple(mask for mask in ready.masks if stands.get(mask.object_id)),
+        removed_object_ids=_gone(history, pending),
+        timings=ready.timings,
+        cache_hit=ready.cache_hit,
+        model_id=state.model.model_id,
+    )
+    # What failed before this one is counted in by it, and can't be taken back any more.
+    others = (one for one in state.pending if not (one.failed and one.seq < pending.seq))
+    still = _worth_keeping(one for one in others if one is not pending)
+    return replace(state, history=history, pending=still), (Send(reply),)
+
+
+def _adopt(history: History, used: ObjectRounds) -> History:
+    """Makes the rounds that the engine really used the chain of the answered round."""
+    answered = used.rounds[-1].seq
+
+    def rewrite(one: ObjectState) -> ObjectState:
+        place = one.place_of(answered) if one.object_id == used.object_id else None
+        if place is None or one.rounds[: place + 1] == used.rounds:
+            return one
+        return replace(one, rounds=(*used.rounds, *one.rounds[place + 1 :]))
+
+    return history.since(answered, rewrite)
+
+
+def _superseded(state: State, pending: Pending, outcome: SupersededBy) -> Step:
+    """What was said stays, and its round drops out of the chains of later ones."""
+    objects = {object_id for object_id, _ in pending.answers}
+
+    def rewrite(one: ObjectState) -> ObjectState:
+        place = one.place_of(pending.seq) if one.object_id in objects else None
+        if place is None or place == len(one.rounds) - 1:
+            return one
+        return replace(one, rounds=one.rounds[:place] + one.rounds[place + 1 :])
+
+    after = replace(
+        state,
+        history=state.history.since(pending.seq, rewrite),
+        pending=_worth_keeping(one for one in state.pending if one is not pending),
+    )
+    reply = _without_masks(state, pending) if pending.removed else outcome
+    return after, (Send(reply),)
+
+
+def _failed(state: State, pending: Pending, outcome: Failed) -> Step:
+    """Takes back what the command did, at once or when nothing newer rests on it any more."""
+    others = tuple(one for one in state.pending if one is not pending)
+    failed = replace(pending, failed=True)
+    after = replace(state, pending=tuple(sorted((*others, failed), key=lambda one: one.seq)))
+    while newest := _failed_newest(after):
+        after = replace(
+            after,
+            history=newest.undo_of(after.history),
+            pending=tuple(one for one in after.pending if one is not newest),
+        )
+    after = replace(after, pending=_worth_keeping(after.pending))
+    return after, (Send(outcome),)
+
+
+def _worth_keeping(pending: Iterable[Pending]) -> tuple[Pending, ...]:
+    """Without the failed ones that no newer failure could uncover any more."""
+    kept = tuple(pending)
+    newest = max((one.seq for one in kept if not one.failed), default=0)
+    return tuple(one for one in kept if not one.failed or one.seq < newest)
+
+
+def _failed_newest(state: State) -> Pending | None:
+    """The failed command that made the objects what they are, if one did."""
+    return next((one for one in state.pending if one.failed and one.seq == state.history.seq), None)
+
+
+def _without_masks(state: State, pending: Pending) -> Masks:
+    gone = _gone(state.history, pending)
+    return Masks(pending.seq, (), removed_object_ids=gone, model_id=state.model.model_id)
+
+
+def _gone(history: History, pending: Pending) -> tuple[int, ...]:
+    """Objects that lost their mask by the command, and have got no other since."""
+    standing = {one.object_id for one in history.objects if one.rounds}
+    return tuple(one for one in pending.removed if one not in standing)

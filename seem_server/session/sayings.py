@@ -1,0 +1,126 @@
+"""How sayings about an object add up, and whether they may be said at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from seem_server.engine.work import Round
+from seem_server.session.state import ObjectState
+from seem_wire.errors import LimitExceeded, NotOffered, OnlyNegativePrompts
+from seem_wire.types import PromptedObject, PromptKind
+from seem_wire.validate import check_fits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seem_server.session.state import Objects
+    from seem_wire.prompts import MaskPrompt, ObjectPrompt
+    from seem_wire.types import Capabilities, Limits, Prompt
+
+MAX_ROUNDS = 1000
+"""Longest chain of predictions of one object: what an evicted mask costs to make again."""
+
+
+def check(command: Prompt, size: tuple[int, int], offered: Capabilities) -> None:
+    """Checks a prompt against the image's (height, width) and what is offered.
+
+    Raises:
+        NotOffered: The model does not take prompts of this kind.
+        BadPrompt: See `seem_wire.validate.check_fits`.
+    """
+    for one in command.objects:
+        missing = sorted(set(_kinds(one)) - offered.prompts)
+        if missing:
+            takes = ", ".join(sorted(offered.prompts))
+            raise NotOffered(f"This model takes no {missing[0]} prompts; it takes {takes}.")
+        check_fits(one.prompt, size)
+
+
+def add(objects: Objects, command: Prompt, limits: Limits) -> Objects:
+    """The objects after a prompt: all that it says, and the rounds that it makes.
+
+    A prompt that predicts makes a round for each object that it names, and for each that was
+    queued before and has a positive prompt.
+
+    Raises:
+        OnlyNegativePrompts: A round is asked for an object that is told only where it is not.
+        LimitExceeded: There would be too many objects, points, rounds or mask pixels.
+    """
+    by_id = {one.object_id: one for one in objects}
+    for said in command.objects:
+        before = by_id.get(said.object_id, ObjectState(said.object_id))
+        prompt = _together(before.said, said.prompt)
+        by_id[said.object_id] = replace(before, said=prompt, queued=True)
+        _check_limit(f"points for object {said.object_id}", _n_points(prompt), limits.max_points)
+    _check_limit("objects", len(by_id), limits.max_objects)
+    after = tuple(by_id.values())
+    if n_mask_pixels(command):
+        _check_limit("mask pixels", _n_mask_pixels_of(after), limits.max_mask_pixels)
+    return _predicted(after, command) if command.predict else after
+
+
+def n_mask_pixels(command: Prompt) -> int:
+    """How many pixels the masks of a prompt have together."""
+    return sum(one.prompt.mask.mask.size for one in command.objects if one.prompt.mask)
+
+
+def _predicted(objects: Objects, command: Prompt) -> Objects:
+    named = {one.object_id for one in command.objects}
+    for one in objects:
+        if one.object_id in named and not one.said.has_positive:
+            raise OnlyNegativePrompts(f"Object {one.object_id} has only negative prompts so far.")
+    return tuple(
+        _with_round(one, command.seq) if one.queued and one.said.has_positive else one
+        for one in objects
+    )
+
+
+def _with_round(one: ObjectState, seq: int) -> ObjectState:
+    rounds = (*one.rounds, Round(seq, one.said))
+    _check_limit(f"predictions of object {one.object_id}", len(rounds), MAX_ROUNDS)
+    return replace(one, rounds=rounds, queued=False)
+
+
+def _together(before: ObjectPrompt, said: ObjectPrompt) -> ObjectPrompt:
+    """Points and scribbles add up; a box, mask or text takes the place of the earlier one."""
+    return replace(
+        before,
+        points=before.points + said.points,
+        scribbles=before.scribbles + said.scribbles,
+        box=said.box or before.box,
+        mask=said.mask or before.mask,
+        text=said.text or before.text,
+    )
+
+
+def _kinds(one: PromptedObject) -> Iterator[PromptKind]:
+    prompt = one.prompt
+    given = {
+        PromptKind.POINT: prompt.points,
+        PromptKind.BOX: prompt.box,
+        PromptKind.SCRIBBLE: prompt.scribbles,
+        PromptKind.MASK: prompt.mask,
+        PromptKind.TEXT: prompt.text,
+        PromptKind.EXAMPLE: one.example,
+    }
+    return (kind for kind, value in given.items() if value)
+
+
+def _n_points(prompt: ObjectPrompt) -> int:
+    return len(prompt.points) + sum(len(scribble.points) for scribble in prompt.scribbles)
+
+
+def _n_mask_pixels_of(objects: Objects) -> int:
+    """Pixels of the masks that the objects hold, each counted once."""
+    held: dict[int, MaskPrompt] = {}
+    for one in objects:
+        for prompt in (one.said, *(entry.prompt for entry in one.rounds)):
+            if prompt.mask is not None:
+                held[id(prompt.mask)] = prompt.mask
+    return sum(mask.mask.size for mask in held.values())
+
+
+def _check_limit(what: str, count: int, limit: int) -> None:
+    if count > limit:
+        raise LimitExceeded(f"The session would hold {count} {what}; this server takes {limit}.")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from session_words import HERE, MASK, MODEL, NOT_HERE, SIZE, ZEBRA, prompt
+
+from seem_server.session import sayings
+from seem_wire import errors, types
+from seem_wire.prompts import MaskPrompt, ObjectPrompt, Point, Scribble
+
+
+def add(objects, command, **limits):
+    return sayings.add(objects, command, types.Limits(**limits))
+
+
+def test_objects_keep_the_order_in_which_they_were_named():
+    objects = add((), prompt(1, (5, HERE), (2, HERE)))
+    objects = add(objects, prompt(2, (9, HERE), (2, HERE)))
+    assert [one.object_id for one in objects] == [5, 2, 9]
+
+
+def test_a_round_holds_all_that_was_said_until_then():
+    objects = add((), prompt(1, ZEBRA, predict=False))
+    (one,) = add(objects, prompt(2, NOT_HERE))
+    assert one.rounds[-1].prompt.text == "zebra"
+    assert not one.queued
+
+
+def test_more_objects_than_allowed_are_refused():
+    with pytest.raises(errors.LimitExceeded, match="3 objects"):
+        add(add((), prompt(1, (1, HERE), (2, HERE))), prompt(2, (3, HERE)), max_objects=2)
+
+
+def test_points_of_an_object_are_counted_over_all_its_prompts():
+    stroke = ObjectPrompt(scribbles=(Scribble(((1.0, 1.0), (2.0, 2.0))),))
+    objects = add((), prompt(1, HERE), max_points=3)
+    objects = add(objects, prompt(2, stroke), max_points=3)
+    with pytest.raises(errors.LimitExceeded, match="4 points for object 1"):
+        add(objects, prompt(3, HERE), max_points=3)
+
+
+def test_an_objects_chain_has_an_end(monkeypatch):
+    monkeypatch.setattr(sayings, "MAX_ROUNDS", 1)
+    with pytest.raises(errors.LimitExceeded, match="2 predictions"):
+        add(add((), prompt(1, HERE)), prompt(2, HERE))
+
+
+def test_masks_are_counted_over_the_session_and_each_only_once():
+    one_mask = SIZE[0] * SIZE[1]
+    objects = add((), prompt(1, MASK), max_mask_pixels=one_mask)
+    objects = add(objects, prompt(2, MASK), max_mask_pixels=one_mask)
+    other = ObjectPrompt(mask=MaskPrompt(np.ones(SIZE, np.bool_)))
+    with pytest.raises(errors.LimitExceeded, match="mask pixels"):
+        add(objects, prompt(3, other), max_mask_pixels=one_mask)
+
+
+def test_the_pixels_of_a_prompts_masks_are_counted():
+    assert sayings.n_mask_pixels(prompt(1, (1, MASK), (2, MASK), (3, HERE))) == 2 * 40 * 60
+
+
+def test_what_the_model_lacks_is_named():
+    no_text = types.Capabilities(frozenset({types.PromptKind.POINT}), types.COMMAND_NAMES)
+    sayings.check(prompt(1, HERE), SIZE, no_text)
+    with pytest.raises(errors.NotOffered, match="no text prompts; it takes point"):
+        sayings.check(prompt(1, ZEBRA), SIZE, no_text)
+
+
+def test_every_object_of_a_prompt_is_checked():
+    outside = ObjectPrompt(points=(Point(1, 41),))
+    with pytest.raises(errors.PointOutsideImage):
+        sayings.check(prompt(1, (1, HERE), (2, outside)), SIZE, MODEL.capabilities)

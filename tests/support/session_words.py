@@ -1,0 +1,129 @@
+"""Short words to script a session with, and what two states must share to be equal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from seem_server.engine.work import Decode, MasksReady, prompt_digest
+from seem_server.session.events import ImageRead, Send
+from seem_server.session.machine import step
+from seem_server.session.state import State
+from seem_wire import types
+from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point
+from seem_wire.rle import Rle
+
+SIZE = (40, 60)
+KEY = "a" * 64
+PROMPTS = frozenset(types.PromptKind) - {types.PromptKind.EXAMPLE}
+MODEL = types.ModelCard("fake@1", "fake", "fake", types.Capabilities(PROMPTS, types.COMMAND_NAMES))
+HERE = ObjectPrompt(points=(Point(3.5, 4.5),))
+NOT_HERE = ObjectPrompt(points=(Point(9.5, 4.5, positive=False),))
+BOX = ObjectPrompt(box=Box(1, 2, 30, 20))
+MASK = ObjectPrompt(mask=MaskPrompt(np.ones(SIZE, np.bool_)))
+ZEBRA = ObjectPrompt(text="zebra")
+
+
+def new(**limits):
+    offered = replace(MODEL.capabilities, limits=types.Limits(**limits))
+    return State("session", replace(MODEL, capabilities=offered))
+
+
+def opened(**limits):
+    """A session with an image; its next command is number 3."""
+    return fold(new(**limits), types.OpenImage(1), ImageRead(2, KEY, SIZE))[0]
+
+
+def prompt(seq, *said, predict=True):
+    """A prompt; each saying is about object 1, or a pair of object id and saying."""
+    pairs = (one if isinstance(one, tuple) else (1, one) for one in said)
+    return types.Prompt(seq, tuple(types.PromptedObject(*pair) for pair in pairs), predict)
+
+
+def fold(state, *events):
+    """The state after the events, and all effects."""
+    effects = []
+    for event in events:
+        state, more = step(state, event)
+        effects += more
+    return state, effects
+
+
+def play(state, *commands):
+    """The same, with each Decode answered at once."""
+    effects = []
+    for command in commands:
+        state, more = fold(state, command)
+        for work in decodes(more):
+            state, answer = step(state, ready(work))
+            more += answer
+        effects += more
+    return state, effects
+
+
+def decodes(effects):
+    return [one for one in effects if isinstance(one, Decode)]
+
+
+def replies(effects):
+    return [one.reply for one in effects if isinstance(one, Send)]
+
+
+def last_reply(effects):
+    return replies(effects)[-1]
+
+
+def ready(work, superseded=()):
+    """The engine's answer; masks of one pixel each. `superseded`: rounds that it dropped."""
+    for seq in superseded:
+        work = work.without(seq)
+    masks = tuple(
+        types.ObjectMask(
+            one.object_id, Rle(*SIZE, "0102"), 0.5, Box(0, 0, 1, 1), 1, round=len(one.rounds)
+        )
+        for one in work.objects
+    )
+    return MasksReady(work, masks, False, types.Timings(), tuple(superseded))
+
+
+def chain(work, object_id=1):
+    """The numbers of the rounds that the answer for an object rests on."""
+    one = next(one for one in work.objects if one.object_id == object_id)
+    return [entry.seq for entry in one.rounds]
+
+
+def chain_of(state, object_id=1):
+    one = next((one for one in state.history.objects if one.object_id == object_id), None)
+    return [entry.seq for entry in one.rounds] if one else None
+
+
+def content(objects):
+    """What objects say, as comparable values (a mask is an array)."""
+    return [
+        (
+            one.object_id,
+            prompt_digest(one.said),
+            [(entry.seq, prompt_digest(entry.prompt)) for entry in one.rounds],
+            one.queued,
+        )
+        for one in objects
+    ]
+
+
+def fingerprint(state):
+    """All of a state, as comparable values."""
+    history = state.history
+    stacks = [
+        [(c.seq, content(c.objects)) for c in stack] for stack in (history.undo, history.redo)
+    ]
+    waiting = [(p.seq, p.answers, p.removed, p.move, p.failed) for p in state.pending]
+    return (
+        state.phase,
+        state.last_seq,
+        state.image,
+        content(history.objects),
+        stacks,
+        waiting,
+        state.card,
+    )
