@@ -43,6 +43,7 @@ FEATURE_NAMES = (
     *(f"{kind}_{stride}" for stride in STRIDES for kind in ("values", "keys", "masks")),
     *("refine_4", "refine_8", "refine_16", "refine_32", "embedding_8"),
 )
+NAMES_OF_RANDOM_WEIGHTS = ("cat", "dog", "zebra")
 ANSWER_NAMES = ("mask_logits", "iou", "presence", "semantic")
 
 
@@ -288,7 +289,7 @@ def main() -> None:
     config = CONFIGS[arguments.config]
     torch.manual_seed(0)
     model = Seem(config)
-    names: tuple[str, ...] = ()
+    names = NAMES_OF_RANDOM_WEIGHTS
     provenance: dict[str, Any] = {"weights": "random, seed 0"}
     if arguments.checkpoint:
         state = torch.load(arguments.checkpoint, map_location="cpu", weights_only=True)

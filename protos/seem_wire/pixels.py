@@ -11,6 +11,7 @@ Frames: prompts come in pixels of the original image. The network sees that imag
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -135,7 +136,7 @@ def _stroke_path(scribbles: list[Scribble], scale: Float32, stride: int) -> Floa
     for scribble in scribbles:
         vertices = np.array(scribble.points, np.float32).reshape(-1, 2) * scale
         pieces.append(vertices[:1])
-        for start, end in zip(vertices[:-1], vertices[1:], strict=True):
+        for start, end in pairwise(vertices):
             steps = max(int(np.ceil(np.hypot(*(end - start)) / stride)), 1)
             fractions = np.arange(1, steps + 1, dtype=np.float32)[:, None] / np.float32(steps)
             pieces.append((start + fractions * (end - start)).astype(np.float32))
@@ -160,7 +161,8 @@ def _box_coverage(box: Box, frame: Frame) -> Float32:
 def _interval_coverage(low: float, high: float, cells: int, frame: Frame) -> Float32:
     edges = np.arange(cells + 1, dtype=np.float32) * np.float32(frame.stride)
     overlap = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
-    return np.clip(overlap / frame.stride, 0.0, 1.0).astype(np.float32)
+    share: Float32 = np.clip(overlap / frame.stride, 0.0, 1.0).astype(np.float32)
+    return share
 
 
 def _lattice(box: Box) -> Float32:
@@ -177,5 +179,6 @@ def _resample_mask(mask: npt.NDArray[np.bool_], frame: Frame) -> npt.NDArray[np.
     y = ((np.arange(rows) + 0.5) * frame.stride / frame.scale_y).astype(np.intp)
     x = ((np.arange(columns) + 0.5) * frame.stride / frame.scale_x).astype(np.intp)
     height, width = mask.shape
-    inside = mask[np.minimum(y, height - 1)[:, None], np.minimum(x, width - 1)[None, :]]
-    return inside & (y < height)[:, None] & (x < width)[None, :]
+    nearest = mask[np.minimum(y, height - 1)[:, None], np.minimum(x, width - 1)[None, :]]
+    inside: npt.NDArray[np.bool_] = nearest & (y < height)[:, None] & (x < width)[None, :]
+    return inside
