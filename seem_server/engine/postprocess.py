@@ -82,8 +82,10 @@ def draw(logits: Float32, layout: Layout, threshold: float) -> Drawn:
     return Drawn(rle.encode(mask), box, int(np.count_nonzero(inside)))
 
 
-def name(semantic: Float32, vocabulary: Vocabulary) -> Label:
-    """The likeliest name for what a unit vector (C,) in the joint space means."""
+def name(semantic: Float32, vocabulary: Vocabulary) -> Label | None:
+    """The likeliest name for what a unit vector (C,) in the joint space means, if any is known."""
+    if not vocabulary.names:
+        return None
     scores = vocabulary.scale * (vocabulary.embeddings @ semantic).astype(np.float64)
     weights = np.exp(scores - scores.max())
     best = int(weights.argmax())

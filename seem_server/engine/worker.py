@@ -73,7 +73,7 @@ class Answer:
 
     logits: Float32
     score: float
-    label: Label
+    label: Label | None
 
 
 class Caches:
@@ -253,8 +253,8 @@ class Worker:
             score=answer.score,
             box=drawn.box,
             area=drawn.area,
-            label=answer.label.name,
-            label_probability=answer.label.probability,
+            label=None if answer.label is None else answer.label.name,
+            label_probability=None if answer.label is None else answer.label.probability,
             round=len(chain.keys),
             changed=changed,
         )

@@ -80,7 +80,7 @@ class TextSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vocabulary:
-    """Names to label masks with.
+    """Names to label masks with; there may be none.
 
     embeddings: (V, joint_width) float32 unit rows, one a name. The softmax over
     `scale * embeddings @ semantic` is the names' probability.
@@ -294,25 +294,31 @@ def _image(fields: Fields, mask_stride: int) -> ImageSpec:
 
 def _vocabulary(fields: Fields, path: Path, joint_width: int) -> Vocabulary:
     names = _distinct(fields, "names")
-    try:
-        # Mapped, so that a header that claims terabytes allocates nothing.
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError) as error:
-        raise BundleInvalid(f"{VOCABULARY} is no array of numbers: {error}.") from error
-    wanted = (len(names), joint_width)
-    if not isinstance(mapped, np.ndarray) or mapped.shape != wanted or mapped.dtype != np.float32:
-        raise BundleInvalid(f"{VOCABULARY} should hold float32 of shape {wanted}.")
-    embeddings = np.array(mapped, np.float32)
+    embeddings = _read_array(path, (len(names), joint_width))
     if not np.isfinite(embeddings).all():
         raise BundleInvalid(f"{VOCABULARY} holds numbers that are not finite.")
-    embeddings.setflags(write=False)
     return Vocabulary(names, fields.number("scale"), embeddings)
+
+
+def _read_array(path: Path, shape: tuple[int, int]) -> Float32:
+    """A float32 array of just this shape: a header that claims another allocates nothing."""
+    with path.open("rb") as file:
+        try:
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise BundleInvalid(f"{path.name} is not of version 1.0 of NumPy's format.")
+            found = np.lib.format.read_array_header_1_0(file)
+        except ValueError as error:
+            raise BundleInvalid(f"{path.name} is no NumPy array: {error}.") from error
+        data = file.read()
+    if found != (shape, False, np.dtype(np.float32)) or len(data) != shape[0] * shape[1] * 4:
+        raise BundleInvalid(f"{path.name} should hold float32 of shape {shape}, row by row.")
+    return np.frombuffer(data, np.float32).reshape(shape)
 
 
 def _distinct(fields: Fields, key: str) -> tuple[str, ...]:
     texts = fields.texts(key)
-    if not texts or len(set(texts)) < len(texts):
-        raise BundleInvalid(f"{MANIFEST}: {key} should be one or more different texts.")
+    if len(set(texts)) < len(texts):
+        raise BundleInvalid(f"{MANIFEST}: {key} names something twice.")
     return texts
 
 

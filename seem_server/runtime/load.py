@@ -1,0 +1,175 @@
+"""The heavy imports of serving, here alone and only when something is loaded.
+
+`import seem_server` must stay quick, and must work where ONNX Runtime is not installed.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seem_wire.errors import BundleInvalid, ProviderNotActive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+    from tokenizers import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+
+class Provider(StrEnum):
+    """Where a bundle is asked to run; AUTO is CUDA where it works, else the CPU."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+_ORT_NAMES = {Provider.CPU: "CPUExecutionProvider", Provider.CUDA: "CUDAExecutionProvider"}
+_CUDA_OPTIONS = {
+    # The default tries every algorithm for each new input shape, for seconds; photos come in any.
+    "cudnn_conv_algo_search": "HEURISTIC",
+    # Full float32, so that masks are those of the CPU.
+    "use_tf32": "0",
+}
+_INSTALL_HINT = "onnxruntime-gpu runs on CUDA only where onnxruntime is not installed beside it."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """An array that lies wherever the runtime put it, on the host or on its device."""
+
+    value: Any
+    nbytes: int
+
+    def numpy(self) -> npt.NDArray[np.float32]:
+        """The numbers as an array on the host."""
+        array: npt.NDArray[np.float32] = self.value.numpy()
+        return array
+
+
+class Graph:
+    """One ONNX graph, ready to run. Outputs stay on the device until they are asked for."""
+
+    def __init__(self, session: Any, provider: Provider) -> None:
+        self._session = session
+        self.provider = provider
+        self.inputs = tuple(one.name for one in session.get_inputs())
+        self.outputs = tuple(one.name for one in session.get_outputs())
+
+    def run(
+        self,
+        arrays: Mapping[str, npt.NDArray[np.generic]],
+        tensors: Mapping[str, Tensor],
+        outputs: Sequence[str],
+    ) -> list[Tensor]:
+        """The tensors `outputs`; inputs are arrays of the host and tensors of earlier runs."""
+        binding = self._session.io_binding()
+        for name, array in arrays.items():
+            binding.bind_cpu_input(name, np.ascontiguousarray(array))
+        for name, tensor in tensors.items():
+            binding.bind_ortvalue_input(name, tensor.value)
+        for name in outputs:
+            binding.bind_output(name, self.provider.value)
+        self._session.run_with_iobinding(binding)
+        return [Tensor(one, one.tensor_size_in_bytes()) for one in binding.get_outputs()]
+
+    def put(self, array: npt.NDArray[np.float32]) -> Tensor:
+        """A copy of an array where this graph runs."""
+        import onnxruntime  # noqa: PLC0415  (heavy: see the module's docstring)
+
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(array.copy(), self.provider.value)
+        return Tensor(value, array.nbytes)
+
+
+def open_graph(path: Path, *, provider: Provider, n_threads: int) -> Graph:
+    """A graph on the provider that was asked for, and on no other.
+
+    `n_threads`: threads within one run; 0 for one a core.
+
+    Raises:
+        ProviderNotActive: The provider that was asked for is not the one that would run.
+        BundleInvalid: The file is no ONNX graph that this runtime can load.
+    """
+    import onnxruntime  # noqa: PLC0415
+    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
+
+    available = onnxruntime.get_available_providers()
+    chosen = _choose(provider, available)
+    if chosen is Provider.CUDA and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # CUDA's libraries out of the nvidia packages, where they are
+    try:
+        session = onnxruntime.InferenceSession(
+            path, _options(onnxruntime, n_threads), providers=_providers(chosen)
+        )
+    except (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NoSuchFile,
+        state.NotImplemented,
+        state.RuntimeException,
+    ) as error:
+        raise BundleInvalid(f"{path.name} does not load: {error}") from error
+    session.disable_fallback()  # never to the CPU in the middle of a session, behind our back
+    active = session.get_providers()
+    if _ORT_NAMES[chosen] != active[0]:
+        if provider is not Provider.AUTO:
+            raise ProviderNotActive(
+                f"{chosen} was asked for; active are {', '.join(active)}. {_INSTALL_HINT}"
+            )
+        logger.warning("cuda is there and does not start; running on the cpu")
+        return open_graph(path, provider=Provider.CPU, n_threads=n_threads)
+    return Graph(session, chosen)
+
+
+def open_tokenizer(path: Path, *, max_tokens: int) -> Tokenizer:
+    """A tokenizer that cuts texts to `max_tokens` tokens and does not pad.
+
+    Raises:
+        BundleInvalid: The file is no tokenizer.
+    """
+    from tokenizers import Tokenizer  # noqa: PLC0415
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise BundleInvalid(f"{path.name} does not load: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
+def _choose(provider: Provider, available: Sequence[str]) -> Provider:
+    has_cuda = _ORT_NAMES[Provider.CUDA] in available
+    if provider is Provider.AUTO:
+        return Provider.CUDA if has_cuda else Provider.CPU
+    if _ORT_NAMES[provider] not in available:
+        offered = ", ".join(available)
+        raise ProviderNotActive(f"{provider} was asked for; there are {offered}. {_INSTALL_HINT}")
+    return provider
+
+
+def _options(onnxruntime: Any, n_threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    options.use_deterministic_compute = True
+    options.log_severity_level = 3  # errors; what matters comes as an exception
+    # Threads that spin between runs would take the cores from the event loop.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return options
+
+
+def _providers(chosen: Provider) -> list[object]:
+    cpu = _ORT_NAMES[Provider.CPU]
+    if chosen is Provider.CUDA:
+        return [(_ORT_NAMES[chosen], _CUDA_OPTIONS), cpu]  # the CPU for shape arithmetic
+    return [cpu]
