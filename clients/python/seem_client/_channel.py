@@ -34,12 +34,16 @@ MAX_REPLY_BYTES = 256 * 1024**2
 _ADDRESS = re.compile(r"unix:.+|.+:\d{1,5}", re.DOTALL)
 _LOOPBACK = re.compile(r"(localhost|127\.|\[::1\]|unix:)")
 
-_MEANING: dict[grpc.StatusCode, type[SeemError]] = {
-    grpc.StatusCode.UNAVAILABLE: Disconnected,
-    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
-    grpc.StatusCode.CANCELLED: Cancelled,
-    grpc.StatusCode.UNIMPLEMENTED: NotOffered,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: LimitExceeded,  # gRPC's own: a message over its size
+_MEANING: dict[grpc.StatusCode, tuple[type[SeemError], str]] = {
+    grpc.StatusCode.UNAVAILABLE: (Disconnected, "The server at {} cannot be reached"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: (
+        DeadlineExceeded,
+        "{} did not answer in time",
+    ),
+    grpc.StatusCode.CANCELLED: (Cancelled, "The call to {} was cancelled"),
+    grpc.StatusCode.UNIMPLEMENTED: (NotOffered, "What answers at {} does not know this call"),
+    # gRPC's own; the server's refusals carry their error with them.
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (LimitExceeded, "The message is too large for {}"),
 }
 
 
@@ -84,10 +88,8 @@ def error_of(failure: _Status, address: str) -> SeemError:
     if carried is not None:
         return error_from_bytes(carried)
     code, details = failure.code(), (failure.details() or "").strip()
-    known = _MEANING.get(code, Internal)
-    return known(
-        f"The call to the server at {address} failed: {code.name}, {details or 'no more'}."
-    )
+    kind, sentence = _MEANING.get(code, (Internal, "The call to {} failed"))
+    return kind(f"{sentence.format(address)} ({code.name}: {details}).")
 
 
 def reply_of(message: pb.Reply) -> Reply:

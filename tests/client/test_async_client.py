@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scripted_server import MODEL, SIZE, TIMINGS, obey, object_mask, scripted_server
+
+import seem_client
+from seem_wire import errors, types
+
+PIXELS = np.zeros((*SIZE, 3), np.uint8)
+
+
+def noting(seen, known=()):
+    """A server that holds the `known` kinds of images only; `seen` gets what it was offered."""
+
+    def answer(command):
+        if isinstance(command, types.SetImage):
+            seen.append(type(command.image))
+            if isinstance(command.image, types.ImageKey) and types.ImageKey not in known:
+                return types.Failed.of(command.seq, errors.ImageUnknown("Never seen."))
+        return obey(command)
+
+    return answer
+
+
+async def test_it_may_be_awaited_and_knows_what_the_server_runs():
+    with scripted_server() as address:
+        client = await seem_client.connect_async(address)
+        assert await client.model() == MODEL
+        await client.close()
+
+
+async def test_no_server_is_told_with_what_to_do():
+    with pytest.raises(errors.Disconnected, match="Check that a server is running"):
+        async with seem_client.connect_async("127.0.0.1:1"):
+            pass
+
+
+async def test_a_silent_server_is_given_up():
+    with scripted_server(lambda _: None) as address:
+        async with seem_client.connect_async(address, timeout_s=0.1) as client:
+            with pytest.raises(errors.DeadlineExceeded):
+                await client.open(PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("known", "offered"), [((), ["ImageKey", "ImageBytes"]), ([types.ImageKey], ["ImageKey"])]
+)
+async def test_an_image_that_the_server_took_is_offered_by_its_hash(known, offered):
+    seen = []
+    with scripted_server(noting(seen, known)) as address:
+        async with seem_client.connect_async(address) as client:
+            for _ in range(2):
+                await (await client.open(PIXELS)).close()
+    assert [kind.__name__ for kind in seen] == ["ImageBytes", *offered]
+
+
+async def test_one_image_needs_no_session():
+    reply = types.Segmented("a" * 64, SIZE, (object_mask(),), TIMINGS)
+    with scripted_server(segment=lambda _: reply) as address:
+        async with seem_client.connect_async(address) as client:
+            assert (await client.segment(PIXELS, points=[(1, 1)])).area == 2
+
+
+async def test_a_refused_call_raises_what_the_server_said():
+    refusal = errors.OnlyNegativePrompts("Object 1 has only negative prompts.")
+    with scripted_server(segment=lambda _: refusal) as address:
+        async with seem_client.connect_async(address) as client:
+            with pytest.raises(errors.OnlyNegativePrompts, match="only negative"):
+                await client.segment(PIXELS, points=[(1, 1)])
+
+
+async def test_closing_closes_the_sessions_and_may_be_repeated():
+    with scripted_server() as address:
+        async with seem_client.connect_async(address) as client:
+            session = await client.open(PIXELS)
+            await client.close()
+            with pytest.raises(errors.UnknownSession, match="closed"):
+                await session.click(1, 1)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+from scripted_server import HANG_UP, SIZE, masks, obey, scripted_server
+
+import seem_client
+from seem_wire import errors, types
+
+PIXELS = np.zeros((*SIZE, 3), np.uint8)
+
+
+@asynccontextmanager
+async def session(answer=obey, **options):
+    with scripted_server(answer) as address:
+        async with (
+            seem_client.connect_async(address, **options) as client,
+            client.open(PIXELS) as opened,
+        ):
+            yield opened
+
+
+def on_prompt(reply):
+    """A good server, but for prompts."""
+    return lambda command: reply(command) if isinstance(command, types.Prompt) else obey(command)
+
+
+async def test_a_prompt_is_answered_by_a_prediction_that_stands():
+    async with session() as opened:
+        prediction = await opened.click(1, 1)
+        assert prediction.mask.shape == opened.size == SIZE
+        assert opened.predictions[1].area == prediction.area
+
+
+async def test_undo_and_redo_give_what_stands_and_clear_gives_nothing():
+    async with session() as opened:
+        await opened.click(1, 1)
+        assert (await opened.undo()).area == (await opened.redo()).area == 2
+        assert await opened.clear() is None
+        assert opened.predictions == {}
+
+
+async def test_a_removed_object_stands_no_more():
+    async with session() as opened:
+        await asyncio.gather(opened.click(1, 1), opened.click(1, 1, object_id=2))
+        await opened.remove(1)
+        assert set(opened.predictions) == {2}
+
+
+async def test_a_refused_prompt_raises_and_the_session_goes_on():
+    async with session() as opened:
+        with pytest.raises(errors.PointOutsideImage):
+            await opened.click(100, 1)
+        assert (await opened.click(1, 1)).area == 2
+
+
+async def test_rapid_clicks_do_not_wait_and_the_overtaken_ones_are_told():
+    held = []
+
+    def reply(command):
+        held.append(command.seq)
+        if len(held) < 3:
+            return None
+        return [*(types.SupersededBy(seq, held[-1]) for seq in held[:-1]), masks(held[-1], 1)]
+
+    async with session(on_prompt(reply)) as opened:
+        *overtaken, last = [opened.submit_click(1, 1) for _ in range(3)]
+        assert (await last).area == 2
+        for future in overtaken:
+            with pytest.raises(errors.Superseded):
+                await future
+
+
+async def test_nobody_has_to_look_at_an_overtaken_click():
+    async with session(on_prompt(lambda c: types.SupersededBy(c.seq, 99))) as opened:
+        opened.submit_click(1, 1)
+        assert (await opened.undo()).area == 2  # an exception that nobody saw would fail the test
+
+
+async def test_a_server_that_hangs_up_is_told_to_all_who_wait_with_what_to_do():
+    async with session(on_prompt(lambda _: HANG_UP)) as opened:
+        with pytest.raises(errors.Disconnected, match=r"going down.*Check that a server is"):
+            await opened.click(1, 1)
+        with pytest.raises(errors.Disconnected):
+            await opened.undo()
+
+
+async def test_no_reply_in_time_raises_and_the_session_goes_on():
+    async with session(on_prompt(lambda _: None), timeout_s=0.2) as opened:
+        with pytest.raises(errors.DeadlineExceeded):
+            await opened.click(1, 1)
+        assert (await opened.undo()).area == 2
+
+
+async def test_a_task_may_be_cancelled_while_it_waits():
+    async with session(on_prompt(lambda _: None)) as opened:
+        task = asyncio.create_task(opened.click(1, 1))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await opened.undo()).area == 2
+
+
+async def test_closing_releases_it_once_and_nothing_can_be_said_after():
+    said = []
+
+    def answer(command):
+        said.append(type(command))
+        return obey(command)
+
+    async with session(answer) as opened:
+        await opened.close()
+        await opened.close()
+        with pytest.raises(errors.UnknownSession):
+            await opened.click(1, 1)
+    assert said.count(types.Release) == 1

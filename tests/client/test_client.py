@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scripted_server import MODEL, SIZE, TIMINGS, obey, object_mask, scripted_server
+
+import seem_client
+from seem_wire import errors, types
+
+PIXELS = np.zeros((*SIZE, 3), np.uint8)
+
+
+def segmented(request):
+    objects = tuple(object_mask(one.object_id) for one in request.objects)
+    return types.Segmented("a" * 64, SIZE, objects, TIMINGS)
+
+
+def forgetful(seen):
+    """A server that knows no image by its hash; `seen` gets the images that it was offered."""
+
+    def answer(command):
+        if isinstance(command, types.SetImage):
+            seen.append(command.image)
+            if isinstance(command.image, types.ImageKey):
+                return types.Failed.of(command.seq, errors.ImageUnknown("Never seen."))
+        return obey(command)
+
+    return answer
+
+
+def test_it_knows_what_the_server_runs():
+    with scripted_server() as address, seem_client.connect(address) as client:
+        assert client.model() == MODEL
+
+
+def test_no_server_is_told_with_what_to_do():
+    with pytest.raises(errors.Disconnected, match="Check that a server is running") as caught:
+        seem_client.connect("127.0.0.1:1")
+    assert caught.value.fault is errors.Fault.CAPACITY
+
+
+def test_a_silent_server_is_given_up():
+    with (
+        scripted_server(lambda _: None) as address,
+        seem_client.connect(address, timeout_s=0.1) as client,
+        pytest.raises(errors.DeadlineExceeded, match=r"within 0\.1 s"),
+    ):
+        client.open(PIXELS)
+
+
+def test_an_image_that_the_server_does_not_know_is_sent_whole():
+    seen = []
+    with scripted_server(forgetful(seen)) as address, seem_client.connect(address) as client:
+        for _ in range(2):
+            client.open(PIXELS).close()
+    assert [type(image).__name__ for image in seen] == ["ImageBytes", "ImageKey", "ImageBytes"]
+
+
+def test_an_image_that_the_server_knows_is_not_sent_again():
+    seen = []
+
+    def answer(command):
+        seen.extend([command.image] if isinstance(command, types.SetImage) else [])
+        return obey(command)
+
+    with scripted_server(answer) as address, seem_client.connect(address) as client:
+        for _ in range(2):
+            client.open(PIXELS).close()
+    assert isinstance(seen[1], types.ImageKey)
+
+
+def test_an_image_that_the_server_refuses_leaves_no_session_behind():
+    said = []
+
+    def answer(command):
+        said.append(type(command))
+        if isinstance(command, types.SetImage):
+            return types.Failed.of(command.seq, errors.ImageUnreadable("No image."))
+        return obey(command)
+
+    with (
+        scripted_server(answer) as address,
+        seem_client.connect(address) as client,
+        pytest.raises(errors.ImageUnreadable),
+    ):
+        client.open(b"no image")
+    assert said[-1] is types.Release
+
+
+def test_one_image_needs_no_session():
+    with (
+        scripted_server(segment=segmented) as address,
+        seem_client.connect(address) as client,
+    ):
+        prediction = client.segment(PIXELS, points=[(1, 1)], object_id=3)
+    assert (prediction.object_id, prediction.area) == (3, 2)
+
+
+def test_a_refused_call_raises_what_the_server_said():
+    refusal = errors.OnlyNegativePrompts("Object 1 has only negative prompts.")
+    with (
+        scripted_server(segment=lambda _: refusal) as address,
+        seem_client.connect(address) as client,
+        pytest.raises(errors.OnlyNegativePrompts, match="only negative"),
+    ):
+        client.segment(PIXELS, points=[(1, 1)])
+
+
+def test_closing_closes_the_sessions_and_may_be_repeated():
+    with scripted_server() as address, seem_client.connect(address) as client:
+        session = client.open(PIXELS)
+        client.close()
+        with pytest.raises(errors.UnknownSession, match="closed"):
+            session.click(1, 1)
+
+
+def test_an_address_without_a_port_is_refused():
+    with pytest.raises(errors.InvalidValue):
+        seem_client.connect("localhost")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seem_client.image import image_bytes
+from seem_wire.errors import ImageEmpty, InvalidValue
+
+PIXELS = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+
+
+def read(data):
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def opened(path):
+    return io.BytesIO(path.read_bytes())
+
+
+@pytest.mark.parametrize("kind", [str, Path, opened])
+def test_a_file_is_sent_as_it_is(tmp_path, kind):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"whatever it holds")
+    assert image_bytes(kind(path)) == b"whatever it holds"
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_are_sent_as_they_are(kind):
+    assert image_bytes(kind(b"abc")) == b"abc"
+
+
+def test_an_array_becomes_an_image_of_its_pixels():
+    assert np.array_equal(read(image_bytes(PIXELS)), PIXELS)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "1", "LA"])
+def test_a_pil_image_keeps_its_pixels_and_mode(mode):
+    image = Image.fromarray(PIXELS).convert(mode)
+    assert np.array_equal(read(image_bytes(image)), np.asarray(image))
+
+
+def test_a_pil_image_that_png_cannot_hold_becomes_rgb():
+    image = Image.fromarray(PIXELS).convert("CMYK")
+    assert np.array_equal(read(image_bytes(image)), np.asarray(image.convert("RGB")))
+
+
+def test_a_pil_image_is_not_turned_again_by_what_its_file_said(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    Image.fromarray(PIXELS).save(tmp_path / "turned.jpg", exif=exif)
+    image = Image.open(tmp_path / "turned.jpg")
+    assert not Image.open(io.BytesIO(image_bytes(image))).getexif()
+
+
+@pytest.mark.parametrize("nothing", [b"", io.BytesIO()])
+def test_no_bytes_are_no_image(nothing):
+    with pytest.raises(ImageEmpty):
+        image_bytes(nothing)
+
+
+@pytest.mark.parametrize("thing", [7, None, [1, 2], io.StringIO("text")])
+def test_what_is_no_image_is_refused(thing):
+    with pytest.raises(InvalidValue):
+        image_bytes(thing)
+
+
+def test_a_missing_file_is_told_as_python_does(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        image_bytes(tmp_path / "none.jpg")
+
+
+def test_pillow_is_not_imported_for_it():
+    program = "import sys, seem_client; sys.exit('PIL' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

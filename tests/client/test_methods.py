@@ -1,0 +1,110 @@
+"""What each method says, whoever carries it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scripted_server import MODEL, SIZE
+
+from seem_client._core import SessionCore
+from seem_client._methods import ClientMethods, PromptMethods
+from seem_wire import errors
+from seem_wire.prompts import Box, Point, Scribble
+
+
+class Said(PromptMethods):
+    """Gives back what would be sent."""
+
+    def __init__(self):
+        self._core = SessionCore(MODEL)
+
+    def _ask(self, object_id, prompt):
+        return object_id, prompt
+
+    def _submit(self, object_id, prompt):
+        return "submitted", object_id, prompt
+
+
+class Asked(ClientMethods):
+    """Gives back what would be asked."""
+
+    _model = MODEL
+
+    def _open(self, image):
+        return image
+
+    def _segment(self, image, one):
+        return image, one
+
+
+MASK = np.ones(SIZE, np.bool_)
+
+
+@pytest.mark.parametrize(
+    ("say", "field", "value"),
+    [
+        (lambda s: s.click(1, 2), "points", (Point(1.0, 2.0),)),
+        (lambda s: s.click(1, 2, positive=False), "points", (Point(1.0, 2.0, positive=False),)),
+        (lambda s: s.box(1, 2, 3, 4), "box", Box(1.0, 2.0, 3.0, 4.0)),
+        (lambda s: s.scribble([(1, 2)]), "scribbles", (Scribble(((1.0, 2.0),)),)),
+        (
+            lambda s: s.scribble([(1, 2)], positive=False),
+            "scribbles",
+            (Scribble(((1, 2),), False),),
+        ),
+        (lambda s: s.text("zebra"), "text", "zebra"),
+    ],
+)
+def test_a_method_says_one_thing_about_object_1(say, field, value):
+    object_id, prompt = say(Said())
+    assert object_id == 1
+    assert getattr(prompt, field) == value
+
+
+def test_a_mask_is_said_as_it_is():
+    _, prompt = Said().mask(MASK)
+    assert np.array_equal(prompt.mask.mask, MASK)
+
+
+def test_several_things_are_said_at_once():
+    object_id, prompt = Said().prompt(object_id=2, points=[(1, 2, True)], text="zebra")
+    assert (object_id, prompt.points, prompt.text) == (2, (Point(1.0, 2.0),), "zebra")
+
+
+@pytest.mark.parametrize(
+    "submit",
+    [lambda s: s.submit_click(1, 2, object_id=2), lambda s: s.submit_prompt(object_id=2, text="x")],
+)
+def test_what_is_submitted_is_not_waited_for(submit):
+    assert submit(Said())[:2] == ("submitted", 2)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        lambda: Said().everything(),
+        lambda: Said().example("other.jpg", MASK),
+        lambda: Said().prompt(example=("other.jpg", MASK)),
+        lambda: Said().submit_prompt(example=("other.jpg", MASK)),
+        lambda: Asked().segment("photo.jpg", example=("other.jpg", MASK)),
+        lambda: Asked().attach("session-1"),
+        lambda: Asked().track("frames"),
+    ],
+)
+def test_what_comes_later_is_told_clearly_to_be_missing(later):
+    with pytest.raises(errors.NotOffered, match="This server does not offer '"):
+        later()
+
+
+def test_a_session_shows_what_its_core_knows():
+    said = Said()
+    assert (said.id, said.size, said.predictions) == ("", (0, 0), {})
+
+
+def test_one_image_and_one_object_need_no_session():
+    image, one = Asked().segment("photo.jpg", box=(1, 2, 3, 4), object_id=3)
+    assert (image, one.object_id, one.prompt.box) == ("photo.jpg", 3, Box(1.0, 2.0, 3.0, 4.0))
+
+
+def test_opening_takes_anything_that_is_an_image():
+    assert Asked().open("photo.jpg") == "photo.jpg"

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scripted_server import SIZE, TIMINGS, masks, object_mask
+
+from seem_client.prediction import Prediction
+from seem_wire.prompts import Box
+
+
+@pytest.fixture
+def prediction():
+    return Prediction.of(object_mask(label="zebra", label_probability=0.9), masks(3, 1))
+
+
+def test_it_says_all_that_the_reply_says(prediction):
+    assert (prediction.object_id, prediction.score, prediction.area) == (1, 0.5, 2)
+    assert (prediction.label, prediction.label_probability) == ("zebra", 0.9)
+    assert (prediction.box, prediction.timings) == (Box(0, 0, 1, 2), TIMINGS)
+    assert (prediction.model_id, prediction.cache_hit, prediction.round) == ("model@1", False, 1)
+
+
+def test_the_mask_is_boolean_of_the_images_size(prediction):
+    assert (prediction.mask.dtype, prediction.mask.shape) == (np.bool_, SIZE)
+    assert np.argwhere(prediction.mask).tolist() == [[0, 0], [1, 0]]
+
+
+def test_the_mask_is_decoded_once_and_cannot_be_spoilt(prediction):
+    assert prediction.mask is prediction.mask
+    with pytest.raises(ValueError, match="read-only"):
+        prediction.mask[0, 0] = False
+
+
+def test_polygons_outline_the_mask(prediction):
+    assert prediction.polygons[0].outline.tolist() == [[0, 0], [1, 0], [1, 2], [0, 2]]
+
+
+def test_its_text_fits_on_a_line(prediction):
+    expected = "<Prediction of object 1 'zebra': round 1, score 0.50, 2 pixels>"
+    assert repr(prediction) == expected

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seem_client.prompting import object_prompt
+from seem_wire.errors import InvalidValue
+from seem_wire.prompts import Box, Point, Scribble
+
+
+def test_points_are_positive_unless_told_otherwise():
+    said = object_prompt(points=[(1, 2), (3, 4, False), Point(5, 6)])
+    assert said.points == (Point(1.0, 2.0), Point(3.0, 4.0, positive=False), Point(5, 6))
+
+
+@pytest.mark.parametrize("box", [(1, 2, 3, 4), Box(1, 2, 3, 4), np.array([1, 2, 3, 4])])
+def test_a_box_may_be_four_numbers(box):
+    assert object_prompt(box=box).box == Box(1.0, 2.0, 3.0, 4.0)
+
+
+def test_a_scribble_may_be_plain_vertices():
+    line = Scribble(((1.0, 2.0), (3.0, 4.0)), positive=False)
+    said = object_prompt(scribbles=[np.array([[1, 2], [3, 4]]), line])
+    assert said.scribbles == (Scribble(((1.0, 2.0), (3.0, 4.0))), line)
+
+
+@pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.int64])
+def test_a_mask_may_be_integers(kind):
+    said = object_prompt(mask=np.array([[0, 2]]).astype(kind))
+    assert said.mask.mask.tolist() == [[False, True]]
+    assert said.mask.mask.dtype == np.bool_
+
+
+def test_nothing_said_is_an_empty_prompt():
+    assert object_prompt().is_empty
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"points": [(1,)]},
+        {"points": [(1, 2, 3, 4)]},
+        {"box": (1, 2, 3)},
+        {"mask": np.zeros((2, 2, 1), np.bool_)},
+        {"mask": np.zeros((2, 2), np.float32)},
+    ],
+)
+def test_what_means_nothing_is_refused(wrong):
+    with pytest.raises(InvalidValue):
+        object_prompt(**wrong)

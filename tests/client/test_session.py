@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from scripted_server import HANG_UP, SIZE, masks, obey, scripted_server
+
+import seem_client
+from seem_wire import errors, types
+
+PIXELS = np.zeros((*SIZE, 3), np.uint8)
+
+
+@contextmanager
+def session(answer=obey, **options):
+    with (
+        scripted_server(answer) as address,
+        seem_client.connect(address, **options) as client,
+        client.open(PIXELS) as opened,
+    ):
+        yield opened
+
+
+def on_prompt(reply):
+    """A good server, but for prompts."""
+    return lambda command: reply(command) if isinstance(command, types.Prompt) else obey(command)
+
+
+def test_it_has_the_name_and_the_size_that_the_server_gave():
+    with session() as opened:
+        assert (opened.id, opened.size) == ("session-1", SIZE)
+
+
+def test_a_prompt_is_answered_by_a_prediction_that_stands():
+    with session() as opened:
+        prediction = opened.click(1, 1)
+        assert prediction.mask.shape == SIZE
+        assert opened.predictions[1].area == prediction.area
+
+
+def test_undo_and_redo_give_what_stands_and_clear_gives_nothing():
+    with session() as opened:
+        opened.click(1, 1)
+        assert opened.undo().area == opened.redo().area == 2
+        assert opened.clear() is None
+        assert opened.predictions == {}
+
+
+def test_a_removed_object_stands_no_more():
+    with session() as opened:
+        opened.click(1, 1)
+        opened.click(1, 1, object_id=2)
+        opened.remove(1)
+        assert set(opened.predictions) == {2}
+
+
+def test_a_refused_prompt_raises_and_the_session_goes_on():
+    refusal = errors.OnlyNegativePrompts("Nothing positive.")
+    asked = []
+
+    def reply(command):
+        asked.append(command.seq)
+        return obey(command) if len(asked) > 1 else types.Failed.of(command.seq, refusal)
+
+    with session(on_prompt(reply)) as opened:
+        with pytest.raises(errors.OnlyNegativePrompts):
+            opened.click(1, 1)
+        assert opened.click(1, 1).area == 2
+
+
+def test_rapid_clicks_do_not_wait_and_the_overtaken_ones_are_told():
+    held = []
+
+    def reply(command):
+        held.append(command.seq)
+        if len(held) < 3:
+            return None
+        last = held[-1]
+        return [*(types.SupersededBy(seq, last) for seq in held[:-1]), masks(last, 1)]
+
+    with session(on_prompt(reply)) as opened:
+        *overtaken, last = [opened.submit_click(1, 1) for _ in range(3)]
+        assert last.result(5).area == 2
+        for future in overtaken:
+            with pytest.raises(errors.Superseded):
+                future.result(5)
+
+
+def test_answers_find_their_callers_in_any_order():
+    held = []
+
+    def reply(command):
+        held.append(command)
+        return list(map(obey, reversed(held))) if len(held) == 2 else None
+
+    with session(on_prompt(reply)) as opened:
+        futures = [opened.submit_click(1, 1, object_id=number) for number in (1, 2)]
+        assert [future.result(5).object_id for future in futures] == [1, 2]
+
+
+def test_several_threads_may_share_it():
+    with session() as opened, ThreadPoolExecutor(4) as pool:
+        areas = pool.map(lambda number: opened.click(1, 1, object_id=number).area, range(1, 21))
+        assert list(areas) == [2] * 20
+        assert len(opened.predictions) == 20
+
+
+def test_a_server_that_hangs_up_is_told_to_all_who_wait_with_what_to_do():
+    with session(on_prompt(lambda _: HANG_UP)) as opened:
+        with pytest.raises(errors.Disconnected, match=r"going down.*Check that a server is"):
+            opened.click(1, 1)
+        with pytest.raises(errors.Disconnected):
+            opened.undo()
+
+
+def test_a_server_that_vanishes_is_told_in_the_middle_of_a_call():
+    with scripted_server(on_prompt(lambda _: None)) as address:
+        client = seem_client.connect(address)
+        opened = client.open(PIXELS)
+        waiting = opened.submit_click(1, 1)
+    with pytest.raises(errors.Disconnected):
+        waiting.result(5)
+    client.close()
+
+
+def test_no_reply_in_time_raises_and_the_session_goes_on():
+    with session(on_prompt(lambda _: None), timeout_s=0.1) as opened:
+        with pytest.raises(errors.DeadlineExceeded):
+            opened.click(1, 1)
+        assert opened.undo().area == 2
+
+
+def test_a_future_may_be_cancelled_by_its_owner():
+    with session(on_prompt(lambda _: None)) as opened:
+        future = opened.submit_click(1, 1)
+        assert future.cancel()
+        assert opened.undo().area == 2
+
+
+def test_closing_releases_it_once_and_nothing_can_be_said_after():
+    said = []
+
+    def answer(command):
+        said.append(type(command))
+        return obey(command)
+
+    with session(answer) as opened:
+        opened.close()
+        opened.close()
+        with pytest.raises(errors.UnknownSession):
+            opened.click(1, 1)
+    assert said.count(types.Release) == 1

@@ -1,0 +1,58 @@
+"""Examples of the client's API that are only type-checked: `make types`."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import assert_type
+
+import numpy as np
+import numpy.typing as npt
+
+import seem_client
+from seem_client import AsyncClient, AsyncSession, Box, ModelCard, Polygon, Prediction, Rle, Timings
+
+
+def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]) -> None:
+    with seem_client.connect("localhost:50051", timeout_s=5) as client:
+        assert_type(client.model(), ModelCard)
+        assert_type(client.segment("photo.jpg", points=[(1, 2, True)]), Prediction)
+        with client.open(pixels) as session:
+            assert_type(session.click(1, 2), Prediction)
+            assert_type(session.click(1, 2, positive=False, object_id=2), Prediction)
+            assert_type(session.box(1, 2, 3, 4), Prediction)
+            assert_type(session.scribble([(1, 2), (3, 4)]), Prediction)
+            assert_type(session.mask(rough), Prediction)
+            assert_type(session.text("zebra"), Prediction)
+            assert_type(session.prompt(object_id=2, box=(1, 2, 3, 4), text="zebra"), Prediction)
+            assert_type(session.submit_click(1, 2), Future[Prediction])
+            assert_type(session.undo(), Prediction | None)
+            assert_type(session.redo(), Prediction | None)
+            session.clear()
+            session.remove(2)
+            assert_type(session.predictions, dict[int, Prediction])
+            assert_type(session.id, str)
+
+
+async def await_answers(image: bytes) -> None:
+    async with seem_client.connect_async("localhost:50051") as client:
+        assert_type(client, AsyncClient)
+        assert_type(await client.model(), ModelCard)
+        assert_type(await client.segment(image, box=Box(1, 2, 3, 4)), Prediction)
+        async with client.open(image) as session:
+            assert_type(session, AsyncSession)
+            assert_type(await session.click(1, 2), Prediction)
+            assert_type(session.submit_click(1, 2), asyncio.Future[Prediction])
+            assert_type(await session.undo(), Prediction | None)
+            await session.clear()
+
+
+def read_a_prediction(prediction: Prediction) -> None:
+    assert_type(prediction.mask, npt.NDArray[np.bool_])
+    assert_type(prediction.score, float)
+    assert_type(prediction.label, str | None)
+    assert_type(prediction.box, Box | None)
+    assert_type(prediction.rle, Rle)
+    assert_type(prediction.polygons, tuple[Polygon, ...])
+    assert_type(prediction.timings, Timings)
+    assert_type(prediction.object_id, int)
