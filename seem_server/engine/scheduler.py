@@ -102,7 +102,7 @@ def admit(
     dropped = tuple(sorted({*seqs, *(seq for old in akin for seq in old.dropped)}))
     admitted = replace(
         entry,
-        work=_without(entry.work, dropped),
+        work=entry.work.without(*dropped) if isinstance(entry.work, Decode) else entry.work,
         arrived_s=min([entry.arrived_s, *(old.arrived_s for old in superseded)]),
         dropped=dropped,
     )
@@ -146,13 +146,6 @@ def _ids(work: Work) -> frozenset[int]:
 
 def _seqs(entry: Entry) -> tuple[int, ...]:
     return (entry.work.seq,) if isinstance(entry.work, Decode) else ()
-
-
-def _without(work: Work, seqs: Iterable[int]) -> Work:
-    if isinstance(work, Decode):
-        for seq in seqs:
-            work = work.without(seq)
-    return work
 
 
 def _urgency(entry: Entry, now_s: float, limits: Limits) -> tuple[int, float, int]:

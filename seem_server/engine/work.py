@@ -44,9 +44,10 @@ class ObjectRounds:
     object_id: int
     rounds: tuple[Round, ...]
 
-    def without(self, seq: int) -> ObjectRounds:
-        """The same without the round of command `seq`, unless it is the one to answer."""
-        kept = tuple(r for r in self.rounds[:-1] if r.seq != seq)
+    def without(self, *seqs: int) -> ObjectRounds:
+        """The same without the rounds of commands `seqs`, except for the one to answer."""
+        dropped = frozenset(seqs)
+        kept = tuple(r for r in self.rounds[:-1] if r.seq not in dropped)
         return replace(self, rounds=(*kept, self.rounds[-1]))
 
     def memory_keys(self, image_key: str) -> tuple[str, ...]:
@@ -87,9 +88,9 @@ class Decode:
         """The objects it answers for."""
         return frozenset(one.object_id for one in self.objects)
 
-    def without(self, seq: int) -> Decode:
-        """The same without the rounds of a command that this one superseded."""
-        return replace(self, objects=tuple(one.without(seq) for one in self.objects))
+    def without(self, *seqs: int) -> Decode:
+        """The same without the rounds of commands that this one superseded."""
+        return replace(self, objects=tuple(one.without(*seqs) for one in self.objects))
 
 
 Work = Encode | Decode

@@ -1,0 +1,375 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+
+import pytest
+from engine_words import BrokenBackend, Gate, click, engine, image
+
+from seem_server.engine.engine import Engine, EngineConfig
+from seem_server.engine.scheduler import Limits
+from seem_server.engine.tickets import TicketState
+from seem_server.engine.work import Encode, Encoded, MasksReady
+from seem_server.engine.worker import CacheConfig
+from seem_server.runtime.fake_backend import FakeBackend
+from seem_wire.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    ImageUnknown,
+    Internal,
+    Overloaded,
+    ShuttingDown,
+    Superseded,
+)
+
+SMALL = EngineConfig(caches=CacheConfig(images_bytes=1, features_bytes=1, memory_bytes=1))
+
+
+@pytest.fixture
+def gate():
+    return Gate()
+
+
+@pytest.fixture
+def slow(gate):
+    """An engine whose decodes wait at the gate, one piece of work at a time."""
+    config = EngineConfig(Limits(max_waiting=3, max_batch=1))
+    made = engine(FakeBackend(decode_s=1, wait=gate), config, keys=("k", "l"))
+    yield made
+    gate.let_pass(1000)
+    made.close()
+
+
+@pytest.fixture
+def quick():
+    made = engine(keys=("k", "l"))
+    yield made
+    made.close()
+
+
+def nothing_is_left(made):
+    stats = made.stats
+    return (stats.n_waiting, stats.n_running, stats.n_pins) == (0, 0, 0)
+
+
+# --- results
+
+
+async def test_a_click_is_answered_with_a_mask_and_its_timings(quick):
+    answer = await quick.submit(click(1))
+    assert isinstance(answer, MasksReady)
+    assert answer.masks[0].area > 0
+    assert answer.timings.total_ms >= answer.timings.decode_ms > 0
+
+
+async def test_an_image_is_encoded_ahead_of_its_first_click(quick):
+    assert await quick.submit(Encode("s", "k")) != await quick.submit(Encode("s", "k"))
+    assert quick.has_features("k")
+    assert (await quick.submit(click(1))).cache_hit
+
+
+async def test_it_says_what_it_holds(quick):
+    assert quick.has_image("k")
+    assert not quick.has_image("other")
+    assert not quick.has_features("k")
+    assert quick.provider == "fake"
+    assert quick.manifest.name == "fake"
+
+
+async def test_an_image_that_is_not_held_is_refused_at_the_door(quick):
+    with pytest.raises(ImageUnknown):
+        quick.submit(click(1, key="never sent"))
+
+
+async def test_an_image_put_again_is_not_encoded_again(quick):
+    await quick.submit(Encode("s", "k"))
+    quick.put_image("k", image())
+    assert (await quick.submit(Encode("s", "k"))).cache_hit
+
+
+async def test_work_of_several_sessions_shares_one_decode(gate):
+    made = engine(FakeBackend(decode_s=1, wait=gate))
+    first = made.submit(click(1, session="a"))
+    gate.wait_for_somebody()
+    rest = [made.submit(click(n, session=str(n))) for n in (2, 3, 4)]
+    gate.let_pass(2)
+    assert all([await ticket for ticket in (first, *rest)])
+    made.close()
+
+
+def test_on_a_cpu_nobody_waits_for_others_in_his_batch(gate):
+    class Cpu(FakeBackend):
+        provider = "cpu"
+
+    made = engine(Cpu(decode_s=1, wait=gate))
+    first, second, third = (made.submit(click(n, session=str(n))) for n in (1, 2, 3))
+    gate.wait_for_somebody()
+    gate.let_pass()
+    gate.wait_for_somebody()
+    assert [first.ended, second.ended, third.ended] == [True, False, False]
+    gate.let_pass(2)
+    made.close()
+
+
+async def test_equal_clicks_of_two_people_are_decoded_once(quick):
+    mine, yours = await quick.submit(click(1)), await quick.submit(click(1, session="yours"))
+    assert mine.masks == yours.masks
+    assert quick._backend.n_decoded == 1
+
+
+# --- superseded
+
+
+async def test_of_200_rapid_clicks_the_last_is_answered_and_the_others_are_told(slow, gate):
+    tickets = [slow.submit(click(1))]
+    gate.wait_for_somebody()
+    tickets += [slow.submit(click(*range(1, seq + 1))) for seq in range(2, 201)]
+    gate.let_pass(1000)
+    answer = await tickets[-1]
+    assert (await tickets[0]).masks
+    assert {ticket.state for ticket in tickets[1:-1]} == {TicketState.SUPERSEDED}
+    assert [ticket.superseded_by for ticket in tickets[1:-1]] == list(range(3, 201))
+    assert answer.superseded == tuple(range(2, 200))
+    assert [entry.seq for entry in answer.work.objects[0].rounds] == [1, 200]
+    assert nothing_is_left(slow)
+
+
+async def test_a_superseded_click_raises_superseded(slow, gate):
+    slow.submit(click(1, session="other"))
+    gate.wait_for_somebody()
+    old = slow.submit(click(1))
+    slow.submit(click(1, 2))
+    with pytest.raises(Superseded):
+        await old
+
+
+# --- cancelled
+
+
+async def test_cancelled_work_never_runs(slow, gate):
+    slow.submit(click(1))
+    gate.wait_for_somebody()
+    doomed = slow.submit(click(3, session="gone"))
+    last = slow.submit(click(1, 2, session="last"))
+    assert doomed.cancel()
+    assert slow.stats.n_waiting == 1
+    gate.let_pass(1000)
+    assert (await last).masks
+    assert slow._backend.n_decoded == 2
+    with pytest.raises(Cancelled):
+        await doomed
+
+
+async def test_work_cancelled_while_it_runs_harms_nobody(slow, gate):
+    running = slow.submit(click(1))
+    gate.wait_for_somebody()
+    running.cancel()
+    gate.let_pass(1000)
+    assert (await slow.submit(click(1, 2))).masks
+    assert running.state is TicketState.CANCELLED
+    assert nothing_is_left(slow)
+
+
+# --- refused
+
+
+async def test_whoever_finds_the_queue_full_is_refused_with_a_hint(slow, gate):
+    slow.submit(click(1))
+    gate.wait_for_somebody()
+    for name in "abc":
+        slow.submit(click(1, session=name))
+    with pytest.raises(Overloaded) as refusal:
+        slow.submit(click(1, session="late"))
+    assert refusal.value.retry_after_ms > 0
+
+
+async def test_cancelling_makes_room_at_once(slow, gate):
+    slow.submit(click(1))
+    gate.wait_for_somebody()
+    waiting = [slow.submit(click(1, session=name)) for name in "abc"]
+    waiting[0].cancel()
+    assert slow.submit(click(1, session="late")).state is TicketState.WAITING
+
+
+async def test_what_is_past_its_deadline_does_not_run():
+    clock = [0.0]
+    gate = Gate()
+    made = engine(FakeBackend(decode_s=1, wait=gate), now=lambda: clock[0])
+    first = made.submit(click(1), deadline_s=5.0)
+    gate.wait_for_somebody()
+    late = made.submit(click(1, session="late"), deadline_s=5.0)
+    clock[0] = 5.0
+    gate.let_pass(2)
+    with pytest.raises(DeadlineExceeded):
+        await late
+    assert (await first).timings.total_ms == 5000
+    made.close()
+
+
+# --- broken
+
+
+async def test_a_broken_batch_is_answered_and_the_next_one_runs(caplog):
+    made = engine(BrokenBackend(RuntimeError("out of memory")))
+    with caplog.at_level(logging.CRITICAL), pytest.raises(Internal):
+        await made.submit(click(1))
+    assert (await made.submit(click(1))).masks
+    assert nothing_is_left(made)
+    made.close()
+
+
+async def test_one_poisoned_item_harms_no_other_of_its_batch(gate):
+    class Picky(FakeBackend):
+        def decode(self, items):
+            if any(len(prompts.labels[0]) == 3 for _, prompts in items):
+                raise RuntimeError("three points are too many")
+            return super().decode(items)
+
+    made = engine(Picky(decode_s=1, wait=gate))
+    made.submit(click(1, session="first"))
+    gate.wait_for_somebody()
+    poisoned, fine = made.submit(click(3, session="a")), made.submit(click(2, session="b"))
+    gate.let_pass(1000)
+    assert (await fine).masks
+    with pytest.raises(Internal):
+        await poisoned
+    made.close()
+
+
+async def test_after_several_failures_in_a_row_the_backend_is_made_anew():
+    made = engine(BrokenBackend(*map(RuntimeError, "abc")), EngineConfig(max_failures=3))
+    await made.submit(Encode("s", "k"))
+    for _ in range(3):
+        with pytest.raises(Internal):
+            await made.submit(click(1))
+    assert (await made.submit(click(1))).masks
+    assert made.stats.n_restarts == 1
+    made.close()
+
+
+async def test_when_the_worker_dies_every_waiter_is_answered_and_another_takes_over(gate):
+    class Mortal(FakeBackend):
+        def decode(self, items):
+            super().decode(items)
+            self.decode = super().decode
+            raise SystemExit
+
+    made = engine(Mortal(decode_s=1, wait=gate))
+    tickets = [made.submit(click(1, session=name)) for name in "abc"]
+    gate.let_pass(1000)
+    for ticket in tickets:
+        with pytest.raises(Internal):
+            await ticket
+    assert (await made.submit(click(1))).masks
+    assert nothing_is_left(made)
+    made.close()
+
+
+# --- caches
+
+
+async def test_evicted_features_are_made_again_and_give_the_same_mask(quick):
+    tight = engine(config=SMALL, keys=("k",))
+    await quick.submit(click(1))
+    expected = await quick.submit(click(1, 2))
+    for work in (click(1), Encode("s", "k"), click(1, 2)):
+        tight._caches.features.clear()
+        answer = await tight.submit(work)
+    assert answer.masks == expected.masks
+    assert not answer.cache_hit
+    tight.close()
+
+
+async def test_the_caches_stay_within_their_budgets():
+    made = engine(config=SMALL, keys=())
+    for number in range(5):
+        made.put_image(str(number), image(seed=number))
+        await made.submit(click(1, key=str(number)))
+    assert not made.has_image("0")
+    assert made.has_image("4")
+    stats = made.stats
+    assert stats.features_bytes < 100_000
+    made.close()
+
+
+async def test_what_waiting_work_needs_is_not_evicted(gate):
+    made = engine(FakeBackend(decode_s=1, wait=gate), SMALL)
+    first = made.submit(click(1))
+    gate.wait_for_somebody()
+    made.put_image("l", image())
+    waiting = made.submit(click(1, key="l", session="t"))
+    for number in range(5):
+        made.put_image(str(number), image())
+    gate.let_pass(1000)
+    assert (await first).masks
+    assert (await waiting).masks
+    made.close()
+
+
+# --- the end
+
+
+async def test_closing_finishes_what_waits(slow, gate):
+    tickets = [slow.submit(click(1)), slow.submit(click(1, 2, session="t"))]
+    gate.let_pass(1000)
+    await asyncio.to_thread(slow.close)
+    assert [ticket.state for ticket in tickets] == [TicketState.DONE] * 2
+
+
+async def test_closing_ends_what_it_could_not_finish(slow, gate):
+    tickets = [slow.submit(click(1)), slow.submit(click(1, 2, session="t"))]
+    gate.wait_for_somebody()
+    slow.close(drain_s=0.0)
+    for ticket in tickets:
+        with pytest.raises(ShuttingDown):
+            await ticket
+    assert slow.stats.n_waiting == 0
+
+
+def test_a_closed_engine_takes_no_work():
+    made = engine()
+    made.close()
+    with pytest.raises(ShuttingDown):
+        made.submit(click(1))
+
+
+def test_closing_twice_is_closing_once():
+    made = engine()
+    made.close()
+    made.close()
+
+
+def test_closing_ends_the_thread():
+    before = threading.active_count()
+    engine().close()
+    assert threading.active_count() == before
+
+
+def test_a_backend_that_cannot_be_made_is_the_makers_error():
+    def fail():
+        raise Internal("no device")
+
+    with pytest.raises(Internal):
+        Engine(fail)
+
+
+# --- the event loop
+
+
+async def test_the_event_loop_never_computes():
+    made = engine(FakeBackend(decode_s=0.02), keys=())
+    made.put_image("k", image(2000, 3000))
+    tickets = [made.submit(click(1, session=f"s{n}")) for n in range(20)]
+    worst = 0.0
+    while not all(ticket.ended for ticket in tickets):
+        before = time.perf_counter()
+        await asyncio.sleep(0.001)
+        worst = max(worst, time.perf_counter() - before)
+    assert worst < 0.2
+    made.close()
+
+
+async def test_encoding_is_answered_as_encoded(quick):
+    assert isinstance(await quick.submit(Encode("s", "l")), Encoded)

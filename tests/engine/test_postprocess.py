@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from seem_server.engine.postprocess import draw, name
+from seem_server.engine.preprocess import lay_out
+from seem_server.runtime.bundle import Vocabulary
+from seem_server.runtime.fake_backend import MANIFEST
+from seem_wire import rle
+from seem_wire.prompts import Box
+
+SIZES = st.sampled_from([(427, 640), (100, 80), (33, 300), (1, 700), (256, 256), (1000, 30)])
+
+
+def blobs(layout, seed, n=2):
+    """Logits with `n` random rectangles, over the padding too."""
+    rng = np.random.default_rng(seed)
+    logits = np.full(layout.frame.grid, -3, np.float32) + rng.random(layout.frame.grid, np.float32)
+    for _ in range(n):
+        (y0, y1), (x0, x1) = (sorted(rng.integers(0, side + 1, 2)) for side in layout.frame.grid)
+        logits[y0:y1, x0:x1] += 5
+    return logits
+
+
+def drawn_whole(logits, layout):
+    """The same mask by resizing everything."""
+    shown = logits[: layout.resized[0] // 4, : layout.resized[1] // 4]
+    height, width = layout.size
+    whole = Image.fromarray(np.ascontiguousarray(shown))
+    return np.asarray(whole.resize((width, height), Image.Resampling.BILINEAR))
+
+
+@given(size=SIZES, seed=st.integers(0, 1000))
+def test_resizing_only_what_matters_gives_the_whole_mask(size, seed):
+    layout = lay_out(size, MANIFEST)
+    logits = blobs(layout, seed)
+    mask, whole = rle.decode(draw(logits, layout, 0.0).rle), drawn_whole(logits, layout)
+    assert (mask == (whole > 0))[np.abs(whole) > 1e-4].all()
+
+
+@given(size=SIZES, seed=st.integers(0, 1000))
+def test_box_and_area_are_those_of_the_run_lengths(size, seed):
+    layout = lay_out(size, MANIFEST)
+    drawn = draw(blobs(layout, seed), layout, 0.0)
+    assert drawn.box == rle.box(drawn.rle)
+    assert drawn.area == rle.area(drawn.rle)
+    assert drawn.rle.size == size
+
+
+def test_nothing_inside_is_an_empty_mask_without_a_box():
+    layout = lay_out((427, 640), MANIFEST)
+    drawn = draw(np.full(layout.frame.grid, -1, np.float32), layout, 0.0)
+    assert (drawn.area, drawn.box) == (0, None)
+
+
+def test_everything_inside_is_the_whole_image():
+    layout = lay_out((427, 640), MANIFEST)
+    drawn = draw(np.ones(layout.frame.grid, np.float32), layout, 0.0)
+    assert drawn.area == 427 * 640
+    assert drawn.box == Box(0, 0, 640, 427)
+
+
+def test_what_lies_in_the_padding_is_not_in_the_image():
+    layout = lay_out((427, 640), MANIFEST)
+    logits = np.full(layout.frame.grid, -1, np.float32)
+    logits[layout.resized[0] // 4 :] = 9
+    assert draw(logits, layout, 0.0).area == 0
+
+
+def test_one_cell_lands_where_it_was_clicked():
+    layout = lay_out((512, 1024), MANIFEST)  # a cell is 16 x 16 pixels
+    logits = np.full(layout.frame.grid, -1, np.float32)
+    logits[10, 20] = 1
+    assert draw(logits, layout, 0.0).box == Box(320, 160, 336, 176)
+
+
+def test_the_threshold_is_the_bundles():
+    layout = lay_out((256, 256), MANIFEST)
+    logits = np.full(layout.frame.grid, 0.5, np.float32)
+    assert draw(logits, layout, 0.4).area == 256 * 256
+    assert draw(logits, layout, 0.6).area == 0
+
+
+def test_the_likeliest_name_wins_with_its_probability():
+    vocabulary = Vocabulary(("cat", "dog"), 2.0, np.eye(2, dtype=np.float32))
+    label = name(np.array([0.0, 1.0], np.float32), vocabulary)
+    assert label.name == "dog"
+    assert label.probability == pytest.approx(np.exp(2) / (np.exp(2) + 1))
+
+
+def test_large_scales_do_not_overflow():
+    vocabulary = Vocabulary(("cat", "dog"), 1e6, np.eye(2, dtype=np.float32))
+    assert name(np.array([1.0, 0.0], np.float32), vocabulary).probability == 1.0
+
+
+def test_without_a_vocabulary_there_is_no_name():
+    empty = Vocabulary((), 1.0, np.zeros((0, 2), np.float32))
+    assert name(np.zeros(2, np.float32), empty) is None

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from seem_server.engine.preprocess import lay_out, prepare, to_input
+from seem_server.runtime.fake_backend import MANIFEST
+
+SPEC = MANIFEST.image  # long side 256, sides multiples of 4, padded to multiples of 32
+
+
+@pytest.mark.parametrize(
+    ("size", "resized", "padded"),
+    [
+        ((1024, 1024), (256, 256), (256, 256)),
+        ((600, 800), (192, 256), (192, 256)),
+        ((800, 600), (256, 192), (256, 192)),
+        ((427, 640), (172, 256), (192, 256)),
+        ((10, 10), (256, 256), (256, 256)),
+        ((1, 5000), (4, 256), (32, 256)),
+        ((5000, 1), (256, 4), (256, 32)),
+    ],
+)
+def test_the_long_side_fills_the_network_and_each_side_is_rounded_and_padded(size, resized, padded):
+    layout = lay_out(size, MANIFEST)
+    assert layout.resized == resized
+    assert (layout.frame.height, layout.frame.width) == padded
+
+
+def test_the_frame_takes_the_far_corner_to_the_resized_images_corner():
+    layout = lay_out((427, 640), MANIFEST)
+    frame = layout.frame
+    corner = (427 * frame.scale_y, 640 * frame.scale_x)
+    assert corner == pytest.approx(layout.resized)
+
+
+def test_the_input_is_normalised_and_padded_with_zeros():
+    pixels = np.full((100, 200, 3), 255, np.uint8)
+    pixels[..., 2] = 0
+    image = to_input(prepare(pixels, MANIFEST), MANIFEST)
+    assert image.shape == (1, 3, 128, 256)
+    assert image.dtype == np.float32
+    assert image[0, :, 127, 255] == pytest.approx([1, 1, -1])
+
+
+def test_what_is_beyond_the_image_is_zero():
+    image = to_input(prepare(np.full((427, 640, 3), 255, np.uint8), MANIFEST), MANIFEST)
+    assert (image[0, :, :172] == 1).all()
+    assert (image[0, :, 172:] == 0).all()
+
+
+def test_fine_stripes_become_grey_instead_of_moire():
+    stripes = np.zeros((1024, 1024, 3), np.uint8)
+    stripes[:, ::2] = 255
+    resized = prepare(stripes, MANIFEST).pixels
+    assert np.abs(resized.astype(int) - 128).max() <= 2
+
+
+def test_equal_pixels_give_equal_bits():
+    pixels = np.random.default_rng(0).integers(0, 256, (333, 517, 3), np.uint8)
+    once, again = (to_input(prepare(pixels, MANIFEST), MANIFEST) for _ in range(2))
+    assert (once == again).all()
+
+
+def test_a_megapixel_takes_little_time():
+    pixels = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
+    spent = []
+    for _ in range(5):
+        started = time.perf_counter()
+        to_input(prepare(pixels, MANIFEST), MANIFEST)
+        spent.append(time.perf_counter() - started)
+    assert min(spent) < 0.05  # about 7 ms; a busy machine may take some more

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+from engine_words import click, points, rounds
+
+from seem_server.engine import work
+from seem_server.engine.work import Decode, ObjectRounds, Round, prompt_digest
+from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Scribble
+
+
+def masked(mask):
+    return ObjectPrompt(mask=MaskPrompt(mask))
+
+
+def test_equal_prompts_have_equal_digests_and_others_have_others():
+    said = [
+        lambda: points((1.5, 2.5)),
+        lambda: points((1.5, 2.5), (3.5, 2.5)),
+        lambda: ObjectPrompt(box=Box(1, 2, 3, 4)),
+        lambda: ObjectPrompt(scribbles=(Scribble(((1, 2), (3, 4))),)),
+        lambda: ObjectPrompt(text="zebra"),
+        lambda: masked(np.eye(3, dtype=bool)),
+        lambda: masked(np.eye(4, dtype=bool)),
+    ]
+    assert [prompt_digest(one()) for one in said] == [prompt_digest(one()) for one in said]
+    assert len({prompt_digest(one()) for one in said}) == len(said)
+
+
+def test_masks_of_equal_bits_and_other_shapes_have_other_digests():
+    bits = np.ones(12, np.bool_)
+    assert prompt_digest(masked(bits.reshape(3, 4))) != prompt_digest(masked(bits.reshape(4, 3)))
+
+
+def test_a_digest_is_forgotten_with_its_prompt():
+    before = len(work._DIGESTS)
+    prompt = points((1.5, 1.5))
+    prompt_digest(prompt)
+    del prompt
+    gc.collect()
+    assert len(work._DIGESTS) <= before
+
+
+def test_there_is_a_memory_key_after_each_round():
+    keys = rounds(1, 2, 3).memory_keys("k")
+    assert len(set(keys)) == 3
+    assert keys[:2] == rounds(1, 2).memory_keys("k")
+
+
+def test_a_memory_key_names_the_image_too():
+    assert rounds(1).memory_keys("k") != rounds(1).memory_keys("other")
+
+
+def test_a_memory_key_does_not_depend_on_who_asks():
+    mine = ObjectRounds(1, (Round(5, points((1.5, 2.5))),))
+    yours = ObjectRounds(9, (Round(7, points((1.5, 2.5))),))
+    assert mine.memory_keys("k") == yours.memory_keys("k")
+
+
+def test_dropping_a_command_drops_its_rounds_but_never_the_one_to_answer():
+    assert [entry.seq for entry in rounds(1, 2, 3).without(2).rounds] == [1, 3]
+    assert [entry.seq for entry in rounds(1, 2, 3).without(3).rounds] == [1, 2, 3]
+
+
+def test_a_decode_drops_a_command_from_all_its_objects():
+    dropped = click(1, 2, objects=(1, 2)).without(1)
+    assert isinstance(dropped, Decode)
+    assert [len(one.rounds) for one in dropped.objects] == [1, 1]
+    assert dropped.object_ids == {1, 2}

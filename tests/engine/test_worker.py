@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from itertools import count
+
+import numpy as np
+import pytest
+from engine_words import click, clicks, image, points, rounds
+
+from seem_server.engine.preprocess import Prepared
+from seem_server.engine.work import Decode, Encode, Encoded, MasksReady, ObjectRounds, Round
+from seem_server.engine.worker import CacheConfig, Caches, Worker
+from seem_server.runtime.fake_backend import FakeBackend
+from seem_wire import rle
+from seem_wire.errors import ImageUnknown, Internal, NotOffered
+from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt
+
+
+class Bench:
+    """A worker with its backend and caches, and a clock that ticks a second at each look."""
+
+    def __init__(self, backend=None, config=None, *, keys=("k",)):
+        ticks = count()
+        self.backend = backend or FakeBackend()
+        self.caches = Caches(config or CacheConfig())
+        self.worker = Worker(self.backend, self.caches, now=lambda: float(next(ticks)))
+        for key in keys:
+            pixels = image()
+            self.caches.images.put(key, pixels, pixels.nbytes)
+
+    def run(self, *works):
+        return self.worker.run(works)
+
+    def mask(self, work):
+        (answer,) = self.run(work)
+        return answer.masks[0]
+
+    def forget_answers(self):
+        self.caches.answers.clear()
+        self.caches.drawings.clear()
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+def said(*prompts):
+    """A Decode of one object with these rounds."""
+    asked = ObjectRounds(1, tuple(Round(seq, one) for seq, one in enumerate(prompts, 1)))
+    return Decode("s", len(prompts), "k", (asked,))
+
+
+def test_encoding_makes_features_ready(bench):
+    (first,), (second,) = bench.run(Encode("s", "k")), bench.run(Encode("s", "k"))
+    assert isinstance(first, Encoded)
+    assert [first.cache_hit, second.cache_hit] == [False, True]
+    assert bench.backend.n_encoded == 1
+
+
+def test_an_image_is_kept_resized_once_it_was_used(bench):
+    before = bench.caches.images.n_bytes
+    bench.run(Encode("s", "k"))
+    assert isinstance(bench.caches.images.get("k"), Prepared)
+    assert bench.caches.images.n_bytes != before
+
+
+def test_images_of_one_shape_are_encoded_in_one_call():
+    calls = []
+
+    class Counting(FakeBackend):
+        def encode(self, images):
+            calls.append(len(images))
+            return super().encode(images)
+
+    bench = Bench(Counting(), keys=("a", "b"))
+    tall = image(160, 120)
+    bench.caches.images.put("c", tall, tall.nbytes)
+    bench.run(*(Encode(key, key) for key in ("a", "b", "c", "a")))
+    assert sorted(calls) == [1, 2]
+
+
+def test_a_click_is_answered_with_the_mask_around_it(bench):
+    answer = bench.mask(said(points((80.5, 60.5))))
+    mask = rle.decode(answer.rle)
+    assert mask.shape == (120, 160)
+    assert mask[60, 80]
+    assert answer.area == mask.sum()
+    assert answer.box == rle.box(answer.rle)
+    assert (answer.label, answer.round) == ("thing", 1)
+
+
+def test_the_first_mask_is_all_change(bench):
+    answer = bench.mask(click(1))
+    assert answer.changed == answer.box
+
+
+def test_a_later_mask_tells_where_it_differs_from_the_one_before(bench):
+    before, after = bench.mask(click(1)), bench.mask(click(1, 5))
+    assert after.round == 2
+    assert after.changed == rle.changed_box(before.rle, after.rle) != after.box
+
+
+def test_a_mask_that_did_not_change_has_no_changed_box(bench):
+    assert bench.mask(said(clicks(2), clicks(2))).changed is None
+
+
+def test_a_round_remembers_the_mask_of_the_round_before(bench):
+    first, second = points((30.5, 30.5)), points((120.5, 90.5))
+    assert rle.decode(bench.mask(said(first, second)).rle)[30, 30]
+    assert not rle.decode(bench.mask(said(second)).rle)[30, 30]
+
+
+def test_a_known_round_is_not_decoded_again(bench):
+    bench.run(click(1))
+    bench.run(click(1, 2))
+    assert bench.backend.n_decoded == 2
+    bench.run(click(1), click(1, 2))
+    assert bench.backend.n_decoded == 2
+
+
+def test_lost_rounds_are_made_again_bit_by_bit(bench):
+    expected = bench.mask(click(1, 2, 3, 4))
+    bench.forget_answers()
+    assert bench.mask(click(1, 2, 3, 4)) == expected
+
+
+def test_a_chain_begins_at_the_latest_round_that_is_known(bench):
+    bench.run(click(1, 2, 3))
+    decoded = bench.backend.n_decoded
+    bench.run(click(1, 2, 3, 4))
+    assert bench.backend.n_decoded == decoded + 1
+
+
+def test_what_changed_is_told_although_the_round_before_was_lost(bench):
+    expected = bench.mask(click(1, 5))
+    known = bench.caches.answers.get(rounds(1, 5).memory_keys("k")[1])
+    bench.forget_answers()
+    bench.caches.answers.put(rounds(1, 5).memory_keys("k")[1], known, known.logits.nbytes)
+    assert bench.mask(click(1, 5)) == expected
+
+
+def test_caches_of_no_size_change_no_mask(bench):
+    work = click(1, 2, 3, objects=(1, 2))
+    (forgetful,) = Bench(config=CacheConfig(0, 0, 0, 0)).run(work)
+    assert forgetful.masks == bench.run(work)[0].masks
+
+
+def test_objects_are_answered_side_by_side_whatever_the_length_of_their_chains(bench):
+    work = Decode("s", 3, "k", (rounds(1, 2, 3, object_id=1), rounds(3, object_id=2)))
+    (answer,) = bench.run(work)
+    assert [(one.object_id, one.round) for one in answer.masks] == [(1, 3), (2, 1)]
+    assert answer.masks[1] == Bench().run(Decode("s", 3, "k", work.objects[1:]))[0].masks[0]
+
+
+def given_mask(x0, x1):
+    mask = np.zeros((120, 160), np.bool_)
+    mask[20:100, x0:x1] = True
+    return MaskPrompt(mask)
+
+
+def test_a_mask_prompt_is_where_the_first_round_starts_from(bench):
+    mask = rle.decode(bench.mask(said(ObjectPrompt(mask=given_mask(10, 150)))).rle)
+    assert mask[60, 15]
+    assert mask[25, 140]
+
+
+def test_a_mask_that_comes_later_takes_the_place_of_the_memory(bench):
+    far = points((15.5, 60.5))
+    both = ObjectPrompt(points=points((120.5, 60.5)).points, mask=given_mask(90, 150))
+    assert not rle.decode(bench.mask(said(far, both)).rle)[60, 15]
+
+
+def test_a_mask_that_was_there_before_is_not_taken_again(bench):
+    mask = given_mask(90, 150)
+    first = ObjectPrompt(mask=mask)
+    copied = ObjectPrompt(points=points((15.5, 60.5)).points, mask=MaskPrompt(mask.mask.copy()))
+    third = ObjectPrompt(points=(), box=Box(1, 1, 9, 9), mask=mask)
+    assert rle.decode(bench.mask(said(first, copied, third)).rle)[60, 15]
+
+
+def test_a_text_is_encoded_once():
+    calls = []
+
+    class Counting(FakeBackend):
+        def encode_text(self, text):
+            calls.append(text)
+            return super().encode_text(text)
+
+    bench = Bench(Counting())
+    answer = bench.mask(said(ObjectPrompt(text="red bus")))
+    bench.run(said(ObjectPrompt(text="red bus"), clicks(1)))
+    assert answer.label == "named thing"
+    assert calls == ["red bus"]
+
+
+def test_a_text_that_cannot_be_read_fails_its_own_work_alone():
+    class Illiterate(FakeBackend):
+        def encode_text(self, text):
+            raise NotOffered(f"cannot read {text}")
+
+    refused, answered = Bench(Illiterate()).run(said(ObjectPrompt(text="bus")), click(1))
+    assert isinstance(refused, NotOffered)
+    assert isinstance(answered, MasksReady)
+
+
+def test_an_image_that_is_gone_fails_its_own_work_alone(bench):
+    gone, answered = bench.run(click(1, key="gone"), click(1))
+    assert isinstance(gone, ImageUnknown)
+    assert isinstance(answered, MasksReady)
+
+
+def test_features_do_without_the_pixels(bench):
+    bench.run(Encode("s", "k"))
+    bench.caches.images.clear()
+    assert bench.run(click(1))[0].cache_hit
+
+
+def test_a_score_that_is_no_number_is_the_servers_fault():
+    class Confused(FakeBackend):
+        def decode(self, items):
+            answers = super().decode(items)
+            answers[0].iou[:] = np.nan
+            return answers
+
+    with pytest.raises(Internal):
+        Bench(Confused()).run(click(1))
+
+
+def test_timings_tell_where_the_time_went(bench):
+    (answer,) = bench.run(click(1))
+    spent = answer.timings
+    assert (spent.encode_ms, spent.decode_ms, spent.post_ms) == (1000, 1000, 1000)
