@@ -51,9 +51,7 @@ class MultiheadAttention(nn.Module):
         y: Tensor = self.out_proj(mixed.transpose(-2, -3).flatten(-2))
         return y
 
-    def attend_map(
-        self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor
-    ) -> Tensor:
+    def attend_map(self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
         """Few rows attend a long shared map, with the projections folded into the rows.
 
         q . (W k) = (Wt q) . k, so the map is never projected: with a handful of queries that

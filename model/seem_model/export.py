@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import shutil
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,7 @@ class ImageEncoderGraph(nn.Module):
         self.model = model
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The features, in the order of FEATURE_NAMES."""
         features = self.model.encode(image)
         return (*(tensor for level in features.levels for tensor in level), *features.maps)
 
@@ -67,6 +69,7 @@ class PromptDecoderGraph(nn.Module):
         self.model = model
 
     def forward(self, features: list[Tensor], prompts: list[Tensor]) -> tuple[Tensor, ...]:
+        """The answers, in the order of ANSWER_NAMES; `prompts` are the fields of `Prompts`."""
         image = unflatten(features)
         answers: Answers = self.model.answer(image, Prompts(*prompts))
         return answers.mask_logits, answers.iou, answers.presence, answers.semantic
@@ -131,18 +134,16 @@ def export_prompt_decoder(model: Seem, file: Path) -> None:
     """Exports `PromptDecoderGraph` for any B, n, P, T and image size."""
     batch, objects, points, tokens = Dim("batch"), Dim("objects"), Dim("points"), Dim("tokens")
     rows, columns = Dim("rows_32"), Dim("columns_32")
-    example = [2, 3, 4, 5]
     height, width = 128, 96
     with torch.inference_mode():
         features = list(ImageEncoderGraph(model)(torch.zeros(2, 3, height, width)))
     features = [feature.clone() for feature in features]
-    prompts = list(empty_prompts(*example, height, width, model.config.text_width))
+    prompts = list(empty_prompts(2, 3, 4, 5, height, width, model.config.text_width))
     strides = [stride for stride in STRIDES for _ in range(3)] + list(MAP_STRIDES)
     grid = {0: batch, 1: objects}
     shapes = {
         "features": [
-            {0: batch, 2: (32 // stride) * rows, 3: (32 // stride) * columns}
-            for stride in strides
+            {0: batch, 2: (32 // stride) * rows, 3: (32 // stride) * columns} for stride in strides
         ],
         "prompts": [
             {**grid, 2: points},
@@ -180,7 +181,7 @@ def export_text_encoder(encoder: TextEncoder, file: Path) -> None:
     whole.unlink()
 
 
-def empty_prompts(  # noqa: PLR0913  (one argument a dimension)
+def empty_prompts(
     batch: int, objects: int, points: int, tokens: int, height: int, width: int, text_width: int
 ) -> Prompts:
     """Prompts of the given sizes that say nothing but a point at the origin."""
@@ -196,7 +197,7 @@ def empty_prompts(  # noqa: PLR0913  (one argument a dimension)
     )
 
 
-def _export(  # noqa: PLR0913
+def _export(
     module: nn.Module,
     arguments: tuple[Any, ...],
     file: Path,
@@ -272,7 +273,11 @@ def _manifest(config: ModelConfig, source: Source, version: str) -> dict[str, An
                 "licence": "Apache-2.0",
                 "source": source.text_encoder.source,
             },
-            {"covers": "everything else in this bundle", "licence": "Apache-2.0", "source": ""},
+            {
+                "covers": "everything else; see MODEL_CARD.md for the images it was trained on",
+                "licence": "Apache-2.0",
+                "source": "python -m seem_model.train",
+            },
         ],
         "provenance": source.provenance,
     }
@@ -306,7 +311,7 @@ def main() -> None:
         Source(model, encoder, names, provenance), arguments.out, version=arguments.version
     )
     size = sum(file.stat().st_size for file in arguments.out.iterdir())
-    print(f"{arguments.out}: {size / 1e6:.1f} MB")
+    sys.stdout.write(f"{arguments.out}: {size / 1e6:.1f} MB\n")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ class Pyramid(NamedTuple):
 class PixelDecoder(nn.Module):
     """Backbone maps of strides 4, 8, 16, 32 to a pyramid of one width."""
 
-    def __init__(self, channels: list[int], hidden: int, heads: int, config: PixelDecoderConfig):
+    def __init__(
+        self, channels: list[int], hidden: int, heads: int, config: PixelDecoderConfig
+    ) -> None:
         super().__init__()
         self.input_proj = nn.Conv2d(channels[3], hidden, 1)
         self.transformer = _Encoder(hidden, heads, config)
@@ -83,18 +85,29 @@ class _Encoder(nn.Module):
 
     def __init__(self, hidden: int, heads: int, config: PixelDecoderConfig) -> None:
         super().__init__()
-        layers = [
-            _EncoderLayer(hidden, heads, config.feedforward) for _ in range(config.encoder_layers)
-        ]
-        self.encoder = nn.ModuleDict({"layers": nn.ModuleList(layers)})
+        self.encoder = _Layers(hidden, heads, config)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, hidden, rows, columns = x.shape
         tokens = x.flatten(2).transpose(1, 2)  # (B, h w, C)
         position = sine_position(rows, columns, hidden, like=x).flatten(1).transpose(0, 1)
-        for layer in self.encoder["layers"]:
-            tokens = layer(tokens, position)
+        tokens = self.encoder(tokens, position)
         return tokens.transpose(1, 2).reshape(batch, hidden, rows, columns)
+
+
+class _Layers(nn.Module):
+    """A module of its own, because published parameter names have its level."""
+
+    def __init__(self, hidden: int, heads: int, config: PixelDecoderConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            _EncoderLayer(hidden, heads, config.feedforward) for _ in range(config.encoder_layers)
+        )
+
+    def forward(self, tokens: Tensor, position: Tensor) -> Tensor:
+        for layer in self.layers:
+            tokens = layer(tokens, position)
+        return tokens
 
 
 class _EncoderLayer(nn.Module):

@@ -71,9 +71,7 @@ class Seem(nn.Module):
         super().__init__()
         self.config = config
         hidden = config.hidden
-        self.backbone = EfficientNetLite(
-            width=config.backbone.width, depth=config.backbone.depth
-        )
+        self.backbone = EfficientNetLite(width=config.backbone.width, depth=config.backbone.depth)
         channels = self.backbone.channels
         heads = config.decoder.heads
         self.pixel_decoder = PixelDecoder(channels, hidden, heads, config.pixel_decoder)
@@ -102,7 +100,7 @@ class Seem(nn.Module):
             scale = pyramid.scales[index]
             size = scale.shape[-2:]
             values = scale + self.predictor.level_embed.weight[index][:, None, None]
-            position = sine_position(*size, self.config.hidden, like=scale)
+            position = sine_position(size[0], size[1], self.config.hidden, like=scale)
             masks = functional.interpolate(pyramid.mask_features, size, mode="bilinear")
             levels.append(Level(values, values + position, masks))
         return ImageFeatures(levels, self.refiner.encode_image(features[0], pyramid.scales))

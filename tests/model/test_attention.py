@@ -1,6 +1,7 @@
 import torch
-from seem_model.attention import MultiheadAttention
 from torch import nn
+
+from seem_model.attention import MultiheadAttention
 
 
 def reference(ours):

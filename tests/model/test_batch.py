@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from seem_model.train.batch import correct, make_slots, prompt_tensors
 from seem_model.train.dataset import CropDataset, read_folder
 from seem_model.train.vocabulary import Vocabulary

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from seem_model.train.dataset import CropDataset, read_folder
+
+from seem_model.train.dataset import CropDataset, is_free, read_folder
 
 
 def crops(folder, **options):
@@ -23,7 +24,9 @@ def test_equal_seed_and_index_give_an_equal_crop(dataset):
 
 
 def test_crops_of_one_step_share_a_size(dataset):
-    sides = [crop.image.shape[0] for crop in map(crops(dataset, sizes=(32, 64)).__getitem__, range(8))]
+    sides = [
+        crop.image.shape[0] for crop in map(crops(dataset, sizes=(32, 64)).__getitem__, range(8))
+    ]
     assert sides[0::2] == sides[1::2]
 
 
@@ -45,3 +48,26 @@ def test_masks_keep_the_images_geometry(dataset):
     crop = crops(dataset, sizes=(96,))[1]
     grey = np.abs(crop.image.astype(int) - crop.image.mean(2, keepdims=True)).sum(2) < 30
     assert not any((target.mask & grey).sum() > 0.4 * target.mask.sum() for target in crop.targets)
+
+
+@pytest.mark.parametrize(
+    ("licence", "free"),
+    [
+        ("CC BY 2.0", True),
+        ("CC BY-SA 2.0", True),
+        ("repo LICENSE: MIT", True),
+        ("publisher (BBBC038): CC0 / public domain; repo has no LICENSE file", True),
+        ("CC BY-NC-SA 2.0", False),
+        ("CC BY-ND 2.0", False),
+        ("publisher: free for research; repo has no LICENSE file", False),
+        ("no licence file; README: cite if used in research", False),
+        ("", False),
+    ],
+)
+def test_only_licences_that_allow_all_uses_count_as_free(licence, free):
+    assert is_free(licence) is free
+
+
+def test_only_free_drops_images_without_a_licence(dataset):
+    assert len(read_folder(dataset)) == 6
+    assert read_folder(dataset, only_free=True) == []

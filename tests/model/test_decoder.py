@@ -1,4 +1,5 @@
 import torch
+
 from seem_model.decoder import sample_points
 
 
@@ -42,9 +43,7 @@ def test_a_previous_mask_without_its_flag_is_ignored(tiny, features, clicks):
 
 def test_points_memory_and_words_each_change_the_proposals(tiny, features, clicks):
     base = clicks((20, 20))
-    memory = base._replace(
-        previous_mask=torch.randn(1, 1, 16, 24), has_previous=torch.ones(1, 1)
-    )
+    memory = base._replace(previous_mask=torch.randn(1, 1, 16, 24), has_previous=torch.ones(1, 1))
     words = base._replace(text=torch.randn(1, 1, 1, 32), text_mask=torch.ones(1, 1, 1))
     expected = answers(tiny, features, base).proposals
     for prompts in (clicks((60, 40)), memory, words):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from seem_model.backbones import EfficientNetLite
 
 

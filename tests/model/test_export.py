@@ -13,9 +13,9 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+
 from seem_model import export
 from seem_model.seem import Prompts
-
 
 SHIPPED = Path(export.__file__).parent / "bundles" / "tiny"
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from seem_model.config import TINY
 from seem_model.seem import Seem
 from seem_model.train.dataset import read_folder

@@ -1,4 +1,5 @@
 import torch
+
 from seem_model.train import losses
 
 TARGET = torch.zeros(1, 8, 8)

@@ -1,6 +1,7 @@
 import math
 
 import torch
+
 from seem_model.config import PixelDecoderConfig
 from seem_model.pixel_decoder import ConvNorm, PixelDecoder, sine_position
 

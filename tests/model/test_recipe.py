@@ -1,4 +1,5 @@
 import pytest
+
 from seem_model.config import CONFIGS
 from seem_model.train.recipe import RECIPES
 

@@ -21,9 +21,7 @@ def test_reads_the_drawn_maps(tiny, features, clicks):
 def test_reads_the_sign_of_a_point(tiny, features, clicks):
     prompts = clicks((20, 20))
     negative = prompts._replace(labels=torch.zeros(1, 1, 1))
-    assert not torch.allclose(
-        logits(tiny, features, negative), logits(tiny, features, prompts)
-    )
+    assert not torch.allclose(logits(tiny, features, negative), logits(tiny, features, prompts))
 
 
 def test_the_embedding_has_unit_length(features):

@@ -1,4 +1,5 @@
 import torch
+
 from seem_model.seem import sentence
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from seem_model.train import simulate
 from seem_wire.prompts import ObjectPrompt
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from seem_model.text import MAX_TOKENS
 
 

@@ -99,9 +99,7 @@ class _ConvNorm(nn.Module):
         total = kernel - stride
         self.pad = (total // 2, total - total // 2) * 2 if stride > 1 else (0, 0, 0, 0)
         symmetric = kernel // 2 if stride == 1 else 0
-        self.conv = nn.Conv2d(
-            inputs, outputs, kernel, stride, symmetric, groups=groups, bias=False
-        )
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, symmetric, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(outputs, eps=_BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -136,7 +134,11 @@ def _round_channels(channels: float, divisor: int = 8) -> int:
 
 def _rename(state: dict[str, Tensor], model: EfficientNetLite) -> dict[str, Tensor]:
     """The published names (flat blocks, numbered norms) as this module's; the head is dropped."""
-    flat = [f"stages.{s}.{b}" for s, stage in enumerate(model.stages) for b in range(len(stage))]
+    flat = [
+        f"stages.{number}.{block}"
+        for number, stage in enumerate(model.stages)
+        for block, _ in stage.named_children()
+    ]
     parts = {
         "_expand_conv": "expand.conv",
         "_bn0": "expand.norm",

@@ -28,14 +28,17 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=math.inf, help="end the run after these")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads for the arithmetic")
     parser.add_argument("--workers", type=int, default=1, help="processes that read images")
-    parser.add_argument("--sources", nargs="*", help="only these sources, e.g. by licence")
+    parser.add_argument("--sources", nargs="*", help="only these sources")
+    parser.add_argument(
+        "--free-licences", action="store_true", help="only images that anybody may use and adapt"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config, recipe = CONFIGS[arguments.config], RECIPES[arguments.config]
     if arguments.steps:
         recipe = replace(recipe, steps=arguments.steps)
     sources = frozenset(arguments.sources) if arguments.sources else None
-    images = read_folder(arguments.data, sources=sources)
+    images = read_folder(arguments.data, sources=sources, only_free=arguments.free_licences)
     names = sorted({a["name"] for i in images for a in i.annotations} - {CLASS_AGNOSTIC})
     torch.manual_seed(recipe.seed)
     model = Seem(config)

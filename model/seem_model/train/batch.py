@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from seem_wire import pixels
-from seem_wire.prompts import ObjectPrompt
 
 from seem_model.seem import Prompts
 from seem_model.train import simulate
+from seem_wire import pixels
+from seem_wire.prompts import ObjectPrompt
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -87,7 +87,7 @@ def prompt_tensors(
     vocabulary: Vocabulary,
     rng: Rng,
 ) -> Prompts:
-    """The prompts of B lists of n slots; `previous` (B, n, S / 4, S / 4) logits of the last round."""
+    """The prompts of B lists of n slots; `previous`: last logits, (B, n, S / 4, S / 4)."""
     height, width = (TARGET_STEP * side for side in slots[0][0].target.shape)
     frame = pixels.Frame(1.0, 1.0, height, width)
     drawn = [[pixels.rasterise(slot.prompt, frame) for slot in row] for row in slots]
@@ -109,12 +109,19 @@ def prompt_tensors(
         memory, has_previous = previous.numpy(), np.ones_like(has_previous)
     texts = [[slot.prompt.text for slot in row] for row in slots]
     text, text_mask = vocabulary.states(texts, rng)
-    arrays = (points, labels, maps, memory, has_previous)
-    return Prompts(*(torch.from_numpy(array) for array in arrays), text, text_mask)
+    return Prompts(
+        torch.from_numpy(points),
+        torch.from_numpy(labels),
+        torch.from_numpy(maps),
+        torch.from_numpy(memory),
+        torch.from_numpy(has_previous),
+        text,
+        text_mask,
+    )
 
 
 def correct(slots: list[list[Slot]], logits: Tensor, rng: Rng) -> None:
-    """Adds to every slot one correction of `logits` (B, n, S / 2, S / 2); absent things get none."""
+    """Adds a correction of `logits` (B, n, S / 2, S / 2) to every slot whose thing is there."""
     predicted = (logits > 0).numpy()
     for b, row in enumerate(slots):
         for i, slot in enumerate(row):

@@ -7,9 +7,9 @@ Every draw depends on (seed, index) alone, so that a resumed run sees what it wo
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -18,6 +18,8 @@ from pycocotools import mask as coco_mask
 from torch.utils.data import Dataset
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     Rng = np.random.Generator
@@ -112,7 +114,7 @@ class CropDataset(Dataset[Crop]):
         return len({a["name"] for image in self.by_source[source] for a in image.annotations})
 
     def _crop(self, entry: SourceImage, size: int, rng: Rng) -> Crop:
-        image = cv2.cvtColor(cv2.imread(str(entry.path)), cv2.COLOR_BGR2RGB)
+        image = _read_image(entry.path)
         rles = [a["segmentation"] for a in entry.annotations]
         masks = coco_mask.decode(rles)  # (H, W, n) uint8
         anchor = masks[:, :, rng.integers(len(rles))]
@@ -120,27 +122,20 @@ class CropDataset(Dataset[Crop]):
         if rng.random() < 0.8:
             image = _jitter_colours(image, rng)
         view = cv2.warpAffine(image, matrix, (size, size), borderValue=PADDING_GREY)
-        targets, unions, crowds = [], {}, set()
-        order = rng.permutation(len(rles))
-        for number in order:
+        targets: list[Target] = []
+        unions: dict[str, Mask] = {}
+        for number in rng.permutation(len(rles)):
             annotation = entry.annotations[number]
-            warped = cv2.warpAffine(
-                np.ascontiguousarray(masks[:, :, number]),
-                matrix,
-                (size, size),
-                flags=cv2.INTER_NEAREST,
-            ).astype(bool)
+            mask = np.ascontiguousarray(masks[:, :, number])
+            warped = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_NEAREST) > 0
             if not warped.any():
                 continue
             name = annotation["name"]
             unions[name] = unions[name] | warped if name in unions else warped
-            if annotation["kind"] == "crowd":
-                crowds.add(name)
-            elif warped.mean() >= MIN_SHARE:
-                known = None if name == CLASS_AGNOSTIC else name
-                targets.append(Target(warped, known))
+            if annotation["kind"] != "crowd" and warped.mean() >= MIN_SHARE:
+                targets.append(Target(warped, None if name == CLASS_AGNOSTIC else name))
         named, absent = self._named(entry, unions, rng)
-        return Crop(view, tuple(targets[:12]), named, absent)
+        return Crop(view.astype(np.uint8), tuple(targets[:12]), named, absent)
 
     def _named(
         self, entry: SourceImage, unions: dict[str, Mask], rng: Rng
@@ -158,13 +153,36 @@ class CropDataset(Dataset[Crop]):
         return named, tuple(candidates[pick] for pick in picks)
 
 
-def read_folder(folder: Path, *, sources: frozenset[str] | None = None) -> list[SourceImage]:
-    """The annotated images of a COCO-style folder; `sources` keeps only those.
+def is_free(licence: str) -> bool:
+    """Whether a licence text lets anybody use and adapt, also for money, as far as it says."""
+    refused = re.search(r"\b(NC|ND)\b|non-commercial|research|no licence", licence)
+    granted = re.search(
+        r"\b(CC0|CC BY|MIT|Apache|Public Domain)\b|no known", licence, re.IGNORECASE
+    )
+    return bool(granted and not refused)
+
+
+def read_folder(
+    folder: Path, *, sources: frozenset[str] | None = None, only_free: bool = False
+) -> list[SourceImage]:
+    """The annotated images of a COCO-style folder.
+
+    `sources` keeps only those sources; `only_free` only images whose own licence, or else whose
+    source's, `is_free`.
 
     Raises:
         FileNotFoundError: there is no annotations.json.
     """
     document = json.loads((folder / "annotations.json").read_text())
+    terms = {name: entry["license"] for name, entry in document.get("sources", {}).items()}
+
+    def wanted(image: dict[str, Any]) -> bool:
+        per_image = "image_license" in image or "image_license" in terms.get(image["source"], "")
+        licence = image.get("image_license") if per_image else terms.get(image["source"])
+        return (sources is None or image["source"] in sources) and (
+            not only_free or is_free(licence or "")
+        )
+
     names = {category["id"]: category["name"] for category in document["categories"]}
     by_image: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for annotation in document["annotations"]:
@@ -178,8 +196,16 @@ def read_folder(folder: Path, *, sources: frozenset[str] | None = None) -> list[
             tuple(by_image[image["id"]]),
         )
         for image in document["images"]
-        if by_image[image["id"]] and (sources is None or image["source"] in sources)
+        if by_image[image["id"]] and wanted(image)
     ]
+
+
+def _read_image(path: Path) -> Image:
+    image = cv2.imread(str(path))
+    if image is None:
+        message = f"{path} is missing or no image"
+        raise FileNotFoundError(message)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8)
 
 
 def _random_view(anchor: npt.NDArray[np.uint8], size: int, rng: Rng) -> npt.NDArray[np.float64]:
@@ -208,7 +234,9 @@ def _random_offset(anchor: float, extent: float, size: int, rng: Rng) -> float:
     margin = 0.1 * size
     low = max(size - extent, margin - anchor)
     high = min(0.0, size - margin - anchor)
-    return float(rng.uniform(low, high)) if high > low else float(np.clip(size / 2 - anchor, size - extent, 0))
+    if high > low:
+        return float(rng.uniform(low, high))
+    return float(np.clip(size / 2 - anchor, size - extent, 0))
 
 
 def _jitter_colours(image: Image, rng: Rng) -> Image:

@@ -1,4 +1,4 @@
-"""The training loop: rounds of prompts on random crops, checkpoints that resume, a log that plots."""
+"""The training loop: rounds of prompts on random crops, checkpoints that resume, a log."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Trainer:
         budget_s: float = math.inf,
     ) -> None:
         self.budget_s = budget_s
-        self.model = model.to(memory_format=torch.channels_last)
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
         self.vocabulary = vocabulary
         self.recipe = recipe
@@ -226,7 +226,7 @@ class Trainer:
 
     def _update(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_clip)
         self.optimizer.step()
         decay = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step))

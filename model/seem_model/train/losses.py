@@ -1,8 +1,8 @@
 """What a good answer is.
 
 Masks: normalised focal loss (RITM, Sofiiuk et al. 2022, section 3.4) plus Dice (Milletari et al.
-2016). Proposals: the same, on the best of an object's queries, as SAM learns its hypotheses (Kirillov
-et al. 2023, section 3). N objects · h, w any resolution
+2016). Proposals: the same, on the best of an object's queries, as SAM learns its hypotheses
+(Kirillov et al. 2023, section 3). N objects · h, w any resolution
 """
 
 from __future__ import annotations

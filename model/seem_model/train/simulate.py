@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
 from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
 
 if TYPE_CHECKING:
@@ -100,10 +101,9 @@ def rough_mask(target: Mask, step: float, rng: Rng) -> Mask:
     extent = max(int(np.sqrt(target.sum()) * 0.12), 1)
     size = int(rng.integers(1, extent + 1)) * 2 + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    spoilt = target.astype(np.uint8)
-    grown = cv2.dilate(spoilt, kernel) if rng.random() < 0.6 else cv2.erode(spoilt, kernel)
-    if grown.any():
-        spoilt = grown
+    exact = target.astype(np.uint8)
+    grown = cv2.dilate(exact, kernel) if rng.random() < 0.6 else cv2.erode(exact, kernel)
+    spoilt = grown if grown.any() else exact
     shift = rng.integers(-extent, extent + 1, 2)
     moved = np.roll(spoilt, tuple(shift), axis=(0, 1))
     factor = round(step)
@@ -113,8 +113,7 @@ def rough_mask(target: Mask, step: float, rng: Rng) -> Mask:
 def _depth(region: Mask) -> npt.NDArray[np.float32]:
     """Distance of each pixel of the region to its rim; the image's border counts as rim."""
     padded = np.pad(region.astype(np.uint8), 1)
-    depth: npt.NDArray[np.float32] = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    return depth
+    return cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1].astype(np.float32)
 
 
 def _largest_component(region: Mask) -> Mask:
