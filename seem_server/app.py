@@ -1,0 +1,258 @@
+"""The composition root: the one place that names concrete classes and puts them together.
+
+bundle -> backend -> engine ─┬─> images ──┐
+└────────────┴─> directory -> servicer -> server
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seem_server.engine.engine import Engine, EngineConfig
+from seem_server.engine.scheduler import Limits as QueueLimits
+from seem_server.engine.work import Encode
+from seem_server.engine.worker import CacheConfig
+from seem_server.runtime.bundle import read_bundle
+from seem_server.runtime.fake_backend import NAME as FAKE
+from seem_server.runtime.fake_backend import FakeBackend
+from seem_server.service.directory import Directory, DirectoryConfig
+from seem_server.service.images import Images
+from seem_server.settings import Settings
+from seem_server.transport.server import Server, TransportConfig
+from seem_server.transport.servicer import Servicer
+from seem_wire.types import COMMAND_NAMES, Capabilities, Limits, ModelCard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from concurrent.futures import Executor
+
+    from seem_server.runtime.backend import Backend
+
+    MakeBackend = Callable[[], Backend]
+
+logger = logging.getLogger(__name__)
+
+SWEEPS_PER_TIMEOUT = 10
+"""How often idle sessions are looked for within the time that makes them idle."""
+
+_WARM_UP_KEY = "warm-up"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that serves.
+
+    Attributes:
+        address: Where a client on this machine reaches it.
+        port: Its TCP port, 0 for a unix socket.
+        model: What it runs.
+        engine, directory: Its parts, to look at.
+    """
+
+    address: str
+    port: int
+    model: ModelCard
+    engine: Engine
+    directory: Directory
+
+
+@asynccontextmanager
+async def serve(
+    settings: Settings, *, make_backend: MakeBackend | None = None, warm_up: bool = True
+) -> AsyncIterator[Running]:
+    """A server, from ready until the block ends; then it finishes what runs, within `grace_s`.
+
+    `make_backend` takes the place of the settings' bundle. Without `warm_up` the first image pays
+    for what a first run costs.
+
+    Raises:
+        SeemError: The bundle is invalid, or its provider is not active.
+        OSError: The address can't be listened on.
+    """
+    engine = await asyncio.to_thread(
+        Engine, make_backend or _backend_maker(settings), _engine_config(settings)
+    )
+    with ThreadPoolExecutor(settings.read_threads, "seem-read") as executor:
+        try:
+            async with _serve(settings, engine, executor, warm_up=warm_up) as running:
+                yield running
+        finally:
+            await asyncio.to_thread(engine.close, drain_s=settings.grace_s)
+
+
+@asynccontextmanager
+async def _serve(
+    settings: Settings, engine: Engine, executor: Executor, *, warm_up: bool
+) -> AsyncIterator[Running]:
+    model = _model_card(engine, settings)
+    limits = model.capabilities.limits
+    directory = Directory(
+        engine,
+        Images(engine, limits, executor),
+        model,
+        DirectoryConfig(settings.max_sessions, settings.idle_timeout_s),
+    )
+    servicer = Servicer(directory, executor, now=time.monotonic)
+    server = Server(servicer, _transport_config(settings), limits)
+    port = await server.start()
+    sweeper = asyncio.create_task(_sweep(directory, settings.idle_timeout_s / SWEEPS_PER_TIMEOUT))
+    try:
+        if warm_up:
+            await _warm_up(engine)
+        await server.ready()
+        yield Running(_reached_at(settings, port), port, model, engine, directory)
+    finally:
+        sweeper.cancel()
+        directory.drain()
+        await server.stop()
+        directory.close()
+
+
+async def _warm_up(engine: Engine) -> None:
+    """Encodes an image once, so that nobody waits for what a first run costs."""
+    side = engine.manifest.image.long_side
+    engine.put_image(_WARM_UP_KEY, np.zeros((side, side, 3), np.uint8))
+    await engine.submit(Encode(_WARM_UP_KEY, _WARM_UP_KEY))
+
+
+async def _sweep(directory: Directory, period_s: float) -> None:
+    while True:
+        await asyncio.sleep(period_s)
+        if n_ended := directory.sweep(now_s=time.monotonic()):
+            logger.info("sessions were idle for too long", extra={"n_sessions": n_ended})
+
+
+@contextmanager
+def local_server(
+    settings: Settings | None = None, *, make_backend: MakeBackend | None = None
+) -> Iterator[str]:
+    """The address of a server in a thread of this process, for programs that have no other to ask.
+
+    Its port is any free one of the loopback interface, unless the settings name a unix socket.
+
+    Raises:
+        SeemError: As `serve`.
+    """
+    wanted = settings or Settings()
+    if not wanted.host.startswith("unix:"):
+        wanted = replace(wanted, host="127.0.0.1", port=0)
+    wanted = replace(wanted, grace_s=0)
+    local = _LocalServer(wanted, make_backend)
+    thread = threading.Thread(target=local.run, name="seem-server", daemon=True)
+    thread.start()
+    try:
+        yield local.started.result().address
+    finally:
+        local.stop()
+        thread.join()
+
+
+class _LocalServer:
+    """A server on an event loop of its own; `started` tells of it, or of what went wrong."""
+
+    def __init__(self, settings: Settings, make_backend: MakeBackend | None) -> None:
+        self.started: Future[Running] = Future()
+        self._settings = settings
+        self._make_backend = make_backend
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    def run(self) -> None:
+        """Serves until `stop`, called from another thread."""
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            if self.started.done():
+                raise
+            self.started.set_exception(error)  # whatever it is, the other thread waits for it
+
+    def stop(self) -> None:
+        """Asks it to end."""
+        if self._loop and self._stop and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        serving = serve(self._settings, make_backend=self._make_backend, warm_up=False)
+        async with serving as running:
+            self.started.set_result(running)
+            await self._stop.wait()
+
+
+# --- from settings to parts
+
+
+def _backend_maker(settings: Settings) -> MakeBackend:
+    """What opens the backend; the bundle's files are checked once."""
+    if settings.bundle == FAKE:
+        return lambda: FakeBackend(encode_s=settings.fake_encode_s, decode_s=settings.fake_decode_s)
+    bundle = read_bundle(settings.bundle)
+
+    def open_it() -> Backend:
+        from seem_server.runtime.onnx_backend import open_backend  # noqa: PLC0415  (heavy)
+
+        return open_backend(bundle, provider=settings.provider, n_threads=settings.threads)
+
+    return open_it
+
+
+def _engine_config(settings: Settings) -> EngineConfig:
+    return EngineConfig(
+        QueueLimits(max_waiting=settings.max_waiting, max_batch=settings.max_batch),
+        CacheConfig(
+            images_bytes=settings.images_bytes,
+            features_bytes=settings.features_bytes,
+            memory_bytes=settings.memory_bytes,
+        ),
+    )
+
+
+def _transport_config(settings: Settings) -> TransportConfig:
+    return TransportConfig(settings.address, max_calls=settings.max_calls, grace_s=settings.grace_s)
+
+
+def _model_card(engine: Engine, settings: Settings) -> ModelCard:
+    manifest = engine.manifest
+    limits = Limits(
+        max_image_bytes=settings.max_image_bytes,
+        max_image_pixels=settings.max_image_pixels,
+        max_objects=settings.max_objects,
+    )
+    side = manifest.image.long_side
+    return ModelCard(
+        model_id=manifest.model_id,
+        name=manifest.name,
+        variant=manifest.variant,
+        capabilities=Capabilities(manifest.prompts, COMMAND_NAMES, limits),
+        input_sizes=((side, side),),
+        licences=manifest.licences,
+        provider=engine.provider,
+        vocabulary=manifest.vocabulary.names,
+        server_version=server_version(),
+    )
+
+
+def server_version() -> str:
+    """The installed version of this program."""
+    try:
+        return version("seem-server")
+    except PackageNotFoundError:  # run from source, without being installed
+        return "0"
+
+
+def _reached_at(settings: Settings, port: int) -> str:
+    """An address that a client on this machine can use."""
+    if settings.host.startswith("unix:"):
+        return settings.host
+    everywhere = settings.host in {"0.0.0.0", "::", "[::]"}  # noqa: S104  (compared, not bound)
+    return f"localhost:{port}" if everywhere else replace(settings, port=port).address

@@ -1,0 +1,61 @@
+"""`seem serve`: a server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from seem_server import settings as options
+from seem_server.app import serve
+from seem_server.telemetry import logs
+
+if TYPE_CHECKING:
+    import argparse
+
+    from seem_server.app import Running
+    from seem_server.settings import Settings
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="serve a model over gRPC",
+        description="Serves a model over gRPC until SIGTERM or SIGINT; a second one does not wait.",
+        epilog="Each option is an environment variable too: --max-sessions is SEEM_MAX_SESSIONS.",
+    )
+    options.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves; gives the exit code."""
+    settings = options.read(arguments, os.environ)
+    logs.configure(settings.log_level, logs.LogFormat(settings.log_format))
+    asyncio.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, _stop, stop, loop)
+    async with serve(settings) as running:
+        print(ready_line(running), flush=True)
+        await stop.wait()
+
+
+def _stop(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+    stop.set()
+    for number in STOP_SIGNALS:
+        loop.remove_signal_handler(number)  # a second one ends the process at once
+
+
+def ready_line(running: Running) -> str:
+    """What to tell when clients can come."""
+    model = running.model
+    return f"seem serves {model.model_id} on {model.provider} at {running.address}"

@@ -1,0 +1,103 @@
+"""Where sessions get their images: by bytes or by hash, decoded once, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seem_server.service.ingest import read_image
+from seem_wire.errors import ImageTooLarge, ImageUnknown
+from seem_wire.types import ImageBytes, ImageKey, Timings, content_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from seem_server.engine.engine import Engine
+    from seem_wire.types import ImageSource, Limits
+
+MAX_SIZES = 65_536
+"""Images whose size is remembered: many more than the engine can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """An image that the engine holds under `key`, its content hash.
+
+    `size`: upright (height, width). `encoded`: its features are there already. `timings.total_ms`:
+    what it took to get here.
+    """
+
+    key: str
+    size: tuple[int, int]
+    encoded: bool
+    timings: Timings
+
+
+class Images:
+    """Gives the engine images, and tells what they are.
+
+    Hashing and decoding run in `executor`, whose threads bound how many images are decoded at once.
+    `now` gives seconds on a clock that only rises.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Limits,
+        executor: Executor,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._executor = executor
+        self._now = now
+        self._sizes: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    async def find(self, source: ImageSource) -> FoundImage:
+        """The image, held by the engine from now on, until it needs the room.
+
+        Bytes that the engine knows are not decoded again.
+
+        Raises:
+            ImageUnknown: It was named by a hash that the engine does not hold (any more).
+            BadImage: See `ingest.read_image`.
+        """
+        started_s = self._now()
+        match source:
+            case ImageKey(key):
+                size = self._size_of_held(key)
+                if size is None:
+                    raise ImageUnknown(f"The server does not hold the image {key}.")
+            case ImageBytes(data):
+                key, size = await self._take(data)
+        timings = Timings(total_ms=(self._now() - started_s) * 1000)
+        return FoundImage(key, size, self._engine.has_features(key), timings)
+
+    async def _take(self, data: bytes) -> tuple[str, tuple[int, int]]:
+        if len(data) > self._limits.max_image_bytes:
+            raise ImageTooLarge(
+                f"The image has {len(data)} bytes; {self._limits.max_image_bytes} are allowed."
+            )
+        loop = asyncio.get_running_loop()
+        key = await loop.run_in_executor(self._executor, content_hash, data)
+        size = self._size_of_held(key)
+        if size is None:
+            pixels = await loop.run_in_executor(self._executor, read_image, data, self._limits)
+            size = (pixels.shape[0], pixels.shape[1])
+            self._engine.put_image(key, pixels)
+            self._remember(key, size)
+        return key, size
+
+    def _size_of_held(self, key: str) -> tuple[int, int] | None:
+        return self._sizes.get(key) if self._engine.has_image(key) else None
+
+    def _remember(self, key: str, size: tuple[int, int]) -> None:
+        self._sizes[key] = size
+        self._sizes.move_to_end(key)
+        if len(self._sizes) > MAX_SIZES:
+            self._sizes.popitem(last=False)

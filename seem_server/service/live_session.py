@@ -1,0 +1,219 @@
+"""A session that runs: folds what happens, does what the rules say, and tells who waits.
+
+Nothing here decides: `session.machine.step` does. All methods belong to one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from seem_server.engine.tickets import TicketState
+from seem_server.engine.work import Decode, Encode, MasksReady
+from seem_server.session.events import Forget, ImageRead, Send, Withdraw
+from seem_server.session.machine import step
+from seem_wire.errors import BadSequence, SeemError, UnknownSession
+from seem_wire.types import Failed, SetImage, SupersededBy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seem_server.engine.engine import Engine
+    from seem_server.engine.tickets import Ticket
+    from seem_server.service.images import Images
+    from seem_server.session.events import Command as SessionCommand
+    from seem_server.session.events import Effect, Event, Outcome
+    from seem_server.session.state import State
+    from seem_wire.types import Command, Reply, SessionCard
+
+    Tell = Callable[[Reply], None]
+
+logger = logging.getLogger(__name__)
+
+
+def tell_nobody(reply: Reply) -> None:
+    """For sessions whose every reply was asked for."""
+    logger.debug("nobody waits for this reply", extra={"seq": reply.seq})
+
+
+class LiveSession:
+    """Holds a session's state and tickets until `close`.
+
+    Replies go to whoever called `ask`, all others to `tell`, which must be quick. `over` is called
+    once, when the session has ended by itself. With `prewarm` an image is encoded before the first
+    click asks for it.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        engine: Engine,
+        images: Images,
+        *,
+        tell: Tell = tell_nobody,
+        over: Callable[[], None] = lambda: None,
+        prewarm: bool = True,
+    ) -> None:
+        self._state = state
+        self._engine = engine
+        self._images = images
+        self._tell_others = tell
+        self._over = over
+        self._prewarm = prewarm
+        self._loop = asyncio.get_running_loop()
+        self._in_order = asyncio.Lock()
+        self._asked: dict[int, asyncio.Future[Reply]] = {}
+        self._tickets: dict[int, Ticket] = {}
+        self._encoding: Ticket | None = None
+        self._closed = False
+
+    @property
+    def session_id(self) -> str:
+        """Names the session."""
+        return self._state.session_id
+
+    @property
+    def card(self) -> SessionCard:
+        """What the session holds."""
+        return self._state.card
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        return self._closed
+
+    @property
+    def n_tickets(self) -> int:
+        """How many tickets have not ended."""
+        return len(self._tickets)
+
+    async def obey(self, command: Command) -> None:
+        """Folds a command in, after those that came before; its reply comes when it comes.
+
+        Waits only for an image to be read, never for the engine's answer.
+        """
+        async with self._in_order:
+            try:
+                if self._closed:
+                    raise UnknownSession("The session has ended.")
+                event = await self._event_of(command)
+            except SeemError as error:
+                self._tell(Failed.of(command.seq, error))
+                return
+            self._fold(event)
+
+    async def ask(self, command: Command) -> Reply:
+        """Folds a command in and gives its reply. Cancelling this takes the command back.
+
+        Raises:
+            BadSequence: A command with this number is being answered.
+        """
+        if command.seq in self._asked:
+            raise BadSequence(f"Command {command.seq} is being answered already.")
+        answer: asyncio.Future[Reply] = self._loop.create_future()
+        self._asked[command.seq] = answer
+        try:
+            await self.obey(command)
+            return await answer
+        except asyncio.CancelledError:
+            if ticket := self._tickets.get(command.seq):
+                ticket.cancel()
+            raise
+        finally:
+            del self._asked[command.seq]
+
+    def close(self, because: SeemError | None = None) -> None:
+        """Ends it, whatever it is at, and tells those who wait; can be called again."""
+        if self._closed:
+            return
+        self._closed = True
+        gone = because or UnknownSession("The session ended before this was answered.")
+        tickets, self._tickets = self._tickets, {}
+        for seq, ticket in tickets.items():
+            ticket.cancel()
+            self._tell(Failed.of(seq, gone))
+        if self._encoding:
+            self._encoding.cancel()
+        self._over()
+
+    # --- the fold
+
+    async def _event_of(self, command: Command) -> SessionCommand:
+        if not isinstance(command, SetImage):
+            return command
+        found = await self._images.find(command.image)
+        return ImageRead(command.seq, found.key, found.size, found.encoded, found.timings)
+
+    def _fold(self, event: Event) -> None:
+        self._state, effects = step(self._state, event)
+        for effect in effects:
+            self._carry_out(effect)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Send(reply):
+                self._tell(reply)
+            case Decode():
+                self._decode(effect)
+            case Encode():
+                self._encode(effect)
+            case Withdraw(seq):
+                if ticket := self._tickets.pop(seq, None):
+                    ticket.cancel()
+            case Forget():
+                self.close()
+
+    def _tell(self, reply: Reply) -> None:
+        answer = self._asked.get(reply.seq)
+        if answer is None:
+            self._tell_others(reply)
+        elif not answer.done():
+            answer.set_result(reply)
+
+    # --- tickets
+
+    def _decode(self, work: Decode) -> None:
+        try:
+            ticket = self._engine.submit(work)
+        except SeemError as error:
+            self._fold(Failed.of(work.seq, error))
+            return
+        self._tickets[work.seq] = ticket
+        ticket.add_done_callback(self._ended_in_any_thread)
+
+    def _ended_in_any_thread(self, ticket: Ticket) -> None:
+        with suppress(RuntimeError):  # the loop is closed, and with it the session
+            self._loop.call_soon_threadsafe(self._ended, ticket)
+
+    def _ended(self, ticket: Ticket) -> None:
+        seq = ticket.work.seq if isinstance(ticket.work, Decode) else 0
+        if self._tickets.get(seq) is not ticket:
+            return  # it was withdrawn, or the session is closed
+        del self._tickets[seq]
+        self._fold(_outcome(seq, ticket))
+
+    def _encode(self, work: Encode) -> None:
+        """Only a head start: where it fails, the first click tries again and tells."""
+        if self._encoding:
+            self._encoding.cancel()
+            self._encoding = None
+        if not self._prewarm:
+            return
+        try:
+            self._encoding = self._engine.submit(work)
+        except SeemError as error:
+            logger.debug("no head start for an image", extra={"code": error.code})
+
+
+def _outcome(seq: int, ticket: Ticket) -> Outcome:
+    if ticket.state is TicketState.SUPERSEDED and ticket.superseded_by is not None:
+        return SupersededBy(seq, ticket.superseded_by)
+    try:
+        result = ticket.result()
+    except SeemError as error:
+        return Failed.of(seq, error)
+    if not isinstance(result, MasksReady):
+        raise TypeError(f"A Decode ended with {type(result).__name__}.")
+    return result

@@ -1,0 +1,80 @@
+"""What is asked and answered in one call: a session's command, or an image without a session."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from seem_wire.errors import Internal, Superseded
+from seem_wire.types import (
+    Failed,
+    ImageSet,
+    Masks,
+    OpenImage,
+    Prompt,
+    Segmented,
+    SetImage,
+    SupersededBy,
+)
+
+if TYPE_CHECKING:
+    from seem_server.service.directory import Directory
+    from seem_wire.types import Command, Reply, Segment
+
+    Kind = TypeVar("Kind")
+
+
+async def execute(directory: Directory, command: Command, *, now_s: float) -> Reply:
+    """The reply to a command of the session that it names, or that it opens.
+
+    A session that is opened so lives until it is released, or left alone for too long.
+
+    Raises:
+        SeemError: The command was refused, failed, or was superseded.
+    """
+    if isinstance(command, OpenImage):
+        session = directory.open(now_s=now_s)
+    else:
+        session = directory.find(command.session_id, now_s=now_s)
+    return _good(await session.ask(command))
+
+
+async def segment(directory: Directory, request: Segment, *, now_s: float) -> Segmented:
+    """The masks of an image's objects, by a session that lives as long as the call.
+
+    Raises:
+        SeemError: The request was refused or failed.
+    """
+    session = directory.open(now_s=now_s, prewarm=False)
+    try:
+        await session.ask(OpenImage(1))
+        image = _expected(await session.ask(SetImage(2, request.image)), ImageSet)
+        masks = _expected(await session.ask(Prompt(3, request.objects)), Masks)
+    finally:
+        session.close()
+    total_ms = image.timings.total_ms + masks.timings.total_ms
+    return Segmented(
+        content_hash=image.content_hash,
+        size=image.size,
+        objects=masks.objects,
+        timings=replace(masks.timings, total_ms=total_ms),
+        cache_hit=masks.cache_hit,
+        model_id=masks.model_id,
+    )
+
+
+def _good(reply: Reply) -> Reply:
+    match reply:
+        case Failed():
+            raise reply.to_error()
+        case SupersededBy():
+            raise Superseded(f"Command {reply.by_seq} was served in place of {reply.seq}.")
+        case _:
+            return reply
+
+
+def _expected(reply: Reply, kind: type[Kind]) -> Kind:
+    good = _good(reply)
+    if not isinstance(good, kind):
+        raise Internal(f"A {type(good).__name__} came where a {kind.__name__} should.")
+    return good

@@ -1,0 +1,138 @@
+"""What can be set: each option a flag of `seem serve` and an environment variable, here alone read.
+
+`max_sessions` is `--max-sessions` and SEEM_MAX_SESSIONS. A flag goes before the environment, the
+environment before the default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from seem_server.runtime.load import Provider
+from seem_server.telemetry.logs import LogFormat
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+_METAVARS = {"s": "SECONDS"}
+LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingInvalid(ValueError):
+    """A setting is out of its range; the message says which, and what it may be."""
+
+
+def _option(default: Any, meaning: str, *, least: float | None = None) -> Any:
+    """A field with its default, what it means, and the least value it may have."""
+    return field(default=default, metadata={"meaning": meaning, "least": least})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a server.
+
+    Raises:
+        SettingInvalid: One is out of its range.
+    """
+
+    host: str = _option("127.0.0.1", "where to listen: a host's address, or unix:PATH")
+    port: int = _option(50051, "where to listen; 0 takes any free port", least=0)
+    bundle: str = _option("lite", "the model: a shipped bundle's name, a folder, or 'fake'")
+    provider: str = _option("auto", f"where it runs: {', '.join(Provider)}; auto prefers cuda")
+    threads: int = _option(0, "threads within one run of the model; 0 for one a core", least=0)
+    max_sessions: int = _option(256, "sessions at once; more are refused", least=1)
+    idle_timeout_s: float = _option(3600.0, "a session left alone for so long ends", least=1)
+    max_calls: int = _option(512, "streams and calls at once; more are refused", least=1)
+    max_image_bytes: int = _option(32 * 1024**2, "of an image file", least=1)
+    max_image_pixels: int = _option(64 * 1024**2, "of an image", least=1)
+    max_objects: int = _option(64, "in a session", least=1)
+    max_waiting: int = _option(256, "pieces of work in the queue; more are refused", least=1)
+    max_batch: int = _option(8, "pieces of work in one run on a GPU; on a CPU it is 1", least=1)
+    images_bytes: int = _option(512 * 1024**2, "of images kept to be encoded", least=0)
+    features_bytes: int = _option(1024**3, "of encoded images kept, for quick clicks", least=0)
+    memory_bytes: int = _option(256 * 1024**2, "of masks kept for next rounds and undo", least=0)
+    read_threads: int = _option(2, "threads that decode images and read large messages", least=1)
+    grace_s: float = _option(5.0, "how long running calls may go on when going down", least=0)
+    log_level: str = _option("info", f"from which level on to log: {', '.join(LEVELS)}")
+    log_format: str = _option("text", f"how to log: {', '.join(LogFormat)}")
+    fake_encode_s: float = _option(0.0, "how long the bundle 'fake' takes for an image", least=0)
+    fake_decode_s: float = _option(0.0, "how long the bundle 'fake' takes for a click", least=0)
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value, least = getattr(self, one.name), one.metadata["least"]
+            if least is not None and not value >= least:
+                raise SettingInvalid(f"{one.name} is {value}; it must be at least {least}.")
+        if self.port > 65535:  # noqa: PLR2004  (as everywhere)
+            raise SettingInvalid(f"port is {self.port}; there are ports up to 65535.")
+        _check_choice("provider", self.provider, tuple(Provider))
+        _check_choice("log_level", self.log_level, LEVELS)
+        _check_choice("log_format", self.log_format, tuple(LogFormat))
+
+    @property
+    def address(self) -> str:
+        """What to listen on, as gRPC writes it."""
+        if self.host.startswith("unix:"):
+            return self.host
+        host = f"[{self.host}]" if ":" in self.host and "[" not in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Gives `parser` a flag for each setting."""
+    for one in fields(Settings):
+        parser.add_argument(
+            _flag(one.name),
+            type=_type_of(one.default),
+            default=None,
+            metavar=_metavar(one.name),
+            help=f"{one.metadata['meaning']} (default: {one.default})",
+        )
+
+
+def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
+    """The settings of a command line and an environment.
+
+    Raises:
+        SettingInvalid: One is out of its range, or a variable is no number where it should be.
+    """
+    chosen: dict[str, Any] = {}
+    for one in fields(Settings):
+        flag = getattr(arguments, one.name, None)
+        variable = f"SEEM_{one.name.upper()}"
+        if flag is not None:
+            chosen[one.name] = flag
+        elif variable in environment:
+            chosen[one.name] = _parse(variable, environment[variable], _type_of(one.default))
+    return Settings(**chosen)
+
+
+def _parse(variable: str, text: str, kind: type) -> Any:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise SettingInvalid(f"{variable} is {text!r}; it must be {_named(kind)}.") from error
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingInvalid(f"{name} is {value!r}; it must be one of {', '.join(choices)}.")
+
+
+def _type_of(default: object) -> type:
+    return type(default)
+
+
+def _named(kind: type) -> str:
+    return {int: "a whole number", float: "a number"}.get(kind, "text")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _metavar(name: str) -> str:
+    unit = name.rpartition("_")[2]
+    return _METAVARS.get(unit) or unit.upper()

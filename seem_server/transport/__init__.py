@@ -1,0 +1,1 @@
+"""gRPC, and nothing else: what was asked goes to `service`, what went wrong becomes a status."""

@@ -1,0 +1,101 @@
+"""What surrounds every call: its id, its line in the log, and what becomes of errors.
+
+This is one of the edges where any exception at all is caught: it is logged with its cause, and the
+client is told `INTERNAL`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from seem_server.telemetry.logs import request_id
+from seem_server.transport.status import status_of, trailer_of
+from seem_wire.errors import Internal, SeemError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = grpc.RpcMethodHandler[Any, Any] | None
+    Behaviour = Callable[[Any, Any], Awaitable[Any]]
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID_KEY = "x-request-id"
+"""Metadata with a call's id: taken from the client where it gives one, told back in any case."""
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Calls(grpc.aio.ServerInterceptor):
+    """Gives each call of `service` an id, logs how it ended, and turns errors into statuses."""
+
+    def __init__(self, service: str, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._prefix = f"/{service}/"
+        self._now = now
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """The call's handler, surrounded."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith(self._prefix):
+            return handler
+        name = method.removeprefix(self._prefix)
+        behaviour: Any = handler.unary_unary or handler.stream_stream
+        surround = (
+            grpc.unary_unary_rpc_method_handler
+            if handler.unary_unary
+            else grpc.stream_stream_rpc_method_handler
+        )
+        return surround(
+            self._surround(name, behaviour),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _surround(self, name: str, behaviour: Behaviour) -> Behaviour:
+        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            request_id.set(_id_of(context))
+            started_s = self._now()
+            code = "CANCELLED"
+            try:
+                await context.send_initial_metadata(((REQUEST_ID_KEY, request_id.get()),))
+                answer = await behaviour(request, context)
+            except SeemError as error:
+                code = error.code
+                await _abort(context, error)
+            except asyncio.CancelledError:
+                raise  # the client went away, or the server goes down: nobody is left to tell
+            except Exception:
+                code = Internal.code
+                logger.exception("a call broke", extra={"method": name})
+                await _abort(context, Internal("The call broke."))
+            else:
+                code = "OK"
+                return answer
+            finally:
+                spent_ms = round((self._now() - started_s) * 1000, 1)
+                logger.info("call", extra={"method": name, "code": code, "ms": spent_ms})
+
+        return call
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: SeemError) -> None:
+    await context.abort(status_of(error), str(error), trailer_of(error))
+
+
+def _id_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID_KEY and isinstance(value, str) and _PLAIN_ID.fullmatch(value):
+            return value
+    return secrets.token_hex(8)

@@ -1,0 +1,101 @@
+"""The calls of seem.proto: messages in, messages out, and everything between is `service`'s."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from seem_server.service import unary
+from seem_server.service.conversation import Conversation
+from seem_wire import convert
+from seem_wire.types import Failed
+from seem_wire.v1.seem_pb2_grpc import SeemServicer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+    from concurrent.futures import Executor
+
+    import grpc
+
+    from seem_server.service.directory import Directory
+    from seem_wire.types import Command, Limits, Reply
+    from seem_wire.v1 import seem_pb2 as pb
+
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+Message = TypeVar("Message")
+Read = TypeVar("Read")
+
+LIGHT_BYTES = 16 * 1024
+"""A message of up to so many bytes, and without masks, is read in well under a millisecond."""
+
+
+class Servicer(SeemServicer):
+    """Serves the sessions of a directory. `executor` reads messages that would stall the loop."""
+
+    def __init__(
+        self, directory: Directory, executor: Executor, *, now: Callable[[], float]
+    ) -> None:
+        self._directory = directory
+        self._limits = directory.model.capabilities.limits
+        self._executor = executor
+        self._now = now
+
+    # The stubs know only handlers that yield; one that writes can end in mid-stream without leaks.
+    async def Interact(  # type: ignore[override]  # noqa: N802  (as named in seem.proto)
+        self, request_iterator: AsyncIterator[pb.Command], context: Context
+    ) -> None:
+        """A session over one stream."""
+
+        async def write(reply: Reply) -> None:
+            await context.write(convert.reply_to_proto(reply))
+
+        conversation = Conversation(self._directory, now=self._now)
+        await conversation.run(self._commands(request_iterator), write)
+
+    async def Execute(self, request: pb.Command, context: Context) -> pb.Reply:  # noqa: ARG002, N802
+        """One command of a session."""
+        command = await self._command(request)
+        if isinstance(command, Failed):
+            raise command.to_error()
+        reply = await unary.execute(self._directory, command, now_s=self._now())
+        return convert.reply_to_proto(reply)
+
+    async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentReply:  # noqa: ARG002, N802
+        """An image without a session."""
+        if _is_light(request, request.objects):
+            command = convert.segment_from_proto(request, self._limits)
+        else:
+            command = await self._elsewhere(convert.segment_from_proto, request)
+        reply = await unary.segment(self._directory, command, now_s=self._now())
+        return convert.segmented_to_proto(reply)
+
+    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.ModelCard:  # noqa: ARG002, N802
+        """What runs here."""
+        return convert.model_card_to_proto(self._directory.model)
+
+    async def GetSession(self, request: pb.GetSessionRequest, context: Context) -> pb.SessionCard:  # noqa: ARG002, N802
+        """What a session holds."""
+        session = self._directory.find(request.session_id, now_s=self._now())
+        return convert.session_card_to_proto(session.card)
+
+    async def _commands(
+        self, messages: AsyncIterator[pb.Command]
+    ) -> AsyncIterator[Command | Failed]:
+        async for message in messages:
+            yield await self._command(message)
+
+    async def _command(self, message: pb.Command) -> Command | Failed:
+        if _is_light(message, message.prompt.objects):
+            return convert.command_from_proto(message, self._limits)
+        return await self._elsewhere(convert.command_from_proto, message)
+
+    async def _elsewhere(self, read: Callable[[Message, Limits], Read], message: Message) -> Read:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, read, message, self._limits)
+
+
+def _is_light(message: pb.Command | pb.SegmentRequest, objects: Iterable[pb.ObjectPrompt]) -> bool:
+    if message.ByteSize() > LIGHT_BYTES:
+        return False
+    return not any(one.HasField("mask") or one.HasField("example") for one in objects)
