@@ -1,0 +1,227 @@
+"""`seem bench`: how fast the server is, and what it adds to the model and to gRPC."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seem_server.commands.echo import echo_process
+from seem_server.commands.reach import add_reach_options, reach_process
+from seem_wire import types
+from seem_wire.convert import command_to_proto, reply_to_proto
+from seem_wire.prompts import ObjectPrompt, Point
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from seem_client import Client, Prediction
+    from seem_server.commands.echo import Echo
+
+IMAGE_SIZE = (868, 1152)  # (height, width): one megapixel
+COURSE = 5
+"""Clicks on an object before the next object: what an annotator needs for most."""
+
+WARM_UP_CLICKS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Percentiles of times, in milliseconds."""
+
+    p50: float
+    p95: float
+
+    @classmethod
+    def of(cls, times_ms: list[float]) -> Spread:
+        """The percentiles of at least one time."""
+        p50, p95 = np.percentile(times_ms, [50, 95])
+        return cls(float(p50), float(p95))
+
+
+@dataclass(frozen=True, slots=True)
+class ClickBench:
+    """What clicking costs.
+
+    Attributes:
+        click_ms: The server's time for a click on a cached image, from command to reply.
+        model_ms: Of this, the model's part: decoding and what makes its output a mask.
+        round_trip_ms: The client's time for the same clicks, from call to prediction.
+        overhead_ms: What the round trip has beyond the model's part.
+        echo_ms: A bare gRPC echo of messages of the same sizes, measured in between.
+        overhead_ratio: Median overhead for each median echo.
+        encode_ms: The server's time to encode a new image of IMAGE_SIZE.
+        first_mask_ms: The client's time from opening a new image, a JPEG, to the first mask.
+    """
+
+    model: str
+    provider: str
+    clicks: int
+    images: int
+    click_ms: Spread
+    model_ms: Spread
+    round_trip_ms: Spread
+    overhead_ms: Spread
+    echo_ms: Spread
+    overhead_ratio: float
+    encode_ms: Spread
+    first_mask_ms: Spread
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser("bench", help="measure speed")
+    parser.add_argument("what", nargs="?", choices=["click"], default="click")
+    parser.add_argument("--clicks", type=int, default=300, help="clicks to time (default: 300)")
+    parser.add_argument("--images", type=int, default=10, help="images to time (default: 10)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_reach_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures; gives the exit code. Raises SeemError where the server cannot be had."""
+    with reach_process(arguments) as client, echo_process() as echo:
+        result = bench_click(
+            client, echo, n_clicks=max(arguments.clicks, 1), n_images=max(arguments.images, 1)
+        )
+    print(json.dumps(asdict(result)) if arguments.json else as_text(result))
+    return 0
+
+
+def bench_click(client: Client, echo: Echo, *, n_clicks: int, n_images: int) -> ClickBench:
+    """Times first masks of new images, then clicks and echoes in turn."""
+    images = made_photos(n_images + 1)
+    first_click(client, next(images))  # wakes threads and memory up
+    firsts = [first_click(client, image) for image in images]
+    clicks = list(timed_clicks(client, echo, n_clicks + WARM_UP_CLICKS))[WARM_UP_CLICKS:]
+    model_ms = [one.model_ms for one in clicks]
+    overhead_ms = [one.round_trip_ms - one.model_ms for one in clicks]
+    echo_ms = [one.echo_ms for one in clicks]
+    model = client.model()
+    return ClickBench(
+        model=model.model_id,
+        provider=model.provider,
+        clicks=len(clicks),
+        images=len(firsts),
+        click_ms=Spread.of([one.server_ms for one in clicks]),
+        model_ms=Spread.of(model_ms),
+        round_trip_ms=Spread.of([one.round_trip_ms for one in clicks]),
+        overhead_ms=Spread.of(overhead_ms),
+        echo_ms=Spread.of(echo_ms),
+        overhead_ratio=float(np.median(overhead_ms) / np.median(echo_ms)),
+        encode_ms=Spread.of([one.encode_ms for one in firsts]),
+        first_mask_ms=Spread.of([one.wall_ms for one in firsts]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FirstClick:
+    """The first mask of a new image: the server's encoding, and all that the client waited."""
+
+    encode_ms: float
+    wall_ms: float
+
+
+def first_click(client: Client, image: bytes) -> FirstClick:
+    """Opens a new image and clicks into its middle."""
+    height, width = IMAGE_SIZE
+    start = time.perf_counter()
+    with client.open(image) as session:
+        prediction = session.click(width / 2, height / 2)
+        wall_ms = (time.perf_counter() - start) * 1000
+    return FirstClick(prediction.timings.encode_ms, wall_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedClick:
+    """One click on a cached image and an echo of the same sizes right after it."""
+
+    server_ms: float
+    model_ms: float
+    round_trip_ms: float
+    echo_ms: float
+
+
+def timed_clicks(client: Client, echo: Echo, n_clicks: int) -> Iterator[TimedClick]:
+    """Clicks all over one image, COURSE clicks an object, with an echo after each."""
+    height, width = IMAGE_SIZE
+    places = np.random.default_rng(0).uniform(0.1, 0.9, (n_clicks, 2)) * (width, height)
+    with client.open(next(made_photos(1))) as session:
+        session.click(width / 2, height / 2)
+        for number, (x, y) in enumerate(places.tolist()):
+            if number % COURSE == 0:
+                session.clear()
+            start = time.perf_counter()
+            prediction = session.click(x, y)
+            round_trip_ms = (time.perf_counter() - start) * 1000
+            timings = prediction.timings
+            yield TimedClick(
+                server_ms=timings.total_ms,
+                model_ms=timings.decode_ms + timings.post_ms,
+                round_trip_ms=round_trip_ms,
+                echo_ms=echo.round_trip_ms(_click_bytes(x, y), _reply_bytes(prediction)),
+            )
+
+
+def _click_bytes(x: float, y: float) -> int:
+    one = types.PromptedObject(1, ObjectPrompt(points=(Point(x, y),)))
+    return command_to_proto(types.Prompt(1000, (one,))).ByteSize()
+
+
+def _reply_bytes(prediction: Prediction) -> int:
+    one = types.ObjectMask(
+        prediction.object_id,
+        prediction.rle,
+        prediction.score,
+        prediction.box,
+        prediction.area,
+        prediction.label,
+        prediction.label_probability,
+        prediction.round,
+        prediction.box,
+    )
+    reply = types.Masks(1000, (one,), (), prediction.timings, True, prediction.model_id)
+    return reply_to_proto(reply).ByteSize()
+
+
+def made_photos(count: int) -> Iterator[bytes]:
+    """JPEG files of IMAGE_SIZE, each another: soft colours with some grain, as photos have."""
+    from PIL import Image  # noqa: PLC0415 - only where pictures are made
+
+    height, width = IMAGE_SIZE
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        coarse = Image.fromarray(rng.integers(0, 256, (9, 12, 3), np.uint8))
+        soft = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+        grain = rng.normal(0, 6, (height, width, 1))
+        photo = Image.fromarray((soft + grain).clip(0, 255).astype(np.uint8))
+        buffer = BytesIO()
+        photo.save(buffer, "JPEG", quality=90)
+        yield buffer.getvalue()
+
+
+def as_text(result: ClickBench) -> str:
+    """The result as a table, beside the goals."""
+    height, width = IMAGE_SIZE
+    rows = [
+        ("click on a cached image, server side", result.click_ms, "p50 ≤ 15 (lite, 2 cores)"),
+        ("  of which the model", result.model_ms, ""),
+        ("click, as the client sees it", result.round_trip_ms, ""),
+        ("  beyond the model", result.overhead_ms, ""),
+        ("bare gRPC echo of equal sizes", result.echo_ms, ""),
+        (f"encoding a new {width} x {height} image", result.encode_ms, ""),
+        ("first mask of a new image", result.first_mask_ms, "≤ 250 (lite, 2 cores)"),
+    ]
+    lines = [f"{'milliseconds':<42}{'p50':>9}{'p95':>9}   goal"]
+    lines += [f"{name:<42}{one.p50:>9.2f}{one.p95:>9.2f}   {goal}" for name, one, goal in rows]
+    ratio = f"{result.overhead_ratio:.2f}"
+    lines.append(f"{'beyond the model / echo':<42}{ratio:>9}{'':>9}   ≤ 2")
+    lines.append(
+        f"{result.model} on {result.provider}: {result.clicks} clicks, {result.images} images"
+    )
+    return "\n".join(lines)

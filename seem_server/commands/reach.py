@@ -1,0 +1,96 @@
+"""How a command gets at a server: one that runs somewhere, or one of its own for the time being."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import seem_client
+from seem_server import settings
+from seem_wire.errors import Disconnected, SeemError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+
+    from seem_client import Client
+    from seem_server.settings import Settings
+
+
+def add_reach_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --server, and what a server of one's own needs to know."""
+    group = parser.add_argument_group("server (without --server the command runs its own)")
+    group.add_argument("--server", metavar="HOST:PORT", help="a server that runs already")
+    group.add_argument(
+        "--bundle", metavar="NAME|DIR", help="the model of its own server (default: lite)"
+    )
+    group.add_argument("--provider", help="where its own server runs it: auto, cpu or cuda")
+
+
+@contextmanager
+def reach(arguments: argparse.Namespace) -> Iterator[Client]:
+    """A client of the server that the arguments name, or of one in this process.
+
+    Raises:
+        SeemError: No server answers, or none can be made.
+    """
+    with ExitStack() as stack:
+        address = arguments.server
+        if address is None:
+            # Only now: a command that asks another machine needs no runtime.
+            from seem_server.app import local_server  # noqa: PLC0415
+
+            own = settings.read(arguments, os.environ)
+            address = stack.enter_context(local_server(own))
+        yield stack.enter_context(seem_client.connect(address))
+
+
+@contextmanager
+def reach_process(arguments: argparse.Namespace) -> Iterator[Client]:
+    """The same with a process of its own, which shares no interpreter lock with its client."""
+    with ExitStack() as stack:
+        address = arguments.server
+        if address is None:
+            own = settings.read(arguments, os.environ)
+            address = stack.enter_context(_server_process(own))
+        yield stack.enter_context(seem_client.connect(address))
+
+
+@contextmanager
+def _server_process(own: Settings) -> Iterator[str]:
+    """The address of a server in a new process."""
+    context = multiprocessing.get_context("spawn")  # gRPC does not survive a fork
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(own, theirs), name="seem-server", daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield _heard(ours)
+    finally:
+        ours.close()  # which ends it
+        process.join()
+
+
+def _heard(ours: Connection[object, str | SeemError]) -> str:
+    try:
+        heard = ours.recv()
+    except EOFError:
+        raise Disconnected("The server's process ended before it served.") from None
+    if isinstance(heard, SeemError):
+        raise heard
+    return heard
+
+
+def _serve(own: Settings, theirs: Connection[str | SeemError, object]) -> None:
+    """Serves until the other side closes the pipe."""
+    from seem_server.app import local_server  # noqa: PLC0415 - as in `reach`
+
+    try:
+        with local_server(own) as address:
+            theirs.send(address)
+            theirs.poll(None)
+    except SeemError as error:
+        theirs.send(error)
