@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 
 import numpy as np
 
@@ -22,6 +23,7 @@ def points(*xy):
     return ObjectPrompt(points=tuple(Point(x, y) for x, y in xy))
 
 
+@cache
 def clicks(n):
     """All that was said after `n` clicks, side by side."""
     return points(*((20.5 + 10 * i, 60.5) for i in range(n)))

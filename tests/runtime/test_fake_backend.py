@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seem_server.runtime.backend import PromptArrays
+from seem_server.runtime.fake_backend import MANIFEST, FakeBackend
+from seem_wire.pixels import MAP_NAMES, NEGATIVE, PADDING, POSITIVE
+
+GRID = (32, 48)
+
+
+def prompt(*points, box=None, previous=None, text=False):
+    """One object's prompt; a point is (x, y, label) in network pixels."""
+    maps = np.zeros((1, len(MAP_NAMES), *GRID), np.float32)
+    if box is not None:
+        maps[0, MAP_NAMES.index("box")][box] = 1
+    given = np.array(points or [(0, 0, PADDING)], np.float32)
+    return PromptArrays(
+        points=given[None, :, :2],
+        labels=given[None, :, 2],
+        maps=maps,
+        previous_mask=np.zeros((1, *GRID), np.float32) if previous is None else previous[None],
+        has_previous=np.array([previous is not None], np.float32),
+        text=np.zeros((1, 1, MANIFEST.text.width), np.float32),
+        text_mask=np.array([[text]], np.float32),
+    )
+
+
+def mask(*points, **said):
+    (answer,) = FakeBackend().decode([(None, prompt(*points, **said))])
+    return answer.mask_logits[0] > 0
+
+
+def test_a_positive_point_marks_a_disk_around_it():
+    marked = mask((100, 60, POSITIVE))
+    assert marked[15, 25]
+    assert not marked[15, 40]
+    assert marked.sum() == pytest.approx(np.pi * 64, rel=0.05)
+
+
+def test_a_negative_point_clears_a_disk_around_it():
+    marked = mask((100, 60, POSITIVE), (120, 60, NEGATIVE))
+    assert marked[15, 19]
+    assert not marked[15, 30]
+
+
+def test_a_box_is_filled():
+    assert mask(box=np.s_[4:8, 10:20]).sum() == 40
+
+
+def test_a_text_marks_the_middle():
+    marked = mask(text=True)
+    assert marked[16, 24]
+    assert not marked[0, 0]
+
+
+def test_the_mask_before_stays_but_for_what_is_cleared():
+    before = np.where(mask(box=np.s_[0:32, 0:24]), 4, -4).astype(np.float32)
+    marked = mask((20, 60, NEGATIVE), previous=before)
+    assert marked[0, 23]
+    assert not marked[15, 5]
+
+
+def test_points_that_are_padding_say_nothing():
+    assert not mask().any()
+
+
+def test_the_score_grows_with_what_was_said():
+    scores = [
+        FakeBackend().decode([(None, prompt(*[(9, 9, POSITIVE)] * n))])[0].iou[0] for n in (1, 2, 5)
+    ]
+    assert scores == sorted(scores)
+    assert all(0 <= score <= 1 for score in scores)
+
+
+def test_it_takes_as_long_as_it_is_told_to():
+    waited = []
+    slow = FakeBackend(encode_s=3.0, decode_s=0.5, wait=waited.append)
+    features = slow.encode(np.zeros((2, 3, 128, 192), np.float32))
+    slow.decode([(features[0], prompt()), (features[1], prompt())])
+    assert waited == [3.0, 0.5]
+    assert (slow.n_encoded, slow.n_decoded) == (2, 2)
+
+
+def test_words_have_rows_of_their_own():
+    states = FakeBackend().encode_text("red bus red").states
+    assert (states[0] == states[2]).all()
+    assert (states[0] != states[1]).any()
