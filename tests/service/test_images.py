@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+from service_words import HEIGHT, KEY, PHOTO, WIDTH, photo, service
+
+from seem_wire import errors, types
+
+
+@pytest.fixture
+def here():
+    with service() as made:
+        yield made
+
+
+async def test_bytes_are_read_once_and_named_by_their_hash(here):
+    found = await here.images.find(types.ImageBytes(PHOTO))
+    assert (found.key, found.size) == (KEY, (HEIGHT, WIDTH))
+    assert here.engine.has_image(KEY)
+    again = await here.images.find(types.ImageBytes(PHOTO))
+    assert again.key == KEY
+    assert here.executor.done == ["content_hash", "read_image", "content_hash"]
+
+
+async def test_an_image_that_is_held_is_found_by_its_hash_alone(here):
+    await here.images.find(types.ImageBytes(PHOTO))
+    found = await here.images.find(types.ImageKey(KEY))
+    assert found.size == (HEIGHT, WIDTH)
+
+
+async def test_a_hash_that_is_not_held_is_unknown(here):
+    with pytest.raises(errors.ImageUnknown, match=KEY):
+        await here.images.find(types.ImageKey(KEY))
+
+
+async def test_what_is_no_image_is_refused_and_not_kept(here):
+    with pytest.raises(errors.ImageUnreadable):
+        await here.images.find(types.ImageBytes(b"no image"))
+    assert not here.engine.has_image(types.content_hash(b"no image"))
+
+
+async def test_too_many_bytes_are_refused_before_they_are_hashed(here):
+    here.images._limits = types.Limits(max_image_bytes=10)
+    with pytest.raises(errors.ImageTooLarge):
+        await here.images.find(types.ImageBytes(PHOTO))
+    assert here.executor.done == []
+
+
+async def test_it_tells_whether_the_features_are_there_already(here):
+    found = await here.images.find(types.ImageBytes(photo(7)))
+    assert not found.encoded
+    assert found.timings.total_ms > 0

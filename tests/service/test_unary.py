@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from service_words import (
+    HERE,
+    KEY,
+    NOT_HERE,
+    OUTSIDE,
+    PHOTO,
+    click,
+    open_image,
+    service,
+    set_image,
+    slow_backend,
+)
+
+from seem_server.service import unary
+from seem_wire import errors, types
+
+IMAGE = types.ImageBytes(PHOTO)
+
+
+@pytest.fixture
+def here():
+    with service() as made:
+        yield made
+
+
+def execute(here, command):
+    return unary.execute(here.directory, command, now_s=0)
+
+
+def segment(here, *said, image=IMAGE):
+    objects = tuple(types.PromptedObject(n, one) for n, one in enumerate(said, 1))
+    return unary.segment(here.directory, types.Segment(image, objects), now_s=0)
+
+
+async def opened(here):
+    session_id = (await execute(here, open_image())).session_id
+    await execute(here, set_image(session_id=session_id))
+    return session_id
+
+
+async def test_a_session_lives_from_call_to_call_until_it_is_released(here):
+    session_id = await opened(here)
+    masks = await execute(here, click(3, session_id=session_id))
+    assert masks.objects[0].object_id == 1
+    await execute(here, types.Release(4, session_id=session_id))
+    with pytest.raises(errors.UnknownSession):
+        await execute(here, types.Undo(5, session_id=session_id))
+
+
+async def test_what_a_session_refuses_is_raised(here):
+    session_id = await opened(here)
+    with pytest.raises(errors.PointOutsideImage):
+        await execute(here, click(3, OUTSIDE, session_id=session_id))
+
+
+async def test_a_superseded_call_is_raised_as_such():
+    backend, gate = slow_backend()
+    with service(backend=backend) as here:
+        session_id = await opened(here)
+        first = asyncio.create_task(execute(here, click(3, session_id=session_id)))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        second, third = (
+            asyncio.create_task(execute(here, click(seq, session_id=session_id))) for seq in (4, 5)
+        )
+        with pytest.raises(errors.Superseded, match="5"):
+            await second
+        gate.let_pass(2)
+        assert [(await one).seq for one in (first, third)] == [3, 5]
+
+
+async def test_an_image_without_a_session_gives_its_masks_and_leaves_nothing(here):
+    answer = await segment(here, HERE, HERE)
+    assert (answer.content_hash, answer.size) == (KEY, (60, 80))
+    assert [mask.object_id for mask in answer.objects] == [1, 2]
+    assert answer.timings.total_ms > 0
+    assert here.at_rest
+
+
+async def test_a_bad_image_or_prompt_is_raised_and_leaves_nothing(here):
+    with pytest.raises(errors.ImageUnreadable):
+        await segment(here, HERE, image=types.ImageBytes(b"no image"))
+    with pytest.raises(errors.PointOutsideImage):
+        await segment(here, OUTSIDE)
+    with pytest.raises(errors.OnlyNegativePrompts):
+        await segment(here, NOT_HERE)
+    assert here.at_rest

@@ -1,0 +1,159 @@
+"""Short words for what runs on an event loop: a service without gRPC, and a server with it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+
+import grpc
+import numpy as np
+from engine_words import Gate
+from PIL import Image
+from session_words import MODEL
+
+from seem_server.app import serve
+from seem_server.engine.engine import Engine
+from seem_server.runtime.fake_backend import FakeBackend
+from seem_server.service.directory import Directory, DirectoryConfig
+from seem_server.service.images import Images
+from seem_server.settings import Settings
+from seem_wire import convert, types
+from seem_wire.prompts import ObjectPrompt, Point
+from seem_wire.v1.seem_pb2_grpc import SeemStub
+
+HEIGHT, WIDTH = 60, 80
+HERE = ObjectPrompt(points=(Point(30.5, 20.5),))
+OUTSIDE = ObjectPrompt(points=(Point(300, 20),))
+NOT_HERE = ObjectPrompt(points=(Point(30.5, 20.5, positive=False),))
+
+
+def photo(seed=0, *, height=HEIGHT, width=WIDTH, form="PNG"):
+    """The bytes of an image file."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, form)
+    return file.getvalue()
+
+
+PHOTO = photo()
+KEY = types.content_hash(PHOTO)
+
+
+def open_image(seq=1, **options):
+    return types.OpenImage(seq, **options)
+
+
+def set_image(seq=2, data=PHOTO, **options):
+    return types.SetImage(seq, types.ImageBytes(data), **options)
+
+
+def click(seq, said=HERE, *, object_id=1, **options):
+    return types.Prompt(seq, (types.PromptedObject(object_id, said),), **options)
+
+
+def opening():
+    """The commands that every session begins with; the next one is number 3."""
+    return open_image(), set_image()
+
+
+class Busy(ThreadPoolExecutor):
+    """An executor that tells what it was given to do."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.done = []
+
+    def submit(self, function, *arguments):
+        self.done.append(function.__name__)
+        return super().submit(function, *arguments)
+
+
+class Service:
+    """A directory and what it rests on, without gRPC."""
+
+    def __init__(self, *, backend=None, model=MODEL, **config):
+        self.engine = Engine(lambda: backend or FakeBackend())
+        self.executor = Busy()
+        self.images = Images(self.engine, model.capabilities.limits, self.executor)
+        settings = DirectoryConfig(**config)
+        self.directory = Directory(self.engine, self.images, model, settings)
+
+    @property
+    def at_rest(self):
+        """Whether nothing waits, runs or is held for anybody."""
+        stats = self.engine.stats
+        return not (len(self.directory) or stats.n_waiting or stats.n_running or stats.n_pins)
+
+    def close(self):
+        self.directory.close()
+        self.engine.close()
+        self.executor.shutdown()
+
+
+def slow_backend():
+    """A backend that waits at a gate before each decode, and the gate."""
+    gate = Gate()
+    return FakeBackend(decode_s=1, wait=gate), gate
+
+
+async def until(condition):
+    """Lets the loop run until `condition()`; for what other threads bring about."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  (what it waits for knows no event of ours)
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def served(backend=None, **settings):
+    """A server that runs, and a stub to call it."""
+    make = None if backend is None else lambda: backend
+    wanted = Settings(**({"bundle": "fake", "port": 0, "grace_s": 0} | settings))
+    async with (
+        serve(wanted, make_backend=make, warm_up=False) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        yield running, SeemStub(channel), channel
+
+
+class Talk:
+    """A stream, spoken in commands and replies."""
+
+    def __init__(self, stub):
+        self._call = stub.Interact()
+
+    async def say(self, *commands):
+        for command in commands:
+            await self._call.write(convert.command_to_proto(command))
+
+    async def say_raw(self, message):
+        await self._call.write(message)
+
+    async def hear(self, n=1):
+        """The next `n` replies."""
+        async with asyncio.timeout(20):
+            return [convert.reply_from_proto(await self._call.read()) for _ in range(n)]
+
+    async def ask(self, *commands):
+        """The last reply to these commands."""
+        await self.say(*commands)
+        return (await self.hear(len(commands)))[-1]
+
+    async def hear_until_the_end(self):
+        """All replies that are left; nothing more is said."""
+        await self._call.done_writing()
+        async with asyncio.timeout(20):
+            return [convert.reply_from_proto(message) async for message in self._call]
+
+    def hang_up(self):
+        self._call.cancel()
+
+
+@contextmanager
+def service(**options):
+    made = Service(**options)
+    try:
+        yield made
+    finally:
+        made.close()
