@@ -143,8 +143,11 @@ class Talk:
     async def hear_until_the_end(self):
         """All replies that are left; nothing more is said."""
         await self._call.done_writing()
+        replies = []
         async with asyncio.timeout(20):
-            return [convert.reply_from_proto(message) async for message in self._call]
+            while (message := await self._call.read()) is not grpc.aio.EOF:
+                replies.append(convert.reply_from_proto(message))
+        return replies
 
     def hang_up(self):
         self._call.cancel()
