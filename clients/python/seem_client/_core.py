@@ -70,7 +70,7 @@ A smaller one travels in about the time of the extra round trip that asking woul
 MAX_KNOWN_IMAGES = 1024
 
 CLOSE_TIMEOUT_S = 2.0
-"""How long closing a session waits for the server's goodbye."""
+"""How long closing a session waits at most for the server's goodbye."""
 
 
 class KnownImages:

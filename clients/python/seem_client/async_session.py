@@ -40,6 +40,7 @@ class AsyncSession(PromptMethods[Coroutine[Any, Any, Prediction], asyncio.Future
     ) -> None:
         self._core = core.SessionCore(model)
         self._address, self._timeout_s = address, timeout_s
+        self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
         self._sessions = sessions
         self._outgoing: asyncio.Queue[pb.Command | None] = asyncio.Queue()
         self._stream = stub.Interact(self._messages())
@@ -76,10 +77,10 @@ class AsyncSession(PromptMethods[Coroutine[Any, Any, Prediction], asyncio.Future
         # Gone or too slow, the server ends the session when the stream ends.
         with suppress(SeemError, TimeoutError):
             goodbye = self._send(self._core.release, core.read_done)
-            await asyncio.wait_for(goodbye, core.CLOSE_TIMEOUT_S)
+            await asyncio.wait_for(goodbye, self._goodbye_s)
         self._end(core.closed())
         self._stream.cancel()
-        await asyncio.wait([self._reader], timeout=core.CLOSE_TIMEOUT_S)
+        await asyncio.wait([self._reader], timeout=self._goodbye_s)
 
     async def start(self) -> None:
         """Opens the session on the server; its client calls this once, before `show`."""

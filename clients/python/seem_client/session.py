@@ -41,6 +41,7 @@ class Session(PromptMethods[Prediction, Future[Prediction]]):
     ) -> None:
         self._core = core.SessionCore(model)
         self._address, self._timeout_s = address, timeout_s
+        self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
         self._sessions = sessions
         self._lock = threading.Lock()
         self._outgoing: SimpleQueue[pb.Command | None] = SimpleQueue()
@@ -78,10 +79,10 @@ class Session(PromptMethods[Prediction, Future[Prediction]]):
         self._sessions.discard(self)
         # Gone or too slow, the server ends the session when the stream ends.
         with suppress(SeemError, TimeoutError):
-            self._send(self._core.release, core.read_done).result(core.CLOSE_TIMEOUT_S)
+            self._send(self._core.release, core.read_done).result(self._goodbye_s)
         self._end(core.closed())
         self._stream.cancel()
-        self._reader.join(core.CLOSE_TIMEOUT_S)
+        self._reader.join(self._goodbye_s)
 
     def start(self) -> None:
         """Opens the session on the server; its client calls this once, before `show`."""

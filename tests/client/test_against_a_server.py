@@ -1,0 +1,142 @@
+"""The client and the whole server together, on the backend that draws simple masks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+from fake_server import fake_client
+
+import seem_client
+from seem_server.app import local_server
+from seem_server.settings import Settings
+from seem_wire import errors
+
+PIXELS = np.full((64, 96, 3), 120, np.uint8)
+ROUGH = np.zeros((64, 96), np.bool_)
+ROUGH[20:40, 20:60] = True
+
+
+@pytest.fixture(scope="module")
+def client():
+    with fake_client() as connected:
+        yield connected
+
+
+@pytest.fixture
+def session(client):
+    with client.open(PIXELS) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda s: s.click(40, 30),
+        lambda s: s.box(20, 20, 60, 40),
+        lambda s: s.scribble([(20, 20), (60, 40)]),
+        lambda s: s.mask(ROUGH),
+        lambda s: s.text("zebra"),
+        lambda s: s.prompt(points=[(40, 30, True), (1, 1, False)], box=(20, 20, 60, 40), text="x"),
+    ],
+)
+def test_every_way_to_say_it_gives_a_mask_that_stands(session, say):
+    prediction = say(session)
+    assert prediction.mask.shape == session.size == (64, 96)
+    assert prediction.area == int(prediction.mask.sum()) > 0
+    assert 0 <= prediction.score <= 1
+    assert prediction.label
+    assert session.predictions[1].rle == prediction.rle
+
+
+def test_undo_redo_and_clear_give_what_stands(session):
+    first = session.click(40, 30)
+    second = session.click(60, 50)
+    assert session.undo().rle == first.rle
+    assert session.redo().rle == second.rle
+    session.clear()
+    assert session.predictions == {}
+    assert session.undo().rle == second.rle
+
+
+def test_undoing_the_first_prompt_leaves_nothing(session):
+    session.click(40, 30)
+    assert session.undo() is None
+    assert session.predictions == {}
+
+
+def test_objects_are_kept_apart_and_removed_apart(session):
+    session.click(20, 20)
+    session.click(70, 50, object_id=2)
+    session.remove(1)
+    assert set(session.predictions) == {2}
+
+
+@pytest.mark.parametrize(
+    ("say", "error"),
+    [
+        (lambda s: s.click(40, 30, positive=False), errors.OnlyNegativePrompts),
+        (lambda s: s.undo(), errors.NothingToUndo),
+        (lambda s: s.redo(), errors.NothingToRedo),
+        (lambda s: s.remove(7), errors.UnknownObject),
+        (lambda s: s.click(1000, 1), errors.PointOutsideImage),
+    ],
+)
+def test_what_the_server_refuses_costs_nothing(session, say, error):
+    with pytest.raises(error):
+        say(session)
+    assert session.click(40, 30).area > 0
+
+
+@pytest.mark.parametrize(
+    ("image", "error"), [(b"no image", errors.ImageUnreadable), (b"", errors.ImageEmpty)]
+)
+def test_what_is_no_image_is_refused_and_the_client_goes_on(client, image, error):
+    with pytest.raises(error):
+        client.open(image)
+    with client.open(PIXELS) as session:
+        assert session.click(40, 30).area > 0
+
+
+def test_one_image_needs_no_session_and_gives_the_same_mask(client, session):
+    assert client.segment(PIXELS, points=[(40, 30)]).rle == session.click(40, 30).rle
+
+
+def test_a_large_image_is_asked_for_by_its_hash_first(client):
+    noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), np.uint8)
+    for _ in range(2):
+        with client.open(noise) as session:
+            assert session.size == (700, 700)
+
+
+def test_of_200_rapid_clicks_the_last_is_answered_and_the_others_are_told():
+    with fake_client(fake_decode_s=0.02) as client, client.open(PIXELS) as session:
+        futures = [session.submit_click(1 + number % 90, 30) for number in range(200)]
+        last = futures[-1].result(30)
+        ends = [future.exception(30) for future in futures]
+        assert {type(end) for end in ends} <= {type(None), errors.Superseded}
+        assert sum(end is None for end in ends) < 100
+        assert session.predictions[1].rle == last.rle
+
+
+def test_a_server_that_goes_down_is_told_with_what_to_do():
+    with local_server(Settings(bundle="fake")) as address:
+        client = seem_client.connect(address)
+        session = client.open(PIXELS)
+    with pytest.raises((errors.Disconnected, errors.ShuttingDown)) as caught:
+        session.click(40, 30)
+    assert caught.value.hint
+    with pytest.raises(errors.Disconnected, match="Check that a server is running"):
+        client.model()
+    client.close()
+
+
+async def test_the_awaited_client_does_the_same():
+    with local_server(Settings(bundle="fake")) as address:
+        async with seem_client.connect_async(address) as client, client.open(PIXELS) as session:
+            masks = await asyncio.gather(session.click(20, 20), session.click(70, 50, object_id=2))
+            assert [one.object_id for one in masks] == [1, 2]
+            assert (await session.undo()) is None
+            assert set(session.predictions) == {1}
+            assert (await client.segment(PIXELS, box=(20, 20, 60, 40))).area > 0

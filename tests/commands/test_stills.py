@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from made_dataset import annotation, block, made_dataset
+
+from seem_server.commands.stills import DatasetInvalid, read_stills, take
+from seem_wire import rle
+
+SQUARE = block(10, 10, 30, 30)
+
+
+def many(tmp_path):
+    """Three images with two targets each."""
+    numbered = [annotation(n, SQUARE, image=(n + 1) // 2) for n in range(1, 7)]
+    return read_stills(made_dataset(tmp_path, numbered, sources=("a", "b", "c")))
+
+
+def ids(stills):
+    return [target.annotation_id for still in stills for target in still.targets]
+
+
+def test_it_reads_images_with_their_targets(tmp_path):
+    (still,) = read_stills(made_dataset(tmp_path, [annotation(7, SQUARE)]))
+    assert (still.source, still.path.is_file(), still.ignore) == ("made", True, None)
+    assert np.array_equal(rle.decode(still.targets[0].rle), SQUARE)
+
+
+def test_crowds_and_empty_masks_are_no_targets(tmp_path):
+    listed = [
+        annotation(1, SQUARE, iscrowd=1),
+        annotation(2, SQUARE, iscrowd=0),
+        annotation(3, block(0, 0, 0, 0)),
+    ]
+    assert ids(read_stills(made_dataset(tmp_path, listed))) == [2]
+
+
+def test_the_band_to_ignore_is_kept(tmp_path):
+    folder = made_dataset(tmp_path, [annotation(1, SQUARE)], ignore=SQUARE)
+    assert np.array_equal(rle.decode(read_stills(folder)[0].ignore), SQUARE)
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(2, [1, 4]), (3, [1, 3, 5]), (6, 6), (None, 6)])
+def test_a_limit_takes_targets_evenly_over_the_whole(tmp_path, limit, kept):
+    taken = ids(take(many(tmp_path), limit))
+    assert taken == kept or len(taken) == kept
+
+
+def test_images_that_lose_all_targets_are_not_opened(tmp_path):
+    assert len(take(many(tmp_path), 1)) == 1
+
+
+def test_a_folder_without_annotations_is_no_dataset(tmp_path):
+    with pytest.raises(DatasetInvalid, match=r"has no annotations\.json.*COCO-style"):
+        read_stills(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "no json",
+        "[]",
+        "{}",
+        json.dumps({"images": [{"id": 1}], "annotations": []}),
+        json.dumps({"images": [], "annotations": [{"id": 1, "image_id": 9, "segmentation": {}}]}),
+    ],
+)
+def test_what_is_not_as_coco_has_it_is_refused_with_the_file(tmp_path, document):
+    (tmp_path / "annotations.json").write_text(document)
+    with pytest.raises(DatasetInvalid, match=r"annotations\.json cannot be read"):
+        read_stills(tmp_path)
+
+
+def test_uncompressed_run_lengths_are_refused(tmp_path):
+    listed = annotation(1, SQUARE)
+    listed["segmentation"]["counts"] = [0, 1]
+    with pytest.raises(DatasetInvalid, match="not compressed"):
+        read_stills(made_dataset(tmp_path, [listed]))
