@@ -45,6 +45,10 @@ logger = logging.getLogger(__name__)
 SWEEPS_PER_TIMEOUT = 10
 """How often idle sessions are looked for within the time that makes them idle."""
 
+LAST_BATCH_S = 10.0
+"""How long the batch that runs is waited for in the end, when nobody wants its answer any more: a
+thread that is within a native library must not outlive the interpreter."""
+
 _WARM_UP_KEY = "warm-up"
 
 
@@ -87,7 +91,7 @@ async def serve(
             async with _serve(settings, engine, executor, warm_up=warm_up) as running:
                 yield running
         finally:
-            await asyncio.to_thread(engine.close, drain_s=settings.grace_s)
+            await asyncio.to_thread(engine.close, drain_s=LAST_BATCH_S)
 
 
 @asynccontextmanager

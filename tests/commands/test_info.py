@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from bundles import NAMES, write_bundle
+
+from seem_server import cli
+
+
+def printed(capsys, *argv):
+    assert cli.main(["info", *argv]) == cli.DONE
+    return capsys.readouterr().out
+
+
+def test_one_document_is_printed_for_machines(capsys, tmp_path):
+    document = json.loads(printed(capsys, str(write_bundle(tmp_path / "made")), "--json"))
+    assert document["name"] == "made"
+    assert document["vocabulary"] == list(NAMES)
+    assert document["provenance"] == {"made": {"by": ["hand"]}}
+    assert set(document["files"]) >= {"image_encoder.onnx", "vocabulary.npy"}
+
+
+def test_people_are_told_the_same(capsys, tmp_path):
+    text = printed(capsys, str(write_bundle(tmp_path / "made")))
+    assert text.startswith("made@")
+    assert "prompts     point, text" in text
+    assert "licence     everything: Apache-2.0" in text
+
+
+def test_many_names_are_counted_and_not_all_shown(capsys, tmp_path):
+    names = tuple(f"name {n}" for n in range(20))
+    text = printed(capsys, str(write_bundle(tmp_path / "made", names=names)))
+    assert "name 7, … (20 names)" in text
+
+
+def test_without_a_name_the_shipped_bundles_are_listed(capsys):
+    assert "tiny" in printed(capsys)
+    document = json.loads(printed(capsys, "--json"))
+    assert document["bundles"]["tiny"]["variant"] == "tiny"
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_bundle_that_is_not_right_is_an_error_and_prints_nothing(capsys, tmp_path, flags):
+    folder = write_bundle(tmp_path / "made")
+    (folder / "tokenizer.json").write_text("spoilt")
+    assert cli.main(["info", str(folder), *flags]) == cli.FAILED
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "tokenizer.json has" in output.err

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import grpc
+import pytest
+
+from seem_wire.v1 import seem_pb2 as pb
+from seem_wire.v1.seem_pb2_grpc import SeemStub
+
+ARGUMENTS = ("--bundle", "fake", "--port", "0")
+
+
+@contextmanager
+def serving(*flags, **environment):
+    """`seem serve` in a process of its own, and the line that it prints when it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seem_server.cli", "serve", *ARGUMENTS, *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    try:
+        yield process, process.stdout.readline()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_tells_where_it_serves_and_stops_when_it_is_told_to(number):
+    with serving() as (process, line):
+        said, address = line.strip().rsplit(" at ", 1)
+        assert said == "seem serves fake@1 on fake"
+        with grpc.insecure_channel(address) as channel:
+            assert SeemStub(channel).GetModel(pb.GetModelRequest()).name == "fake"
+        process.send_signal(number)
+        assert process.wait(20) == 0
+
+
+def test_it_is_set_by_the_environment_and_logs_to_standard_error():
+    with serving(SEEM_LOG_FORMAT="json", SEEM_GRACE_S="0") as (process, line):
+        with grpc.insecure_channel(line.rsplit(" ", 1)[1].strip()) as channel:
+            SeemStub(channel).GetModel(pb.GetModelRequest())
+        process.terminate()
+        output, log = process.communicate(timeout=20)
+    assert output == ""
+    assert '"method": "GetModel"' in log
+
+
+def test_a_second_signal_does_not_wait():
+    with serving("--grace-s", "1000") as (process, line):
+        with grpc.insecure_channel(line.rsplit(" ", 1)[1].strip()) as channel:
+            stream = SeemStub(channel).Interact(iter([pb.Command(seq=1)]))
+            next(stream)
+            held = SeemStub(channel).Interact(held_open())
+            process.terminate()
+            while process.poll() is None:
+                process.terminate()
+            held.cancel()
+        assert process.returncode == -signal.SIGTERM
+
+
+def held_open():
+    """Commands of a client that goes on talking."""
+    while True:
+        yield pb.Command(seq=1)

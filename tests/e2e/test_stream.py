@@ -1,0 +1,136 @@
+"""What a stream promises, over a real server and a fake, slow model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from service_words import (
+    OUTSIDE,
+    Talk,
+    click,
+    opening,
+    photo,
+    served,
+    set_image,
+    slow_backend,
+    until,
+)
+
+from seem_server.runtime.fake_backend import FakeBackend
+from seem_wire import types
+
+LAG_S = 0.1
+"""Longest the loop may be kept from turning, on a busy machine."""
+
+
+def at_rest(running):
+    stats = running.engine.stats
+    return not (len(running.directory) or stats.n_waiting or stats.n_running or stats.n_pins)
+
+
+async def test_of_five_quick_clicks_the_first_and_the_last_are_decoded():
+    backend, gate = slow_backend()
+    async with served(backend) as (_, stub, _):
+        talk = Talk(stub)
+        await talk.ask(*opening(), types.Clear(3))
+        await talk.say(click(4))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        await talk.say(*(click(seq) for seq in (5, 6, 7, 8)))
+        assert await talk.hear(3) == [types.SupersededBy(n, n + 1) for n in (5, 6, 7)]
+        gate.let_pass(2)
+        first, last = await talk.hear(2)
+    assert (first.seq, last.seq) == (4, 8)
+    assert last.objects[0].score > first.objects[0].score  # it counts five clicks in
+    assert backend.n_decoded == 2
+
+
+async def test_two_hundred_rapid_clicks_are_all_told_and_nothing_leaks():
+    backend, gate = slow_backend()
+    async with served(backend) as (running, stub, _):
+        talk = Talk(stub)
+        await talk.ask(*opening())
+        await talk.say(*(click(3 + n) for n in range(200)))
+        gate.let_pass(200)
+        replies = await talk.hear(200)
+        assert sorted(reply.seq for reply in replies) == list(range(3, 203))
+        assert {type(reply) for reply in replies} <= {types.Masks, types.SupersededBy}
+        assert replies[-1].seq == 202
+        undone = await talk.ask(types.Undo(203))
+        assert isinstance(undone, types.Masks)
+        await talk.hear_until_the_end()
+        await until(lambda: at_rest(running))
+
+
+async def test_clicks_on_different_objects_do_not_take_each_others_place():
+    backend, gate = slow_backend()
+    async with served(backend) as (_, stub, _):
+        talk = Talk(stub)
+        await talk.ask(*opening())
+        await talk.say(*(click(3 + n, object_id=1 + n) for n in range(4)))
+        gate.let_pass(4)
+        assert [type(one) for one in await talk.hear(4)] == [types.Masks] * 4
+
+
+async def test_a_faulty_command_is_told_so_and_loses_nothing():
+    async with served() as (_, stub, _):
+        talk = Talk(stub)
+        before = await talk.ask(*opening(), click(3))
+        assert (await talk.ask(click(4, OUTSIDE))).code == "POINT_OUTSIDE_IMAGE"
+        assert (await talk.ask(set_image(5, photo()[:99]))).code == "IMAGE_TRUNCATED"
+        await talk.ask(click(6))
+        after = await talk.ask(types.Undo(7))
+    assert after.objects[0].rle == before.objects[0].rle
+
+
+async def test_hanging_up_in_the_middle_of_a_decode_leaves_nothing_behind():
+    backend, gate = slow_backend()
+    async with served(backend) as (running, stub, _):
+        tasks = len(asyncio.all_tasks())
+        talks = [Talk(stub) for _ in range(5)]
+        for talk in talks:
+            await talk.ask(*opening())
+            await talk.say(click(3), click(4, object_id=2))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        for talk in talks:
+            talk.hang_up()
+        await until(lambda: len(running.directory) == 0)
+        gate.let_pass(20)
+        await until(lambda: at_rest(running) and len(asyncio.all_tasks()) <= tasks)
+
+
+async def test_going_back_and_forth_shows_the_same_masks_bit_for_bit():
+    async with served(memory_bytes=0) as (_, stub, _):  # nothing is cached: all is made again
+        talk = Talk(stub)
+        await talk.ask(*opening())
+        shown = [(await talk.ask(click(3 + n))).objects[0].rle for n in range(4)]
+        back = [(await talk.ask(types.Undo(7 + n))).objects[0].rle for n in range(3)]
+        forth = [(await talk.ask(types.Redo(10 + n))).objects[0].rle for n in range(3)]
+    assert [*reversed(back), shown[-1]] == shown
+    assert forth == shown[1:]
+
+
+async def lags(during, *, period_s=0.002):
+    """How long the loop was late, each time that it should have turned, while `during` ran."""
+    found = []
+    task = asyncio.ensure_future(during)
+    while not task.done():
+        began_s = time.perf_counter()
+        await asyncio.sleep(period_s)
+        found.append(time.perf_counter() - began_s - period_s)
+    await task
+    return found
+
+
+async def test_the_event_loop_never_computes():
+    backend = FakeBackend(encode_s=0.4, decode_s=0.4)
+    large = photo(height=3000, width=4000, form="JPEG")  # 12 megapixels take far longer than LAG_S
+    async with served(backend) as (_, stub, _):
+        talk = Talk(stub)
+
+        async def work():
+            await talk.ask(opening()[0], set_image(2, large), click(3))
+
+        found = await lags(work())
+    assert len(found) > 100
+    assert sorted(found)[-3] < LAG_S  # one hiccup of the machine is not ours

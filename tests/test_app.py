@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import grpc
+import pytest
+from service_words import Talk, click, opening, slow_backend, until
+
+from seem_server import app
+from seem_server.app import local_server, serve
+from seem_server.runtime.fake_backend import FakeBackend
+from seem_server.settings import Settings
+from seem_wire import errors
+from seem_wire.v1 import seem_pb2 as pb
+from seem_wire.v1.seem_pb2_grpc import SeemStub
+
+FAKE = Settings(bundle="fake", port=0, grace_s=0)
+
+
+def card_from(address):
+    with grpc.insecure_channel(address) as channel:
+        return SeemStub(channel).GetModel(pb.GetModelRequest())
+
+
+async def test_a_server_tells_where_it_is_and_what_it_runs():
+    async with serve(FAKE) as running:
+        assert running.address == f"127.0.0.1:{running.port}"
+        assert (running.model.provider, running.model.name) == ("fake", "fake")
+        assert running.model.vocabulary
+
+
+async def test_it_is_warm_before_it_is_ready():
+    backend = FakeBackend()
+    async with serve(FAKE, make_backend=lambda: backend):
+        assert backend.n_encoded == 1
+
+
+async def test_limits_come_from_the_settings():
+    settings = Settings(bundle="fake", port=0, max_image_bytes=5, max_objects=3, grace_s=0)
+    async with serve(settings, warm_up=False) as running:
+        limits = running.model.capabilities.limits
+        assert (limits.max_image_bytes, limits.max_objects) == (5, 3)
+
+
+async def test_a_bundle_of_the_package_is_served_for_real():
+    settings = Settings(bundle="tiny", port=0, provider="cpu", threads=1, grace_s=0)
+    async with (
+        serve(settings) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        reply = await Talk(SeemStub(channel)).ask(*opening(), click(3))
+        assert reply.model_id == running.model.model_id
+        assert reply.objects[0].rle.size == (60, 80)
+
+
+async def test_a_bundle_that_is_not_there_is_told_before_anything_listens():
+    with pytest.raises(errors.BundleNotFound):
+        async with serve(Settings(bundle="nope", port=0)):
+            pass
+
+
+async def test_idle_sessions_are_looked_for(monkeypatch):
+    monkeypatch.setattr(app, "SWEEPS_PER_TIMEOUT", 1e6)
+    settings = Settings(bundle="fake", port=0, idle_timeout_s=1, grace_s=0)
+    async with serve(settings, warm_up=False) as running:
+        running.directory.open(now_s=-10)
+        await until(lambda: len(running.directory) == 0)
+
+
+async def test_nothing_is_left_when_it_ends():
+    before = set(threading.enumerate())
+    async with serve(FAKE) as running:
+        running.directory.open(now_s=0)
+    assert len(running.directory) == 0
+    assert len(asyncio.all_tasks()) == 1
+    left = {thread.name for thread in set(threading.enumerate()) - before}
+    assert not {name for name in left if name.startswith("seem")}
+
+
+async def test_a_session_is_told_when_the_server_goes_down_under_it():
+    backend, gate = slow_backend()
+    async with serve(FAKE, make_backend=lambda: backend, warm_up=False) as running:
+        told = []
+        session = running.directory.open(now_s=0, tell=told.append)
+        for command in opening():
+            await session.obey(command)
+        await session.obey(click(3))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        gate.let_pass()
+        running.directory.close()
+    assert told[-1].code == "SHUTTING_DOWN"
+
+
+def test_a_local_server_lives_in_a_thread_of_its_own():
+    with local_server(FAKE) as address:
+        assert card_from(address).name == "fake"
+    assert "seem-server" not in {thread.name for thread in threading.enumerate()}
+
+
+async def test_a_local_server_can_be_used_beside_another_event_loop():
+    with local_server(FAKE) as address:
+        async with grpc.aio.insecure_channel(address) as channel:
+            reply = await Talk(SeemStub(channel)).ask(*opening(), click(3))
+    assert reply.objects[0].area > 0
+
+
+def test_what_keeps_a_local_server_from_starting_is_raised():
+    with pytest.raises(errors.BundleNotFound), local_server(Settings(bundle="nope")):
+        pass
+
+
+def test_a_local_server_listens_to_this_machine_alone():
+    with local_server(Settings(host="0.0.0.0", bundle="fake", port=50051)) as address:  # noqa: S104
+        assert address.startswith("127.0.0.1:")
+        assert not address.endswith(":50051")

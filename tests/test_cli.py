@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from seem_server import cli
+from seem_server.commands import info
+from seem_wire import errors
+
+
+@pytest.fixture
+def breaking(monkeypatch):
+    """Makes `seem info` raise what it is given."""
+
+    def breaks(error):
+        def run(_):
+            raise error
+
+        monkeypatch.setattr(info, "run", run)
+        return cli.main(["info"])
+
+    return breaks
+
+
+@pytest.mark.parametrize("command", cli.SUBCOMMANDS)
+def test_every_command_has_its_help(command, capsys):
+    assert cli.main([command, "--help"]) == cli.DONE
+    assert f"usage: seem {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [[], ["fly"], ["info", "--wings"], ["serve", "--port", "x"]])
+def test_wrong_use_is_told_on_standard_error(argv, capsys):
+    assert cli.main(argv) == cli.MISUSED
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "usage: seem" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.InvalidValue("Bad address."), cli.MISUSED),
+        (errors.Overloaded("Full."), cli.FAILED),
+        (FileNotFoundError("photo.jpg"), cli.FAILED),
+        (ZeroDivisionError("oh"), cli.FAILED),
+        (KeyboardInterrupt(), cli.FAILED),
+    ],
+)
+def test_what_goes_wrong_becomes_an_exit_code(breaking, error, code, capsys):
+    assert breaking(error) == code
+    assert capsys.readouterr().out == ""
+
+
+def test_an_error_says_which_command_failed_and_what_to_do(breaking, capsys):
+    breaking(errors.Overloaded("Full."))
+    assert capsys.readouterr().err == "seem info: Full. Try again after retry_after_ms.\n"
+
+
+def test_an_error_of_the_program_names_its_kind(breaking, capsys):
+    breaking(ZeroDivisionError("oh"))
+    assert "seem info: ZeroDivisionError: oh" in capsys.readouterr().err
+
+
+def test_a_bad_setting_is_wrong_use(capsys, monkeypatch):
+    monkeypatch.setenv("SEEM_PORT", "http")
+    assert cli.main(["serve"]) == cli.MISUSED
+    assert "SEEM_PORT" in capsys.readouterr().err
+
+
+def test_it_runs_as_a_module_too():
+    done = subprocess.run(
+        [sys.executable, "-m", "seem_server.cli", "info", "nope"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (cli.FAILED, "")
+    assert "'nope' is no shipped bundle" in done.stderr
