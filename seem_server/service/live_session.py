@@ -14,7 +14,7 @@ from seem_server.engine.tickets import TicketState
 from seem_server.engine.work import Decode, Encode, MasksReady
 from seem_server.session.events import Forget, ImageRead, Send, Withdraw
 from seem_server.session.machine import step
-from seem_wire.errors import BadSequence, SeemError, UnknownSession
+from seem_wire.errors import BadSequence, Internal, SeemError, UnknownSession
 from seem_wire.types import Failed, SetImage, SupersededBy
 
 if TYPE_CHECKING:
@@ -191,8 +191,12 @@ class LiveSession:
         seq = ticket.work.seq if isinstance(ticket.work, Decode) else 0
         if self._tickets.get(seq) is not ticket:
             return  # it was withdrawn, or the session is closed
-        del self._tickets[seq]
-        self._fold(_outcome(seq, ticket))
+        try:
+            self._fold(_outcome(seq, ticket))
+        except Exception:  # an edge: nobody else would hear of it, and the client would wait
+            logger.exception("a session broke")
+            self.close(Internal("The session broke."))
+        self._tickets.pop(seq, None)
 
     def _encode(self, work: Encode) -> None:
         """Only a head start: where it fails, the first click tries again and tells."""

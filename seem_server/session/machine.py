@@ -29,6 +29,7 @@ from seem_wire.errors import (
     UnknownObject,
     UnknownSession,
 )
+from seem_wire.prompts import Box
 from seem_wire.types import (
     Clear,
     Done,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from seem_server.engine.work import ObjectRounds
     from seem_server.session.events import Command, Event, Outcome
     from seem_server.session.state import Objects, ObjectState
+    from seem_wire.types import ObjectMask
 
 Effects = tuple[Effect, ...]
 Step = tuple[State, Effects]
@@ -108,7 +110,9 @@ def _open(state: State, command: OpenImage) -> Step:
 
 
 def _set_image(state: State, read: ImageRead) -> Step:
-    after = replace(state, image=Image(read.key, read.size), history=History(seq=read.seq))
+    after = replace(
+        state, image=Image(read.key, read.size), history=History(seq=read.seq), shown=()
+    )
     after, withdrawn = _withdraw_pointless(after, by_seq=read.seq)
     reply = ImageSet(read.seq, read.key, read.size, read.cache_hit, read.timings)
     return after, (*withdrawn, Send(reply), Encode(state.session_id, read.key))
@@ -161,7 +165,7 @@ def _release(state: State, command: Release) -> Step:
     for one in state.pending:
         if not one.failed:
             effects += (Withdraw(one.seq), Send(Failed.of(one.seq, gone)))
-    after = replace(state, phase=Phase.OVER, image=None, history=History(), pending=())
+    after = replace(state, phase=Phase.OVER, image=None, history=History(), pending=(), shown=())
     return after, (*effects, Send(Done(command.seq)), Forget())
 
 
@@ -270,18 +274,39 @@ def _masks_ready(state: State, pending: Pending, ready: MasksReady) -> Step:
         history = _adopt(history, one)
     by_id = {one.object_id: one for one in history.objects}
     stands = {object_id: _stands(by_id, object_id, seq) for object_id, seq in pending.answers}
+    masks = tuple(mask for mask in ready.masks if stands.get(mask.object_id))
+    shown = dict(state.shown)
+    if pending.move is not Move.CHANGE:
+        masks = tuple(_changed_since(mask, shown.get(mask.object_id)) for mask in masks)
     reply = Masks(
         pending.seq,
-        objects=tuple(mask for mask in ready.masks if stands.get(mask.object_id)),
+        objects=masks,
         removed_object_ids=_gone(history, pending),
         timings=ready.timings,
         cache_hit=ready.cache_hit,
         model_id=state.model.model_id,
     )
+    shown.update((mask.object_id, mask.box) for mask in masks)
+    still_there = tuple(pair for pair in shown.items() if pair[0] in by_id)
     # What failed before this one is counted in by it, and can't be taken back any more.
     others = (one for one in state.pending if not (one.failed and one.seq < pending.seq))
     still = _worth_keeping(one for one in others if one is not pending)
-    return replace(state, history=history, pending=still), (Send(reply),)
+    after = replace(state, history=history, pending=still, shown=still_there)
+    return after, (Send(reply),)
+
+
+def _changed_since(mask: ObjectMask, before: Box | None) -> ObjectMask:
+    """What changed on the way back or forth, at most: the engine compared with another round."""
+    boxes = [box for box in (before, mask.box) if box is not None]
+    if not boxes:
+        return replace(mask, changed=None)
+    around = Box(
+        min(box.x0 for box in boxes),
+        min(box.y0 for box in boxes),
+        max(box.x1 for box in boxes),
+        max(box.y1 for box in boxes),
+    )
+    return replace(mask, changed=around)
 
 
 def _adopt(history: History, used: ObjectRounds) -> History:

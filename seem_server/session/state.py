@@ -18,6 +18,8 @@ from seem_wire.types import ModelCard, SessionCard
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seem_wire.prompts import Box
+
 MAX_UNDO = 1000
 """How many changes can be undone; older ones stand for good."""
 
@@ -179,7 +181,14 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A session. `model` says what may be asked of it."""
+    """A session.
+
+    Attributes:
+        model: Says what may be asked of it.
+        last_seq: The newest command that was not refused.
+        pending: Commands that wait for the engine, oldest first.
+        shown: The box around each object's mask that was sent last.
+    """
 
     session_id: str
     model: ModelCard = field(repr=False)
@@ -188,6 +197,7 @@ class State:
     image: Image | None = None
     history: History = History()
     pending: tuple[Pending, ...] = ()
+    shown: tuple[tuple[int, Box | None], ...] = ()
 
     @property
     def card(self) -> SessionCard:

@@ -16,6 +16,7 @@ from service_words import (
     until,
 )
 
+from seem_server.service import live_session
 from seem_wire import errors, types
 
 GONE = types.ImageKey("0" * 64)
@@ -166,3 +167,16 @@ async def test_a_new_image_ends_the_head_start_of_the_old(here):
     reply = await session.ask(set_image(3, photo(1)))
     assert reply.content_hash == session.card.content_hash
     await until(lambda: here.engine.stats.n_pins == 0)
+
+
+async def test_a_session_that_breaks_tells_its_client_and_ends(monkeypatch, caplog):
+    backend, gate = slow_backend()
+    with service(backend=backend) as here:
+        session = await opened(here)
+        asked = asyncio.create_task(session.ask(click(3)))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        monkeypatch.setattr(live_session, "step", None)
+        gate.let_pass()
+        assert (await asked).code == "INTERNAL"
+        assert session.closed
+    assert "a session broke" in caplog.text

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-import session_words
 from session_words import (
     BOX,
     HERE,
@@ -29,7 +30,7 @@ from seem_server.engine.work import Encode
 from seem_server.session.events import Forget, ImageRead, Withdraw
 from seem_server.session.machine import step
 from seem_wire import errors, types
-from seem_wire.prompts import MaskPrompt, ObjectPrompt, Point
+from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point
 
 BROKEN = types.Failed.of(3, errors.Internal("It broke."))
 
@@ -107,7 +108,7 @@ def test_points_and_scribbles_add_up():
 
 def test_a_box_a_mask_or_a_text_takes_the_place_of_the_earlier_one():
     later = ObjectPrompt(
-        box=session_words.Box(5, 5, 6, 6), mask=MaskPrompt(np.ones(SIZE, np.bool_)), text="horse"
+        box=Box(5, 5, 6, 6), mask=MaskPrompt(np.ones(SIZE, np.bool_)), text="horse"
     )
     both = ObjectPrompt(box=BOX.box, mask=MASK.mask, text="zebra")
     state, _ = play(opened(), prompt(3, both), prompt(4, later))
@@ -159,7 +160,7 @@ def test_a_negative_prompt_after_a_positive_one_is_fine():
     ("said", "code"),
     [
         (ObjectPrompt(points=(Point(61, 4),)), "POINT_OUTSIDE_IMAGE"),
-        (ObjectPrompt(box=session_words.Box(70, 1, 80, 9)), "BOX_WITHOUT_AREA"),
+        (ObjectPrompt(box=Box(70, 1, 80, 9)), "BOX_WITHOUT_AREA"),
         (ObjectPrompt(mask=MaskPrompt(np.ones((4, 4), np.bool_))), "MASK_SIZE_MISMATCH"),
     ],
 )
@@ -251,6 +252,19 @@ def test_there_is_an_end_to_undo_and_to_redo():
 def test_a_new_prompt_forgets_what_could_be_redone():
     state, _ = play(opened(), prompt(3, HERE), types.Undo(4), prompt(5, HERE))
     assert code_of(state, types.Redo(6)) == "NOTHING_TO_REDO"
+
+
+def test_what_an_undo_or_redo_changed_lies_around_both_masks():
+    state, effects = fold(opened(), prompt(3, HERE), prompt(4, HERE))
+    first, second = (ready(work) for work in decodes(effects))
+    state, _ = fold(state, first, moved(second, Box(5, 1, 9, 4)))
+    state, effects = fold(state, types.Undo(5))
+    _, effects = step(state, ready(decodes(effects)[0]))
+    assert last_reply(effects).objects[0].changed == Box(0, 0, 9, 4)
+
+
+def moved(outcome, box):
+    return replace(outcome, masks=tuple(replace(mask, box=box) for mask in outcome.masks))
 
 
 # --- superseding
