@@ -5,12 +5,10 @@ H, W original image · h, w mask logits (the padded network input divided by its
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from seem_wire import rle
 from seem_wire.prompts import Box
@@ -23,7 +21,11 @@ if TYPE_CHECKING:
     from seem_wire.rle import Rle
 
     Float32 = npt.NDArray[np.float32]
+    Ints = npt.NDArray[np.intp]
     Mask = npt.NDArray[np.bool_]
+
+
+N_CORNERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +50,26 @@ class Label:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Pixels `start` to `end` of a side, and where they begin and end among the logits."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """How the N pixels of a side lie between the centres of n cells.
 
-    start: int
-    end: int
-    low: float
-    high: float
+    n_pixels, first: (n - 1,) how many lie between cell i and the next, and the first of them; those
+    beyond the outermost centres are counted in. share: (N,) float32, how far from one cell to
+    the next each pixel lies, 0 to 1.
+    """
+
+    n_pixels: Ints
+    first: Ints
+    share: Float32
 
 
 def draw(logits: Float32, layout: Layout, threshold: float) -> Drawn:
-    """The mask of logits (h, w): bilinear at the original size, inside where over `threshold`.
-
-    Only the part of the image that positive logits can reach is resized.
-    """
+    """The mask of logits (h, w): bilinear at the original size, inside where over `threshold`."""
     stride = layout.frame.stride
     shown = logits[: layout.resized[0] // stride, : layout.resized[1] // stride]
-    positive: Mask = shown > threshold
-    mask = np.zeros(layout.size, np.bool_)
-    if not positive.any():
-        return Drawn(rle.encode(mask), None, 0)
-    rows = _reach(np.flatnonzero(positive.any(axis=1)), positive.shape[0], layout.size[0])
-    columns = _reach(np.flatnonzero(positive.any(axis=0)), positive.shape[1], layout.size[1])
-    part = Image.fromarray(np.ascontiguousarray(shown)).resize(
-        (columns.end - columns.start, rows.end - rows.start),
-        Image.Resampling.BILINEAR,
-        box=(columns.low, rows.low, columns.high, rows.high),
-    )
-    inside = np.asarray(part) > threshold
-    mask[rows.start : rows.end, columns.start : columns.end] = inside
-    box = _box(inside, left=columns.start, top=rows.start)
-    return Drawn(rle.encode(mask), box, int(np.count_nonzero(inside)))
+    mask = _enlarge(shown, layout.size, threshold)
+    return Drawn(rle.encode(mask), _box(mask), int(np.count_nonzero(mask)))
 
 
 def name(semantic: Float32, vocabulary: Vocabulary) -> Label | None:
@@ -92,23 +82,54 @@ def name(semantic: Float32, vocabulary: Vocabulary) -> Label | None:
     return Label(vocabulary.names[best], float(weights[best] / weights.sum()))
 
 
-def _reach(cells: npt.NDArray[np.intp], n_cells: int, side: int) -> _Span:
-    """The pixels of a side of `side` pixels that any of `cells` (of `n_cells`) has a part in."""
-    scale = n_cells / side  # cells a pixel
-    support = max(scale, 1.0)  # of the bilinear filter, in cells
-    start = max(math.floor((cells[0] + 0.5 - support) / scale - 0.5), 0)
-    end = min(math.ceil((cells[-1] + 0.5 + support) / scale + 0.5), side)
-    return _Span(start, end, start * scale, min(end * scale, n_cells))
+def _enlarge(logits: Float32, size: tuple[int, int], threshold: float) -> Mask:
+    """Where logits, resized bilinearly to (H, W), are over the threshold.
+
+    Between four cells on one side of the threshold nothing can cross it, so only the squares that
+    the mask's edge runs through are interpolated: a tenth of the time of resizing everything.
+    """
+    logits = np.pad(logits, [(0, int(n == 1)) for n in logits.shape], mode="edge")
+    rows, columns = (_side(n, side) for n, side in zip(logits.shape, size, strict=True))
+    over = logits > threshold
+    n_over = np.zeros((len(rows.first), len(columns.first)), np.uint8)  # of a square's corners
+    for corner in (over[:-1, :-1], over[:-1, 1:], over[1:, :-1], over[1:, 1:]):
+        n_over += corner
+    inside = n_over == N_CORNERS
+    mask: Mask = inside.repeat(columns.n_pixels, axis=1).repeat(rows.n_pixels, axis=0)
+    crossed = (n_over % N_CORNERS > 0) & (rows.n_pixels > 0)[:, None] & (columns.n_pixels > 0)
+    i, j = np.nonzero(crossed)  # (K,)
+    if len(i):
+        y, x = _pixels(rows, i), _pixels(columns, j)  # (K, S) each
+        down, across = rows.share[y][:, :, None], columns.share[x]
+        above = _between(logits[i, j], logits[i, j + 1], across)
+        below = _between(logits[i + 1, j], logits[i + 1, j + 1], across)
+        values = above[:, None] + (below - above)[:, None] * down  # (K, S, S)
+        mask[y[:, :, None], x[:, None, :]] = values > threshold
+    return mask
 
 
-def _box(inside: Mask, *, left: int, top: int) -> Box | None:
-    rows = np.flatnonzero(inside.any(axis=1))
-    columns = np.flatnonzero(inside.any(axis=0))
+def _between(left: Float32, right: Float32, across: Float32) -> Float32:
+    """Values (K, S) on the way from `left` (K,) to `right` (K,)."""
+    return left[:, None] + (right - left)[:, None] * across
+
+
+def _side(n_cells: int, n_pixels: int) -> _Side:
+    centres = (np.arange(n_pixels) + 0.5) * (n_cells / n_pixels) - 0.5
+    cell = np.clip(np.floor(centres).astype(np.intp), 0, n_cells - 2)
+    counts = np.bincount(cell, minlength=n_cells - 1)
+    share = np.clip(centres - cell, 0, 1).astype(np.float32)
+    return _Side(counts, np.cumsum(counts) - counts, share)
+
+
+def _pixels(side: _Side, squares: Ints) -> Ints:
+    """The pixels (K, S) of each of K squares; those with fewer than S repeat their last."""
+    counts = side.n_pixels[squares, None]
+    return side.first[squares, None] + np.minimum(np.arange(int(counts.max())), counts - 1)
+
+
+def _box(mask: Mask) -> Box | None:
+    rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
         return None
-    return Box(
-        float(left + columns[0]),
-        float(top + rows[0]),
-        float(left + columns[-1] + 1),
-        float(top + rows[-1] + 1),
-    )
+    columns = np.flatnonzero(mask.any(axis=0))
+    return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
