@@ -82,8 +82,9 @@ class Caches:
     def __init__(self, config: CacheConfig) -> None:
         self.images: ByteCache[Pixels | Prepared] = ByteCache(config.images_bytes)
         self.features: ByteCache[EncodedImage] = ByteCache(config.features_bytes)
-        self.answers: ByteCache[Answer] = ByteCache(config.memory_bytes)
-        self.drawings: ByteCache[Drawn] = ByteCache(config.memory_bytes // 8)
+        for_drawings = config.memory_bytes // 8  # run lengths are much smaller than logits
+        self.answers: ByteCache[Answer] = ByteCache(config.memory_bytes - for_drawings)
+        self.drawings: ByteCache[Drawn] = ByteCache(for_drawings)
         self.texts: ByteCache[TextStates] = ByteCache(config.texts_bytes)
 
 

@@ -13,7 +13,9 @@ from seem_server.engine.scheduler import Limits
 from seem_server.engine.tickets import TicketState
 from seem_server.engine.work import Encode, Encoded, MasksReady
 from seem_server.engine.worker import CacheConfig
+from seem_server.runtime.bundle import read_bundle
 from seem_server.runtime.fake_backend import FakeBackend
+from seem_server.runtime.onnx_backend import open_backend
 from seem_wire.errors import (
     Cancelled,
     DeadlineExceeded,
@@ -280,6 +282,22 @@ async def test_evicted_features_are_made_again_and_give_the_same_mask(quick):
     assert answer.masks == expected.masks
     assert not answer.cache_hit
     tight.close()
+
+
+async def test_a_real_network_answers_again_bit_by_bit_after_losing_everything():
+    def open_tiny():
+        return open_backend(read_bundle("tiny"), provider="cpu", n_threads=1)
+
+    roomy, tight = Engine(open_tiny), Engine(open_tiny, SMALL)
+    answers = []
+    for made in (roomy, tight):
+        made.put_image("k", image(90, 130))
+        for seqs in ((1,), (1, 2), (1, 2, 3)):
+            tight._caches.features.clear()
+            answer = await made.submit(click(*seqs, objects=(1, 2)))
+        answers.append(answer.masks)
+        made.close()
+    assert answers[0] == answers[1]
 
 
 async def test_the_caches_stay_within_their_budgets():
