@@ -35,6 +35,17 @@ async def test_a_prompt_is_answered_by_a_prediction_that_stands():
         assert opened.predictions[1].area == prediction.area
 
 
+async def test_a_session_that_is_refused_says_so_rather_than_that_it_has_no_image():
+    def full(command):
+        if isinstance(command, types.OpenImage):
+            return types.Failed.of(command.seq, errors.Overloaded("Full.", retry_after_ms=250))
+        return types.Failed.of(command.seq, errors.UnknownSession("No session."))
+
+    with pytest.raises(errors.Overloaded):
+        async with session(full):
+            pass
+
+
 async def test_undo_and_redo_give_what_stands_and_clear_gives_nothing():
     async with session() as opened:
         await opened.click(1, 1)

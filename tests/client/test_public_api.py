@@ -15,7 +15,7 @@ SESSION = {
     *("id", "size", "predictions"),
 }
 CLIENT = {"open", "segment", "attach", "track", "model", "close"}
-INTERNAL = {"start", "show", "greet"}  # for the client that opens a session, and says so
+INTERNAL = {"show", "greet"}  # for the client that opens a session, and says so
 
 
 def names(kind):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from scripted_server import HANG_UP, SIZE, masks, obey, scripted_server
+from scripted_server import HANG_UP, LEAVE, SIZE, masks, obey, scripted_server
 
 import seem_client
 from seem_wire import errors, types
@@ -31,6 +31,17 @@ def on_prompt(reply):
 def test_it_has_the_name_and_the_size_that_the_server_gave():
     with session() as opened:
         assert (opened.id, opened.size) == ("session-1", SIZE)
+
+
+def test_a_session_that_is_refused_says_so_rather_than_that_it_has_no_image():
+    def full(command):
+        if isinstance(command, types.OpenImage):
+            return types.Failed.of(command.seq, errors.Overloaded("Full.", retry_after_ms=250))
+        return types.Failed.of(command.seq, errors.UnknownSession("No session."))
+
+    with pytest.raises(errors.Overloaded) as caught, session(full):
+        pass
+    assert caught.value.retry_after_ms == 250
 
 
 def test_a_prompt_is_answered_by_a_prediction_that_stands():
@@ -113,6 +124,14 @@ def test_a_server_that_hangs_up_is_told_to_all_who_wait_with_what_to_do():
             opened.click(1, 1)
         with pytest.raises(errors.Disconnected):
             opened.undo()
+
+
+def test_a_server_that_says_goodbye_is_told_to_all_who_wait():
+    def leave(command):
+        return LEAVE if isinstance(command, types.Prompt) else obey(command)
+
+    with session(leave) as opened, pytest.raises(errors.Disconnected, match="was lost"):
+        opened.click(1, 1)
 
 
 def test_a_server_that_vanishes_is_told_in_the_middle_of_a_call():

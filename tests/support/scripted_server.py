@@ -19,7 +19,9 @@ MODEL = types.ModelCard(
 )
 TIMINGS = types.Timings(decode_ms=2.0, total_ms=3.0)
 HANG_UP = object()
-"""An answer that ends the stream instead."""
+"""An answer that breaks the stream instead."""
+LEAVE = object()
+"""An answer that ends the stream in peace."""
 
 
 def object_mask(object_id=1, **fields):
@@ -57,6 +59,8 @@ class _Servicer(seem_pb2_grpc.SeemServicer):
             reply = self._answer(convert.command_from_proto(message))
             if reply is HANG_UP:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "going down")
+            if reply is LEAVE:
+                return
             if reply is not None:
                 replies = reply if isinstance(reply, list) else [reply]
                 yield from map(convert.reply_to_proto, replies)
@@ -78,7 +82,7 @@ class _Servicer(seem_pb2_grpc.SeemServicer):
 def scripted_server(answer=obey, *, segment=None, model=MODEL):
     """The address of a server that answers each command with what `answer(command)` gives.
 
-    That is a reply, a list of replies, None for silence, or HANG_UP.
+    That is a reply, a list of replies, None for silence, HANG_UP or LEAVE.
     """
     server = grpc.server(ThreadPoolExecutor(8))
     seem_pb2_grpc.add_SeemServicer_to_server(_Servicer(answer, segment, model), server)

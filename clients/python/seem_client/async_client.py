@@ -87,7 +87,6 @@ class AsyncClient(ClientMethods[Coroutine[Any, Any, Prediction], Entering[AsyncS
             self._stub, self._model, self._address, self._timeout_s, self._sessions
         )
         try:
-            await session.start()
             await self._offer(data, session.show)
         except BaseException:
             await session.close()

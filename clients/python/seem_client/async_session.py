@@ -82,15 +82,15 @@ class AsyncSession(PromptMethods[Coroutine[Any, Any, Prediction], asyncio.Future
         self._stream.cancel()
         await asyncio.wait([self._reader], timeout=self._goodbye_s)
 
-    async def start(self) -> None:
-        """Opens the session on the server; its client calls this once, before `show`."""
-        command = self._send(lambda: self._core.open_image(client_name()), core.read_opened)
-        await self._wait(command)
-
     async def show(self, source: ImageSource) -> ImageSet:
-        """Gives the session its image; its client calls this."""
-        command = self._send(lambda: self._core.set_image(source), core.read_image_set)
-        return await self._wait(command)
+        """Gives the session its image, and opens it before that; its client calls this."""
+        opening = None
+        if not self._core.session_id:
+            opening = self._send(lambda: self._core.open_image(client_name()), core.read_opened)
+        showing = self._send(lambda: self._core.set_image(source), core.read_image_set)
+        if opening is not None:  # not waited for until now, and its refusal says more
+            await self._wait(opening)
+        return await self._wait(showing)
 
     async def _ask(self, object_id: int, prompt: ObjectPrompt) -> Prediction:
         return await self._wait(self._submit(object_id, prompt))
@@ -131,12 +131,10 @@ class AsyncSession(PromptMethods[Coroutine[Any, Any, Prediction], asyncio.Future
         try:
             async for message in self._stream:
                 self._core.receive(reply_of(message))()
-            self._end(core.lost(self._address))
         except grpc.aio.AioRpcError as failure:
             self._end(error_of(failure, self._address))
-        except asyncio.CancelledError:
+        finally:  # whatever ends this task, nobody may wait for it
             self._end(core.lost(self._address))
-            raise
 
     def _end(self, error: SeemError) -> None:
         tell = self._core.end(error)

@@ -77,7 +77,6 @@ class Client(ClientMethods[Prediction, Session]):
         core.check_image_size(data, self._model.capabilities)
         session = Session(self._stub, self._model, self._address, self._timeout_s, self._sessions)
         try:
-            session.start()
             self._offer(data, session.show)
         except BaseException:
             session.close()

@@ -84,13 +84,15 @@ class Session(PromptMethods[Prediction, Future[Prediction]]):
         self._stream.cancel()
         self._reader.join(self._goodbye_s)
 
-    def start(self) -> None:
-        """Opens the session on the server; its client calls this once, before `show`."""
-        self._wait(self._send(lambda: self._core.open_image(client_name()), core.read_opened))
-
     def show(self, source: ImageSource) -> ImageSet:
-        """Gives the session its image; its client calls this."""
-        return self._wait(self._send(lambda: self._core.set_image(source), core.read_image_set))
+        """Gives the session its image, and opens it before that; its client calls this."""
+        opening = None
+        if not self._core.session_id:
+            opening = self._send(lambda: self._core.open_image(client_name()), core.read_opened)
+        showing = self._send(lambda: self._core.set_image(source), core.read_image_set)
+        if opening is not None:  # not waited for until now, and its refusal says more
+            self._wait(opening)
+        return self._wait(showing)
 
     def _ask(self, object_id: int, prompt: ObjectPrompt) -> Prediction:
         return self._wait(self._submit(object_id, prompt))
@@ -129,9 +131,10 @@ class Session(PromptMethods[Prediction, Future[Prediction]]):
                 with self._lock:
                     tell = self._core.receive(reply_of(message))
                 tell()
-            self._end(core.lost(self._address))
         except grpc.RpcError as failure:
             self._end(error_of(failure, self._address))
+        finally:  # whatever ends this thread, nobody may wait for it
+            self._end(core.lost(self._address))
 
     def _end(self, error: SeemError) -> None:
         with self._lock:
