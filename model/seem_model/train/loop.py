@@ -251,9 +251,18 @@ class Trainer:
         return _to_target_size(answers.mask_logits), answers.mask_logits
 
     def _train_mode(self) -> None:
-        """Training mode, but the backbone's batch norms keep their ImageNet statistics."""
-        self.model.train()
-        self.model.backbone.eval()
+        """Training mode, but the backbone's batch norms keep their ImageNet statistics.
+
+        Late in the run all of them keep the averaged ones.
+        """
+        if self._progress() < self.recipe.freeze_norms_after:
+            self.model.train()
+            self.model.backbone.eval()
+        elif self.model.training:
+            averaged = dict(self.average.named_buffers())
+            for name, buffer in self.model.named_buffers():
+                buffer.copy_(averaged[name])
+            self.model.eval()
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}

@@ -21,6 +21,9 @@ class Recipe:
     warmup_steps: int = 100
     gradient_clip: float = 2.0
     average_decay: float = 0.998
+    freeze_norms_after: float = 0.6
+    """Share of the run after which batch norms keep their averaged statistics: first prompts and
+    corrections look different to a norm, and at inference each must do with the mixture."""
     rounds: tuple[float, ...] = (0.20, 0.25, 0.25, 0.15, 0.15)
     proposal_weight: float = 0.3
     iou_weight: float = 0.5
