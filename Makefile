@@ -39,7 +39,7 @@ $(ALL): pyproject.toml | $(BIN)/python
 setup: $(ALL)
 
 demo: $(SERVE)
-	$(BIN)/python examples/demo.py --out demo-output $(ARGS)
+	$(BIN)/python clients/demo/demo.py --out demo-output $(ARGS)
 
 serve: $(SERVE)
 	$(BIN)/seem serve $(ARGS)

@@ -54,7 +54,7 @@ def iou(predicted: Mask, wanted: Mask, counted: Mask) -> float:
 
 
 def _largest_region(mask: Mask) -> _Region:
-    from scipy import ndimage  # noqa: PLC0415 - an extra of its own: only evaluating needs it
+    from scipy import ndimage  # noqa: PLC0415 - half a second to import: only evaluating needs it
 
     label, count = ndimage.label(mask, _EIGHT_NEIGHBOURS)
     if not count:

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from seem_server.commands.interactive import Report, evaluate
 from seem_server.commands.reach import add_reach_options, reach
 from seem_server.commands.scores import REPORTED_CLICKS, REPORTED_PERCENTS, STOP_IOU, Summary
 from seem_server.commands.stills import DatasetInvalid, read_stills, take
-from seem_wire.errors import NotOffered
 
 if TYPE_CHECKING:
     from seem_server.commands.scores import Mean
@@ -54,8 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> Report:
-    if find_spec("scipy") is None:
-        raise NotOffered("Evaluating needs SciPy: pip install 'seem-server[evaluate]'.")
     from tqdm import tqdm  # noqa: PLC0415 - only where there is something to wait for
 
     stills = take(read_stills(arguments.dataset), arguments.limit)

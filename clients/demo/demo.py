@@ -1,6 +1,6 @@
 """The whole of Seem in a minute: a server, a client, four photos, and pictures of what came out.
 
-make demo                              # or: python examples/demo.py --out demo-output
+make demo                              # or: python clients/demo/demo.py --out demo-output
 make demo ARGS="--bundle tiny"         # another model
 """
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+DEMO = Path(__file__).parents[2] / "clients" / "demo"
 
 
 @pytest.fixture
 def demo(monkeypatch):
-    spec = spec_from_file_location("demo", EXAMPLES / "demo.py")
+    spec = spec_from_file_location("demo", DEMO / "demo.py")
     module = module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "demo", module)  # dataclasses look their module up
     spec.loader.exec_module(module)
@@ -31,14 +31,14 @@ def test_it_makes_a_picture_of_each_shot_and_tells_of_it(demo, monkeypatch, tmp_
 
 def test_every_prompt_lies_in_its_photo(demo):
     for shot in demo.SHOTS:
-        with Image.open(EXAMPLES / "photos" / shot.photo) as photo:
+        with Image.open(DEMO / "photos" / shot.photo) as photo:
             for _, prompt in shot.said:
                 assert all(point.x < photo.width for point in prompt.points)
                 assert all(point.y < photo.height for point in prompt.points)
 
 
 def test_every_photo_is_small_and_its_licence_is_named():
-    licences = (EXAMPLES / "photos" / "LICENCES.md").read_text("utf-8")
-    for photo in (EXAMPLES / "photos").glob("*.jpg"):
+    licences = (DEMO / "photos" / "LICENCES.md").read_text("utf-8")
+    for photo in (DEMO / "photos").glob("*.jpg"):
         assert photo.stat().st_size <= 150_000
         assert photo.name in licences
