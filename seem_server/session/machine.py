@@ -315,9 +315,12 @@ def _adopt(history: History, used: ObjectRounds) -> History:
 
     def rewrite(one: ObjectState) -> ObjectState:
         place = one.place_of(answered) if one.object_id == used.object_id else None
-        if place is None or one.rounds[: place + 1] == used.rounds:
+        if place is None:
             return one
-        return replace(one, rounds=(*used.rounds, *one.rounds[place + 1 :]))
+        later = one.rounds[place + 1 :]
+        if one.settled and (later or one.rounds == used.rounds):
+            return one
+        return replace(one, rounds=(*used.rounds, *later), settled=not later)
 
     return history.since(answered, rewrite)
 
@@ -328,7 +331,7 @@ def _superseded(state: State, pending: Pending, outcome: SupersededBy) -> Step:
 
     def rewrite(one: ObjectState) -> ObjectState:
         place = one.place_of(pending.seq) if one.object_id in objects else None
-        if place is None or place == len(one.rounds) - 1:
+        if place is None or one.settled or place == len(one.rounds) - 1:
             return one
         return replace(one, rounds=one.rounds[:place] + one.rounds[place + 1 :])
 

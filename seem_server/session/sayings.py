@@ -79,7 +79,7 @@ def _predicted(objects: Objects, command: Prompt) -> Objects:
 def _with_round(one: ObjectState, seq: int) -> ObjectState:
     rounds = (*one.rounds, Round(seq, one.said))
     _check_limit(f"predictions of object {one.object_id}", len(rounds), MAX_ROUNDS)
-    return replace(one, rounds=rounds, queued=False)
+    return replace(one, rounds=rounds, queued=False, settled=False)
 
 
 def _together(before: ObjectPrompt, said: ObjectPrompt) -> ObjectPrompt:

@@ -1,7 +1,8 @@
 """All that a session remembers: keys and prompts, no tensors; frozen, printable, replayable.
 
 An object's rounds are the chain that its mask rests on, oldest first. Where a mask was shown, every
-snapshot that ends with its round holds the chain that it was made of: so it comes back the same.
+snapshot that ends with its round is settled: it holds the chain that the mask was made of, for
+good, and so the mask comes back the same.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ class Image:
 class ObjectState:
     """All that was said about an object, and the rounds that were predicted on the way.
 
-    `queued`: something was said since the last round.
+    `queued`: something was said since the last round. `settled`: the last round was answered, and
+    its mask rests on exactly these.
     """
 
     object_id: int
     said: ObjectPrompt = NOTHING_SAID
     rounds: tuple[Round, ...] = ()
     queued: bool = False
+    settled: bool = False
 
     @property
     def standing(self) -> int | None:

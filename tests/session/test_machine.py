@@ -294,6 +294,15 @@ def test_the_rounds_that_the_engine_really_used_become_the_chain():
     assert chain(decodes(effects)[0]) == [4]  # the second's mask was shown without the first
 
 
+def test_a_mask_that_was_shown_keeps_its_chain_when_an_older_one_is_shown_again():
+    both, left = ((1, HERE), (2, HERE)), ((1, HERE), (3, HERE))
+    state, effects = fold(opened(), prompt(3, *both), prompt(4, *left), prompt(5, *both))
+    _, second, third = decodes(effects)
+    state, _ = fold(state, types.SupersededBy(3, 5), ready(second), ready(third, (3,)))
+    state, effects = play(state, types.Undo(6), types.Redo(7))
+    assert [chain(work) for work in decodes(effects)] == [[3, 4], [4, 5]]
+
+
 def test_an_undo_answers_the_prompt_that_it_takes_back():
     state, _ = fold(opened(), prompt(3, HERE), prompt(4, HERE))
     _, effects = fold(state, types.Undo(5))
