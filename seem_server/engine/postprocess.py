@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seem_server.engine.tidy import tidy
 from seem_wire import rle
 from seem_wire.prompts import Box
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from seem_server.engine.preprocess import Layout
     from seem_server.runtime.bundle import Vocabulary
+    from seem_wire.prompts import ObjectPrompt
     from seem_wire.rle import Rle
 
     Float32 = npt.NDArray[np.float32]
@@ -64,10 +66,17 @@ class _Side:
     share: Float32
 
 
-def draw(logits: Float32, layout: Layout, threshold: float) -> Drawn:
-    """The mask of logits (h, w): bilinear at the original size, inside where over `threshold`."""
+def draw(
+    logits: Float32, layout: Layout, threshold: float, *, prompt: ObjectPrompt | None = None
+) -> Drawn:
+    """The mask of logits (h, w): bilinear at the original size, inside where over `threshold`.
+
+    With the `prompt` that it answers, crumbs that nobody pointed at are swept (`tidy`).
+    """
     stride = layout.frame.stride
     shown = logits[: layout.resized[0] // stride, : layout.resized[1] // stride]
+    if prompt is not None:
+        shown = tidy(shown, prompt, layout.frame, threshold)
     mask = _enlarge(shown, layout.size, threshold)
     return Drawn(rle.encode(mask), _box(mask), int(np.count_nonzero(mask)))
 

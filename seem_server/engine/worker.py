@@ -266,7 +266,9 @@ class Worker:
         drawn = self._caches.drawings.get(key)
         if drawn is None:
             layout, threshold = chain.image.layout, self._manifest.mask_threshold
-            drawn = postprocess.draw(chain.answers[index].logits, layout, threshold)
+            drawn = postprocess.draw(
+                chain.answers[index].logits, layout, threshold, prompt=chain.rounds[index].prompt
+            )
             self._caches.drawings.put(key, drawn, drawn.nbytes)
         return drawn
 
