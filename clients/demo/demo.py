@@ -44,22 +44,24 @@ def not_here(x: float, y: float) -> ObjectPrompt:
     return ObjectPrompt(points=(Point(x, y, positive=False),))
 
 
-CUP = (1, click((292, 175)))
 DOWN_THE_TOWER = Scribble(((205, 90), (205, 180), (140, 270), (290, 300)))
 SHOTS = (
     Shot("cat-click", "cat.jpg", "one click", ((1, click((200, 150))),)),
-    Shot("coffee-click", "coffee.jpg", "one click on the cup", (CUP,)),
+    Shot("coffee-click", "coffee.jpg", "one click on the spoon", ((1, click((368, 275))),)),
     Shot(
-        "coffee-corrected",
-        "coffee.jpg",
-        "corrected: also its inside and handle, not the saucer",
-        (CUP, (1, click((290, 60))), (1, click((222, 275))), (1, not_here((150), 300))),
+        "cat-corrected",
+        "cat.jpg",
+        "two clicks",
+        ((1, click((200, 150))), (1, click((320, 150)))),
     ),
     Shot(
         "coffee-objects",
         "coffee.jpg",
-        "three objects: cup, saucer, spoon",
-        ((1, click((292, 175), (290, 60))), (2, click((140, 250))), (3, click((368, 275)))),
+        "two objects, a box each: cup and spoon",
+        (
+            (1, ObjectPrompt(box=Box(170, 10, 410, 240))),
+            (2, ObjectPrompt(box=Box(325, 230, 410, 320))),
+        ),
     ),
     Shot(
         "astronaut-box",
@@ -68,7 +70,12 @@ SHOTS = (
         ((1, ObjectPrompt(box=Box(18, 8, 378, 512))),),
     ),
     Shot("cat-text", "cat.jpg", 'the text "cat"', ((1, ObjectPrompt(text="cat")),)),
-    Shot("pagoda-text", "pagoda.jpg", 'the text "building"', ((1, ObjectPrompt(text="building")),)),
+    Shot(
+        "pagoda-text",
+        "pagoda.jpg",
+        'the text "building", then not the lake',
+        ((1, ObjectPrompt(text="building")), (1, not_here(520, 270))),
+    ),
     Shot(
         "pagoda-scribble",
         "pagoda.jpg",
