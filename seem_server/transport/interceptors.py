@@ -67,7 +67,7 @@ class Calls(grpc.aio.ServerInterceptor):
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             request_id.set(_id_of(context))
             started_s = self._now()
-            code = "CANCELLED"
+            code = "CLIENT_LEFT"  # how a stream ends after its release, and before it
             try:
                 await context.send_initial_metadata(((REQUEST_ID_KEY, request_id.get()),))
                 answer = await behaviour(request, context)
