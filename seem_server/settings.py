@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _METAVARS = {"s": "SECONDS"}
+MAX_THREADS = 1024
+"""More than any machine has cores: each costs a stack, and a slip of the finger all memory."""
+
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -24,9 +27,11 @@ class SettingInvalid(ValueError):
     """A setting is out of its range; the message says which, and what it may be."""
 
 
-def _option(default: Any, meaning: str, *, least: float | None = None) -> Any:
-    """A field with its default, what it means, and the least value it may have."""
-    return field(default=default, metadata={"meaning": meaning, "least": least})
+def _option(
+    default: Any, meaning: str, *, least: float | None = None, most: float | None = None
+) -> Any:
+    """A field with its default, what it means, and the least and most it may be."""
+    return field(default=default, metadata={"meaning": meaning, "least": least, "most": most})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +43,12 @@ class Settings:
     """
 
     host: str = _option("127.0.0.1", "where to listen: a host's address, or unix:PATH")
-    port: int = _option(50051, "where to listen; 0 takes any free port", least=0)
+    port: int = _option(50051, "where to listen; 0 takes any free port", least=0, most=65535)
     bundle: str = _option("lite", "the model: a shipped bundle's name, a folder, or 'fake'")
     provider: str = _option("auto", f"where it runs: {', '.join(Provider)}; auto prefers cuda")
-    threads: int = _option(0, "threads within one run of the model; 0 for one a core", least=0)
+    threads: int = _option(
+        0, "threads within one run of the model; 0 for one a core", least=0, most=MAX_THREADS
+    )
     max_sessions: int = _option(256, "sessions at once; more are refused", least=1)
     idle_timeout_s: float = _option(3600.0, "a session left alone for so long ends", least=1)
     max_calls: int = _option(512, "streams and calls at once; more are refused", least=1)
@@ -53,7 +60,9 @@ class Settings:
     images_bytes: int = _option(512 * 1024**2, "of images kept to be encoded", least=0)
     features_bytes: int = _option(1024**3, "of encoded images kept, for quick clicks", least=0)
     memory_bytes: int = _option(256 * 1024**2, "of masks kept for next rounds and undo", least=0)
-    read_threads: int = _option(2, "threads that decode images and read large messages", least=1)
+    read_threads: int = _option(
+        2, "threads that decode images and read large messages", least=1, most=MAX_THREADS
+    )
     grace_s: float = _option(5.0, "how long running calls may go on when going down", least=0)
     log_level: str = _option("info", f"from which level on to log: {', '.join(LEVELS)}")
     log_format: str = _option("text", f"how to log: {', '.join(LogFormat)}")
@@ -65,8 +74,9 @@ class Settings:
             value, least = getattr(self, one.name), one.metadata["least"]
             if least is not None and not value >= least:
                 raise SettingInvalid(f"{one.name} is {value}; it must be at least {least}.")
-        if self.port > 65535:  # noqa: PLR2004  (as everywhere)
-            raise SettingInvalid(f"port is {self.port}; there are ports up to 65535.")
+            most = one.metadata["most"]
+            if most is not None and value > most:
+                raise SettingInvalid(f"{one.name} is {value}; it must be at most {most}.")
         _check_choice("provider", self.provider, tuple(Provider))
         _check_choice("log_level", self.log_level, LEVELS)
         _check_choice("log_format", self.log_format, tuple(LogFormat))
