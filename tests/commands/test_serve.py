@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Event
 
 import grpc
 import pytest
@@ -58,15 +59,19 @@ def test_a_second_signal_does_not_wait():
         with grpc.insecure_channel(line.rsplit(" ", 1)[1].strip()) as channel:
             stream = SeemStub(channel).Interact(iter([pb.Command(seq=1)]))
             next(stream)
-            held = SeemStub(channel).Interact(held_open())
+            silent = Event()
+            held = SeemStub(channel).Interact(held_open(silent))
             process.terminate()
             while process.poll() is None:
                 process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.05)  # signals that come too close are one
+            silent.set()
             held.cancel()
         assert process.returncode == -signal.SIGTERM
 
 
-def held_open():
-    """Commands of a client that goes on talking."""
-    while True:
-        yield pb.Command(seq=1)
+def held_open(silent):
+    """Commands of a client that says something and stays on the line."""
+    yield pb.Command(seq=1)
+    silent.wait()
