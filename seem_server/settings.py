@@ -20,6 +20,9 @@ _METAVARS = {"s": "SECONDS"}
 MAX_THREADS = 1024
 """More than any machine has cores: each costs a stack, and a slip of the finger all memory."""
 
+MAX_IMAGE_BYTES = (1 << 30) - (1 << 23)
+"""A message may hold two, and gRPC counts its bytes in 32 bits, sign and all."""
+
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -52,9 +55,9 @@ class Settings:
     max_sessions: int = _option(256, "sessions at once; more are refused", least=1)
     idle_timeout_s: float = _option(3600.0, "a session left alone for so long ends", least=1)
     max_calls: int = _option(512, "streams and calls at once; more are refused", least=1)
-    max_image_bytes: int = _option(32 * 1024**2, "of an image file", least=1)
+    max_image_bytes: int = _option(32 * 1024**2, "of an image file", least=1, most=MAX_IMAGE_BYTES)
     max_image_pixels: int = _option(64 * 1024**2, "of an image", least=1)
-    max_objects: int = _option(64, "in a session", least=1)
+    max_objects: int = _option(64, "in a session", least=1, most=65_536)
     max_waiting: int = _option(256, "pieces of work in the queue; more are refused", least=1)
     max_batch: int = _option(8, "pieces of work in one run on a GPU; on a CPU it is 1", least=1)
     images_bytes: int = _option(512 * 1024**2, "of images kept to be encoded", least=0)

@@ -39,6 +39,7 @@ def test_every_setting_has_a_flag_that_tells_its_default():
         ({"port": -1}, "port is -1"),
         ({"port": 70_000}, "at most 65535"),
         ({"threads": 99_999_999}, "at most 1024"),
+        ({"max_objects": 1 << 40}, "at most 65536"),
         ({"max_sessions": 0}, "at least 1"),
         ({"idle_timeout_s": float("nan")}, "idle_timeout_s is nan"),
         ({"provider": "tpu"}, "auto, cpu, cuda"),

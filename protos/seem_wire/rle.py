@@ -165,8 +165,10 @@ def _spans(rle: Rle) -> tuple[Ints, Ints]:
     runs = _expand(rle.counts)
     if len(runs) and int(runs.min()) < 0:
         raise MaskUnreadable("A run of the mask is shorter than nothing.")
+    if len(runs) and int(runs.max()) > rle.n_pixels:
+        raise MaskUnreadable("A run of the mask is longer than the mask.")  # and sums could wrap
     bounds = np.cumsum(runs)
-    total = int(bounds[-1]) if len(bounds) else 0
+    total = int(bounds.max()) if len(bounds) else 0  # not the last: that one could have wrapped
     if total != rle.n_pixels:
         raise MaskUnreadable(f"The mask's runs cover {total} pixels, not {_named(rle)}.")
     ends = bounds[1::2]

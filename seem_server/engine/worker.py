@@ -162,7 +162,7 @@ class Worker:
         outcomes = []
         for job in jobs:
             drawing_s = self._now()
-            masks = tuple(self._object_mask(chain) for chain in job.chains)
+            masks = self._masks(job)
             spent = Timings(
                 encode_ms=_ms(started_s, encoded_s),
                 decode_ms=_ms(encoded_s, decoded_s),
@@ -259,6 +259,14 @@ class Worker:
             round=len(chain.keys),
             changed=changed,
         )
+
+    def _masks(self, job: _Job) -> tuple[ObjectMask, ...]:
+        """What a job's chains came to; a typed error is its own fault, not the backend's."""
+        try:
+            return tuple(self._object_mask(chain) for chain in job.chains)
+        except SeemError as error:
+            job.error = error
+            return ()
 
     def _drawn(self, chain: _Chain, index: int) -> Drawn:
         """The mask of one of the chain's last two answers, -1 or -2, at the original size."""

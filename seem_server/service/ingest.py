@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from seem_wire.errors import ImageEmpty, ImageTooLarge, ImageTruncated, ImageUnreadable
+from seem_wire.rle import MAX_SIDE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -78,6 +79,8 @@ def _check_size(image: Image.Image, limits: Limits) -> None:
         raise ImageTooLarge(
             f"The image has {width} x {height} pixels; {limits.max_image_pixels} are allowed."
         )
+    if max(width, height) > MAX_SIDE:  # its masks could not be said
+        raise ImageTooLarge(f"The image has {width} x {height} pixels; a side may have {MAX_SIDE}.")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -20,6 +20,7 @@ from seem_wire.errors import (
     ImageTruncated,
     ImageUnreadable,
 )
+from seem_wire.rle import MAX_SIDE
 from seem_wire.types import Limits
 
 LIMITS = Limits()
@@ -273,3 +274,11 @@ def test_a_megapixel_takes_little_time():
         read(data)
         spent.append(time.perf_counter() - started)
     assert min(spent) < 0.1  # about 12 ms; a busy machine may take some more
+
+
+def test_a_side_too_long_for_a_mask_is_refused_before_decoding():
+    image = Image.new("L", (MAX_SIDE + 1, 1))
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    with pytest.raises(ImageTooLarge, match="a side may have"):
+        read_image(data.getvalue(), Limits())

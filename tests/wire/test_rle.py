@@ -75,7 +75,7 @@ def test_a_mask_need_not_be_contiguous():
     [
         ("", "cover 0 pixels"),
         ("5", "cover 5 pixels"),
-        ("7", "cover 7 pixels"),
+        ("7", "longer than the mask"),
         ("W", "end in the middle"),
         ("O7", "shorter than nothing"),
         ("ooooooooo0", "too many digits"),
@@ -127,3 +127,10 @@ def test_the_limit_itself_is_allowed():
     assert rle.decode(full, max_pixels=42).all()
     with pytest.raises(LimitExceeded):
         rle.decode(full, max_pixels=41)
+
+
+def test_runs_whose_sum_wraps_around_64_bits_are_refused():
+    run = (1 << 44) - 1
+    counts = rle._compress(np.array([run, run, run], np.int64))
+    with pytest.raises(MaskUnreadable, match="longer than the mask"):
+        rle.area(rle.Rle(60, 80, counts))
