@@ -163,9 +163,8 @@ def _options(onnxruntime: Any, n_threads: int) -> Any:
     options.intra_op_num_threads = n_threads
     options.use_deterministic_compute = True
     options.log_severity_level = 3  # errors; what matters comes as an exception
-    # Threads spin between two steps of a run (waking them for each of some hundred steps costs a
-    # third of a click), and give their cores back when it ends.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    # Threads spin for a moment before they sleep, as ONNX Runtime has it: waking them for each of
+    # some hundred steps costs a third of a click (DECISIONS.md 28).
     return options
 
 
