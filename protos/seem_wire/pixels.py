@@ -95,14 +95,11 @@ def rasterise(prompt: ObjectPrompt, frame: Frame) -> PromptPixels:
 
     for channel, positive in enumerate((True, False)):
         clicks = _click_array(prompt.points, positive=positive) * scale
-        for x, y in clicks:
-            _draw_disk(maps[channel], x / frame.stride, y / frame.stride, CLICK_RADIUS)
+        _draw_disks(maps[channel], clicks / np.float32(frame.stride), CLICK_RADIUS)
         sample(clicks, POSITIVE if positive else NEGATIVE)
         strokes = [s for s in prompt.scribbles if s.positive is positive]
         path = _stroke_path(strokes, scale, frame.stride)
-        for first in range(0, len(path), _DISKS_AT_ONCE):
-            part = path[first : first + _DISKS_AT_ONCE] / np.float32(frame.stride)
-            _draw_disks(maps[2 + channel], part, STROKE_RADIUS)
+        _draw_disks(maps[2 + channel], path / np.float32(frame.stride), STROKE_RADIUS)
         sample(_evenly(path, MAX_STROKE_POINTS), POSITIVE if positive else NEGATIVE)
     if prompt.box is not None:
         maps[4] = _box_coverage(prompt.box, frame)
@@ -122,19 +119,13 @@ def _click_array(points: tuple[Point, ...], *, positive: bool) -> Float32:
     return np.array(chosen, np.float32).reshape(-1, 2)
 
 
-def _draw_disk(channel: Float32, x: float, y: float, radius: float) -> None:
-    """Raises `channel` to a disk around grid position (x, y): 1 inside, a rim of one cell to 0."""
-    reach = radius + 1.0
-    top, left = max(int(y - reach), 0), max(int(x - reach), 0)
-    window = channel[top : int(y + reach) + 1, left : int(x + reach) + 1]
-    rows = np.arange(window.shape[0], dtype=np.float32)[:, None] + np.float32(top + 0.5 - y)
-    columns = np.arange(window.shape[1], dtype=np.float32)[None, :] + np.float32(left + 0.5 - x)
-    distance = np.sqrt(rows * rows + columns * columns)
-    np.maximum(window, np.clip(reach - distance, 0.0, 1.0), out=window)
-
-
 def _draw_disks(channel: Float32, xy: Float32, radius: float) -> None:
-    """`_draw_disk` around each of `xy` (N, 2), and exactly its values, without a loop over them."""
+    """Raises `channel` to disks around grid positions `xy` (N, 2): 1 inside, a rim of one cell."""
+    for first in range(0, len(xy), _DISKS_AT_ONCE):
+        _draw_some_disks(channel, xy[first : first + _DISKS_AT_ONCE], radius)
+
+
+def _draw_some_disks(channel: Float32, xy: Float32, radius: float) -> None:
     reach = radius + 1.0
     x, y = xy[:, 0], xy[:, 1]
     top = np.maximum((y - np.float32(reach)).astype(np.intp), 0)
