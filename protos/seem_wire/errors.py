@@ -16,10 +16,16 @@
     │   │   └── AlreadyOpen · NoImage · NothingToUndo · NothingToRedo
     │   ├── NotFound
     │   │   └── UnknownSession · UnknownObject
-    │   └── Withdrawn
-    │       └── Superseded · Cancelled
+    │   ├── Withdrawn
+    │   │   └── Superseded · Cancelled
+    │   ├── BadCheckpoint
+    │   │   ├── CheckpointNotFound · CheckpointUnreadable · CheckpointUnsafe · CheckpointNotFlat
+    │   │   └── CheckpointUnknown · CheckpointMismatch · VariantNeeded
+    │   └── ConversionRefused
+    │       └── OutputTaken · ParityTooLow
     ├── CapacityError ───────── nothing is wrong with the request: try again later
-    │   └── Overloaded · DeadlineExceeded · ShuttingDown · Disconnected
+    │   ├── Overloaded · DeadlineExceeded · ShuttingDown · Disconnected
+    │   └── DiskFull
     └── ServerError ─────────── the server is at fault: tell its operator
         ├── BundleInvalid
         │   └── BundleNotFound · BundleFileMissing · BundleHashMismatch · BundleVersionUnknown
@@ -316,6 +322,80 @@ class Cancelled(Withdrawn):
     hint = "Send it again if it is still wanted."
 
 
+# --- the caller's: checkpoints and their conversion
+
+
+class BadCheckpoint(CallerError):
+    """The file is no published checkpoint that can be converted."""
+
+
+class CheckpointNotFound(BadCheckpoint):
+    """There is no such file."""
+
+    code = "CHECKPOINT_NOT_FOUND"
+    hint = "Give the path of a downloaded checkpoint, such as seem_focall_v1.pt."
+
+
+class CheckpointUnreadable(BadCheckpoint):
+    """The file is cut short, damaged, or no PyTorch file."""
+
+    code = "CHECKPOINT_UNREADABLE"
+    hint = "Download the file again, and compare its size with the one published."
+
+
+class CheckpointUnsafe(BadCheckpoint):
+    """To read the file would be to run what it names."""
+
+    code = "CHECKPOINT_UNSAFE"
+    hint = "Don't open it with other tools unless you trust its maker; weights need no code."
+
+
+class CheckpointNotFlat(BadCheckpoint):
+    """The file holds something else than one table of named tensors."""
+
+    code = "CHECKPOINT_NOT_FLAT"
+    hint = "Save the model's state dict alone: a dict of name to tensor."
+
+
+class CheckpointUnknown(BadCheckpoint):
+    """The file holds the weights of a model that is not SEEM."""
+
+    code = "CHECKPOINT_UNKNOWN"
+    hint = "Give a SEEM checkpoint: Focal-T, Focal-L, DaViT-d3, DaViT-d5, SAM-ViT-B or SAM-ViT-L."
+
+
+class CheckpointMismatch(BadCheckpoint):
+    """The file's tensors are not those of the variant."""
+
+    code = "CHECKPOINT_MISMATCH"
+    hint = "Name the variant that the file was trained as; nothing was loaded."
+
+
+class VariantNeeded(BadCheckpoint):
+    """The file fits several variants, which it cannot tell apart."""
+
+    code = "VARIANT_NEEDED"
+    hint = "Say which with --variant; the published file's name ends in v0 or v1."
+
+
+class ConversionRefused(CallerError):
+    """The checkpoint is fine, but the bundle is not to be made like this."""
+
+
+class OutputTaken(ConversionRefused):
+    """Something lies where the bundle should go."""
+
+    code = "OUTPUT_TAKEN"
+    hint = "Name another folder; --force replaces a bundle, and nothing but a bundle."
+
+
+class ParityTooLow(ConversionRefused):
+    """The converted graphs don't give what the checkpoint gives."""
+
+    code = "PARITY_TOO_LOW"
+    hint = "Choose a higher precision; --accept keeps the bundle all the same."
+
+
 # --- capacity
 
 
@@ -345,6 +425,13 @@ class Disconnected(CapacityError):
 
     code = "DISCONNECTED"
     hint = "Check that a server is running at this address, and connect again."
+
+
+class DiskFull(CapacityError):
+    """There is too little room on the disk."""
+
+    code = "DISK_FULL"
+    hint = "Make room, or name a folder on another disk, and try again."
 
 
 # --- the server's
@@ -434,10 +521,20 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "UNKNOWN_OBJECT": "NOT_FOUND",
         "SUPERSEDED": "ABORTED",
         "CANCELLED": "CANCELLED",
+        "CHECKPOINT_NOT_FOUND": "NOT_FOUND",
+        "CHECKPOINT_UNREADABLE": "INVALID_ARGUMENT",
+        "CHECKPOINT_UNSAFE": "INVALID_ARGUMENT",
+        "CHECKPOINT_NOT_FLAT": "INVALID_ARGUMENT",
+        "CHECKPOINT_UNKNOWN": "INVALID_ARGUMENT",
+        "CHECKPOINT_MISMATCH": "INVALID_ARGUMENT",
+        "VARIANT_NEEDED": "INVALID_ARGUMENT",
+        "OUTPUT_TAKEN": "FAILED_PRECONDITION",
+        "PARITY_TOO_LOW": "FAILED_PRECONDITION",
         "OVERLOADED": "RESOURCE_EXHAUSTED",
         "DEADLINE_EXCEEDED": "DEADLINE_EXCEEDED",
         "SHUTTING_DOWN": "UNAVAILABLE",
         "DISCONNECTED": "UNAVAILABLE",
+        "DISK_FULL": "RESOURCE_EXHAUSTED",
         "BUNDLE_INVALID": "INTERNAL",
         "BUNDLE_NOT_FOUND": "INTERNAL",
         "BUNDLE_FILE_MISSING": "INTERNAL",
