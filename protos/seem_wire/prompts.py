@@ -52,6 +52,17 @@ class MaskPrompt:
     mask: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ExamplePrompt:
+    """The thing that is meant, shown in another image.
+
+    `image` is that image's content hash; `mask` is bool (height, width) at its upright size.
+    """
+
+    image: str
+    mask: npt.NDArray[np.bool_]
+
+
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ObjectPrompt:
     """Everything said about one object so far: any kinds, any number, all taken together."""
@@ -61,11 +72,13 @@ class ObjectPrompt:
     scribbles: tuple[Scribble, ...] = ()
     mask: MaskPrompt | None = None
     text: str | None = None
+    example: ExamplePrompt | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was said at all."""
-        return not (self.points or self.box or self.scribbles or self.mask or self.text)
+        shapes = self.points or self.box or self.scribbles or self.mask
+        return not (shapes or self.text or self.example)
 
     @property
     def has_positive(self) -> bool:
@@ -76,4 +89,5 @@ class ObjectPrompt:
             or self.box
             or self.mask
             or self.text
+            or self.example
         )

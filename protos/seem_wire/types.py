@@ -28,7 +28,7 @@ from seem_wire.errors import (
     SeemError,
     from_code,
 )
-from seem_wire.validate import check_mask, check_prompt, check_text
+from seem_wire.validate import check_mask, check_names, check_prompt, check_text
 
 if TYPE_CHECKING:
     from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt
@@ -209,7 +209,53 @@ class Release(_Numbered):
     """Ends the session."""
 
 
-Command = OpenImage | SetImage | Prompt | Undo | Redo | Clear | RemoveObject | Release
+class SegmentKind(StrEnum):
+    """What everything in an image is cut into.
+
+    Panoptic: things one by one and stuff by name, each pixel at most once. Instance: things one by
+    one, best first, which may overlap. Semantic: one segment for each name.
+    """
+
+    PANOPTIC = "panoptic"
+    INSTANCE = "instance"
+    SEMANTIC = "semantic"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is in the image?
+
+    `vocabulary`: the names to look for, None for the model's own. `threshold`: the least score of a
+    segment, None for the model's own.
+
+    Raises:
+        InvalidValue: The vocabulary is empty or names something twice; the threshold is not within
+            0 to 1.
+        PromptEmpty: A name is blank.
+    """
+
+    kind: SegmentKind = SegmentKind.PANOPTIC
+    vocabulary: tuple[str, ...] | None = None
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.vocabulary is not None:
+            check_names(self.vocabulary)
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise InvalidValue(f"A threshold of {self.threshold} is not within 0 to 1.")
+
+
+@dataclass(frozen=True, slots=True)
+class Everything(_Numbered):
+    """Asks what is in the image. It changes no object, and there is nothing to undo.
+
+    A newer one of the same session takes an older one's place while that waits.
+    """
+
+    question: Question = Question()
+
+
+Command = OpenImage | SetImage | Prompt | Undo | Redo | Clear | RemoveObject | Release | Everything
 
 COMMAND_NAMES = frozenset(
     {
@@ -221,23 +267,33 @@ COMMAND_NAMES = frozenset(
         "clear",
         "remove_object",
         "release",
+        "everything",
     }
 )
-"""Every command of this version, by the name that `Capabilities.commands` uses."""
+"""Every command of this version, by the name that `Capabilities.commands` uses.
+
+A server offers "everything" only where its model can tell.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One image and what to cut out of it, without a session.
+    """One image and what to cut out of it, without a session: objects, or all that a question asks.
 
     Raises:
+        InvalidValue: Both are asked for.
         OnlyNegativePrompts: An object is told only where it is not.
     """
 
     image: ImageSource
-    objects: tuple[PromptedObject, ...]
+    objects: tuple[PromptedObject, ...] = ()
+    question: Question | None = None
 
     def __post_init__(self) -> None:
+        if self.question is not None:
+            if self.objects:
+                raise InvalidValue("Ask for objects or for everything, not for both at once.")
+            return
         _check_objects(self.objects)
         for one in self.objects:
             if not one.has_positive:
@@ -275,6 +331,8 @@ class ObjectMask:
         label: The model's name for the object, with `label_probability`, where it has names.
         round: How many predictions this object has had, 1 for the first.
         changed: Around the pixels that differ from the mask before; None where none do.
+        is_thing: Whether the label names things that can be counted (a dog) and not stuff (grass);
+            None where nobody knows.
     """
 
     object_id: int
@@ -286,6 +344,7 @@ class ObjectMask:
     label_probability: float | None = None
     round: int = 1
     changed: Box | None = None
+    is_thing: bool | None = None
 
     def __post_init__(self) -> None:
         _check_object_id(self.object_id)
@@ -325,6 +384,17 @@ class Masks:
     seq: int
     objects: tuple[ObjectMask, ...]
     removed_object_ids: tuple[int, ...] = ()
+    timings: Timings = Timings()
+    cache_hit: bool = False
+    model_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """What is in the image: segments numbered 1, 2, ... by `object_id`, which are no objects."""
+
+    seq: int
+    segments: tuple[ObjectMask, ...]
     timings: Timings = Timings()
     cache_hit: bool = False
     model_id: str = ""
@@ -372,7 +442,7 @@ class SupersededBy:
     by_seq: int
 
 
-Reply = Opened | ImageSet | Masks | Done | Failed | SupersededBy
+Reply = Opened | ImageSet | Masks | Segments | Done | Failed | SupersededBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,7 +481,8 @@ class Limits:
         max_objects: In one session.
         max_points: Clicks and scribble vertices for one object in one command.
         max_text_characters: Of one text prompt.
-        max_mask_pixels: Of all mask prompts in one command together.
+        max_mask_pixels: Of all mask prompts and examples' masks in one command together.
+        max_names: In the vocabulary of one question.
     """
 
     max_image_bytes: int = 32 * 1024**2
@@ -420,6 +491,7 @@ class Limits:
     max_points: int = 4096
     max_text_characters: int = 512
     max_mask_pixels: int = 128 * 1024**2
+    max_names: int = 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,23 @@ def check_text(text: str) -> None:
         raise InvalidValue(f"A text is broken at character {error.start}.") from error
 
 
+def check_names(names: tuple[str, ...]) -> None:
+    """Checks a vocabulary.
+
+    Raises:
+        InvalidValue: It is empty, names something twice, or a name is no Unicode text.
+        PromptEmpty: A name is blank.
+    """
+    if not names:
+        raise InvalidValue("A vocabulary has no names.")
+    for name in names:
+        check_text(name)
+        if not name.strip():
+            raise PromptEmpty("A name of the vocabulary is blank.")
+    if len(set(names)) < len(names):
+        raise InvalidValue("A vocabulary names something twice.")
+
+
 def check_box(box: Box) -> None:
     """Raises CoordinateNotFinite or BoxWithoutArea where a box is no rectangle."""
     if not all(map(math.isfinite, (box.x0, box.y0, box.x1, box.y1))):

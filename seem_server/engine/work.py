@@ -15,15 +15,18 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from seem_wire.prompts import ObjectPrompt
-    from seem_wire.types import ObjectMask, Timings
+    from seem_wire.types import ObjectMask, SegmentKind, Timings
 
 
 class Priority(IntEnum):
     """Classes of work, most urgent first."""
 
     CLICK = 0
-    PREWARM = 1
+    EVERYTHING = 1
+    PREWARM = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,36 @@ class Decode:
         """The objects it answers for."""
         return frozenset(one.object_id for one in self.objects)
 
+    @property
+    def example_keys(self) -> frozenset[str]:
+        """The other images that its prompts show examples in."""
+        prompts = (entry.prompt for one in self.objects for entry in one.rounds)
+        return frozenset(prompt.example.image for prompt in prompts if prompt.example)
+
     def without(self, *seqs: int) -> Decode:
         """The same without the rounds of commands that this one superseded."""
         return replace(self, objects=tuple(one.without(*seqs) for one in self.objects))
 
 
-Work = Encode | Decode
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """Find all that is in an image; no object is changed by it.
+
+    `vocabulary` names what to look for, None for the bundle's own names; `threshold` is the least
+    score of a segment, None for the bundle's. A newer Everything of the same session supersedes
+    this one while it waits.
+    """
+
+    session_id: str
+    seq: int
+    image_key: str
+    kind: SegmentKind
+    vocabulary: tuple[str, ...] | None = None
+    threshold: float | None = None
+    priority: Priority = Priority.EVERYTHING
+
+
+Work = Encode | Decode | Everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +145,21 @@ class MasksReady:
     superseded: tuple[int, ...] = field(default=())
 
 
-Result = Encoded | MasksReady
+@dataclass(frozen=True, slots=True)
+class SegmentsReady:
+    """An Everything's answer: segments with `object_id` 1, 2, ..., each with its label.
+
+    Panoptic segments do not overlap; instances may, best score first; semantic ones are one for
+    each name that was found.
+    """
+
+    work: Everything
+    segments: tuple[ObjectMask, ...]
+    cache_hit: bool
+    timings: Timings
+
+
+Result = Encoded | MasksReady | SegmentsReady
 
 # A round's prompt holds all that was said before it, so hashing every round of a long chain for
 # every click would cost the square of its length. Prompts never change; entries go with them.
@@ -133,7 +174,12 @@ def prompt_digest(prompt: ObjectPrompt) -> bytes:
     parts = (prompt.points, prompt.box, prompt.scribbles, prompt.text)
     digest = hashlib.sha256(repr(parts).encode())
     if prompt.mask is not None:
-        mask = np.ascontiguousarray(prompt.mask.mask)
-        digest.update(repr(mask.shape).encode())
-        digest.update(np.packbits(mask).tobytes())
+        digest.update(_mask_bytes(prompt.mask.mask))
+    if prompt.example is not None:
+        digest.update(f"example {prompt.example.image}".encode())
+        digest.update(_mask_bytes(prompt.example.mask))
     return _DIGESTS.setdefault(prompt, digest.digest())
+
+
+def _mask_bytes(mask: npt.NDArray[np.bool_]) -> bytes:
+    return repr(mask.shape).encode() + np.packbits(np.ascontiguousarray(mask)).tobytes()
