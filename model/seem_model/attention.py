@@ -51,13 +51,18 @@ class MultiheadAttention(nn.Module):
         y: Tensor = self.out_proj(mixed.transpose(-2, -3).flatten(-2))
         return y
 
-    def attend_map(self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
-        """Few rows attend a long shared map, with the projections folded into the rows.
+    def attend_map(
+        self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor, *, folded: bool = True
+    ) -> Tensor:
+        """Rows of n objects attend a long map that they share.
 
-        q . (W k) = (Wt q) . k, so the map is never projected: with a handful of queries that
-        saves most of the work. queries: (B, n, L, C); keys, values: (B, S, C), shared by the n
-        objects; visible: (B, n, L, S). The key bias shifts a row's logits evenly and drops out.
+        queries: (B, n, L, C); keys, values: (B, S, C); visible: (B, n, L, S). `folded`: the map's
+        projections are applied to the rows instead, because q . (W k) = (Wt q) . k; that saves most
+        of the work while n L times the heads is below C. The key bias then shifts a row's logits
+        evenly and drops out.
         """
+        if not folded:
+            return self(queries, keys.unsqueeze(1), values.unsqueeze(1), visible)
         (q_weight, q_bias), (k_weight, _), (v_weight, v_bias) = self._projections()
         batch, objects, rows, width = queries.shape
         q_rows = functional.linear(queries, q_weight, q_bias)

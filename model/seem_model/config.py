@@ -44,7 +44,9 @@ class DecoderConfig:
     object queries, evenly spread, answer each prompted object. `point_kinds`: rows of the sign
     indicator (2 as published: positive, negative; 3 adds points of a box's lattice).
     `queries_see_text`: text tokens reach the prompted object's queries, so that words and
-    clicks compose (SEEM's optional edge).
+    clicks compose (SEEM's optional edge). `memory`: whether memory tokens take part.
+    `memory_moves`: they may change hands between objects from layer to layer, as where the
+    published program draws their owners. `folded`: cross-attention as `attend_map` folds it.
     """
 
     layers: int = 9
@@ -55,6 +57,14 @@ class DecoderConfig:
     memory_tokens: int = 32
     point_kinds: int = 2
     queries_see_text: bool = False
+    memory: bool = True
+    memory_moves: bool = False
+    folded: bool = True
+
+    @property
+    def memory_slots(self) -> int:
+        """Memory tokens that take part."""
+        return self.memory_tokens if self.memory else 0
 
 
 @dataclass(frozen=True, slots=True)

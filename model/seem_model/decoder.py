@@ -40,36 +40,46 @@ class Level(NamedTuple):
 
 
 class PromptTokens(NamedTuple):
-    """What was said about each object.
+    """What was said about each object, as tokens; the spatial ones anew for each level.
 
-    points: (B, n, P, 2), (x, y) as fractions of the padded network input. labels: (B, n, P),
-    1 positive, 0 negative, 2 inside a box, -1 padding. text: (B, n, T, C) in the joint space;
-    text_visible: (B, n, T) bool. previous_mask: (B, n, h, w) logits; has_previous: (B, n) bool.
+    rows: (B, n, q) int64, the learned object queries that answer. text: (B, n, T, C) in the joint
+    space; text_visible: (B, n, T) bool. spatial: for each level (B, n, P, C), see
+    `Decoder.spatial_tokens`; spatial_visible: for each level (B, n, P) bool. previous_mask:
+    (B, n, h, w) logits. memory_owners: (B, n, layers, m) int64, which of the n objects' previous
+    mask each memory token looks at in each layer, from this object's point of view: its own index
+    where it has the token, another's where that one has it, -1 where there is no previous mask.
     """
 
-    points: Tensor
-    labels: Tensor
+    rows: Tensor
     text: Tensor
     text_visible: Tensor
+    spatial: list[Tensor]
+    spatial_visible: list[Tensor]
     previous_mask: Tensor
-    has_previous: Tensor
+    memory_owners: Tensor
 
 
 class Proposals(NamedTuple):
-    """queries: (B, n, q, C) after the last layer's norm. logits: (B, n, q, h, w) at level 2."""
+    """What the queries say after the last layer.
+
+    queries: (B, n, q, C) after the last norm. embeddings: (B, n, q, C), whose dot product with mask
+    features is the mask. heads: the queries before the first layer and after each one.
+    """
 
     queries: Tensor
-    logits: Tensor
+    embeddings: Tensor
+    heads: list[Tensor]
 
 
 class Decoder(nn.Module):
-    """Prompted objects to mask proposals."""
+    """Prompted objects to mask proposals. `text_width` 0: texts come in the joint space."""
 
     def __init__(self, hidden: int, text_width: int, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
         self.transformer_cross_attention_layers = nn.ModuleList(
-            _CrossAttention(hidden, config.heads) for _ in range(config.layers)
+            _CrossAttention(hidden, config.heads, folded=config.folded)
+            for _ in range(config.layers)
         )
         self.transformer_self_attention_layers = nn.ModuleList(
             _SelfAttention(hidden, config.heads) for _ in range(config.layers)
@@ -83,7 +93,8 @@ class Decoder(nn.Module):
         self.level_embed = nn.Embedding(N_LEVELS, hidden)
         self.mask_embed = _MaskEmbedding(hidden)
         self.class_embed = nn.Parameter(_matmul_parameter(hidden, hidden))
-        self.lang_proj = nn.Parameter(_matmul_parameter(text_width, hidden))
+        if text_width:
+            self.lang_proj = nn.Parameter(_matmul_parameter(text_width, hidden))
         # (sic) the published spelling
         self.mask_sptial_embed = nn.ParameterList(
             _matmul_parameter(hidden, hidden) for _ in range(N_LEVELS)
@@ -93,30 +104,47 @@ class Decoder(nn.Module):
         self.spatial_embed = nn.Embedding(config.memory_tokens, hidden)
 
     def forward(self, levels: list[Level], prompts: PromptTokens) -> Proposals:
-        """Answers every prompted object with `queries_per_object` mask proposals."""
-        batch, objects = prompts.labels.shape[:2]
-        n_queries = self.config.queries_per_object
-        content, position = self._initial_tokens(prompts, batch, objects)
-        visible = self._visibility(prompts, batch, objects)
-        memory_visible = _memory_visibility(prompts, levels)
-        crossing = self._crossing_rows(content.shape[2])
+        """Answers every prompted object with a proposal for each of its query rows."""
+        n_queries, n_memory = prompts.rows.shape[2], self.config.memory_slots
+        content, position = self._initial_tokens(prompts)
+        memory_visible = _memory_visibility(prompts, levels) if n_memory else []
+        crossing = self._crossing_rows(n_queries, content.shape[2])
+        heads = [self.decoder_norm(content[:, :, :n_queries])]
         for index in range(self.config.layers):
-            level = levels[index % N_LEVELS]
-            seen = self._own_mask(content[:, :, :n_queries], level)
-            remembered = memory_visible[index % N_LEVELS]
-            remembered = remembered.expand(-1, -1, self.config.memory_tokens, -1)
-            seen = torch.cat([seen, remembered], dim=2)
+            stage = index % N_LEVELS
+            level, spatial = levels[stage], prompts.spatial[stage]
+            seen = self._own_mask(heads[-1], level)
+            if n_memory:
+                remembered = memory_visible[stage].expand(-1, -1, n_memory, -1)
+                seen = torch.cat([seen, remembered], dim=2)
             cross = self.transformer_cross_attention_layers[index]
             updated = cross(content[:, :, crossing], position[:, :, crossing], level, seen)
-            middle = content[:, :, n_queries : -self.config.memory_tokens]
+            middle = content[:, :, n_queries : content.shape[2] - n_memory]
             content = torch.cat([updated[:, :, :n_queries], middle, updated[:, :, n_queries:]], 2)
-            spatial = self._spatial_tokens(prompts, level, index % N_LEVELS)
+            visible = self._visibility(prompts, index)
             content = self.transformer_self_attention_layers[index](
                 content, position, spatial, visible
             )
             content = self.transformer_ffn_layers[index](content)
-        queries = self.decoder_norm(content[:, :, :n_queries])
-        return Proposals(queries, _dot_map(self.mask_embed(queries), levels[-1].mask_features))
+            if self.config.memory_moves:
+                content = _hand_over(content, prompts.memory_owners[:, :, index])
+            heads.append(self.decoder_norm(content[:, :, :n_queries]))
+        return Proposals(heads[-1], self.mask_embed(heads[-1]), heads)
+
+    def spatial_tokens(
+        self, levels: list[Level], points: list[Tensor], labels: list[Tensor]
+    ) -> list[Tensor]:
+        """The features under the prompt's points: for each level (B, n, P, C).
+
+        points: for each level (B, n, P, 2), (x, y) as fractions of the padded input. labels: for
+        each level (B, n, P): 1 positive, 0 negative, 2 inside a box, -1 padding.
+        """
+        indicator = self.pn_indicator.weight[self._indicator_rows()]
+        return [
+            sample_points(level.values, xy) @ self.mask_sptial_embed[index]
+            + indicator[label.clamp(min=0).long()]
+            for index, (level, xy, label) in enumerate(zip(levels, points, labels, strict=True))
+        ]
 
     def query_rows(self) -> Tensor:
         """Which learned object queries answer a prompted object: evenly spread, always the same."""
@@ -124,64 +152,54 @@ class Decoder(nn.Module):
         step = self.config.object_queries / n
         return torch.tensor([int((row + 0.5) * step) for row in range(n)])
 
-    def _initial_tokens(
-        self, prompts: PromptTokens, batch: int, objects: int
-    ) -> tuple[Tensor, Tensor]:
+    def _indicator_rows(self) -> list[int]:
+        """Rows of the sign indicator by label; published ones have positive first."""
+        return [1, 0] if self.config.point_kinds == 2 else [0, 1, 2]
+
+    def _initial_tokens(self, prompts: PromptTokens) -> tuple[Tensor, Tensor]:
         """Content and position of [queries | text | memory]: (B, n, q + T + m, C) each."""
-        rows = self.query_rows()
-
-        def spread(tokens: Tensor) -> Tensor:
-            return tokens.expand(batch, objects, *tokens.shape)
-
-        content = [spread(self.query_feat.weight[rows]), prompts.text]
-        position = [spread(self.query_embed.weight[rows]), prompts.text]
-        content.append(spread(self.spatial_featured.weight))
-        position.append(spread(self.spatial_embed.weight))
+        content = [self.query_feat.weight[prompts.rows], prompts.text]
+        position = [self.query_embed.weight[prompts.rows], prompts.text]
+        if self.config.memory_slots:
+            shape = (*prompts.rows.shape[:2], *self.spatial_embed.weight.shape)
+            content.append(self.spatial_featured.weight.expand(shape))
+            position.append(self.spatial_embed.weight.expand(shape))
         return torch.cat(content, dim=2), torch.cat(position, dim=2)
 
-    def _crossing_rows(self, n_rows: int) -> Tensor:
+    def _crossing_rows(self, n_queries: int, n_rows: int) -> Tensor:
         """The rows that attend the image: queries and memory, not the text between them."""
-        first = torch.arange(self.config.queries_per_object)
-        last = torch.arange(self.config.memory_tokens) + (n_rows - self.config.memory_tokens)
+        first = torch.arange(n_queries)
+        last = torch.arange(self.config.memory_slots) + (n_rows - self.config.memory_slots)
         return torch.cat([first, last])
 
-    def _visibility(self, prompts: PromptTokens, batch: int, objects: int) -> Tensor:
-        """Who may attend whom: rows [queries | text | memory], columns the same + points."""
-        n_text, n_points = prompts.text.shape[2], prompts.labels.shape[2]
+    def _visibility(self, prompts: PromptTokens, layer: int) -> Tensor:
+        """Who may attend whom: rows [queries | text | memory], columns the same + spatial."""
+        batch, objects, n_queries = prompts.rows.shape
+        n_memory = self.config.memory_slots
+        text, points = prompts.text_visible, prompts.spatial_visible[layer % N_LEVELS]
+        index = torch.arange(objects, device=text.device)[None, :, None]
+        memory = prompts.memory_owners[:, :, layer] == index  # (B, n, m)
+        if not n_memory:
+            memory = memory[:, :, :0]
+        own = torch.ones_like(prompts.rows, dtype=torch.bool)
 
-        def row(*, queries: bool, text: Tensor, memory: Tensor, points: Tensor) -> Tensor:
-            own = torch.ones_like(memory) if queries else torch.zeros_like(memory)
-            own = own.expand(batch, objects, self.config.queries_per_object)
-            remembered = memory.expand(batch, objects, self.config.memory_tokens)
-            return torch.cat([own, text, remembered, points], dim=2).unsqueeze(2)
+        def rows(count: int, *columns: Tensor) -> Tensor:
+            row = torch.cat(columns, dim=2).unsqueeze(2)
+            return row.expand(batch, objects, count, row.shape[3])
 
-        text, points = prompts.text_visible, prompts.labels >= 0
-        memory = prompts.has_previous.unsqueeze(2)
-        no_text, no_points = torch.zeros_like(text), torch.zeros_like(points)
-        no_memory = torch.zeros_like(memory)
-        seen_text = text if self.config.queries_see_text else no_text
-        n_columns = self.config.queries_per_object + n_text + self.config.memory_tokens + n_points
-        query_rows = row(queries=True, text=seen_text, memory=memory, points=points)
-        text_rows = row(queries=True, text=text, memory=no_memory, points=no_points)
-        memory_rows = row(queries=False, text=no_text, memory=memory, points=no_points)
-        return torch.cat(
-            [
-                query_rows.expand(batch, objects, self.config.queries_per_object, n_columns),
-                text_rows.expand(batch, objects, n_text, n_columns),
-                memory_rows.expand(batch, objects, self.config.memory_tokens, n_columns),
-            ],
-            dim=2,
-        )
+        nothing = torch.zeros_like
+        seen_text = text if self.config.queries_see_text else nothing(text)
+        kinds = [
+            rows(n_queries, own, seen_text, memory, points),
+            rows(text.shape[2], own, text, nothing(memory), nothing(points)),
+        ]
+        if n_memory:
+            kinds.append(rows(n_memory, nothing(own), nothing(text), memory, nothing(points)))
+        return torch.cat(kinds, dim=2)
 
     def _own_mask(self, queries: Tensor, level: Level) -> Tensor:
-        """Where each query's present mask is on, (B, n, q, S) bool; everywhere if nowhere."""
-        logits = _dot_map(self.mask_embed(self.decoder_norm(queries)), level.mask_features)
-        return _opened(logits.flatten(3) >= 0)
-
-    def _spatial_tokens(self, prompts: PromptTokens, level: Level, index: int) -> Tensor:
-        """The features under the prompt's points, (B, n, P, C), made anew for each layer."""
-        tokens = sample_points(level.values, prompts.points) @ self.mask_sptial_embed[index]
-        return tokens + self.pn_indicator(prompts.labels.clamp(min=0).long())
+        """Where each (normed) query's present mask is on, (B, n, q, S) bool; everywhere if nowhere."""
+        return _opened(dot_map(self.mask_embed(queries), level.mask_features).flatten(3) >= 0)
 
 
 def sample_points(features: Tensor, points: Tensor) -> Tensor:
@@ -195,7 +213,7 @@ def sample_points(features: Tensor, points: Tensor) -> Tensor:
     return samples.squeeze(2).transpose(1, 2).reshape(batch, objects, n_points, -1)
 
 
-def _dot_map(embeddings: Tensor, features: Tensor) -> Tensor:
+def dot_map(embeddings: Tensor, features: Tensor) -> Tensor:
     """(B, n, q, C) . (B, C, h, w) = (B, n, q, h, w)."""
     batch, objects, rows, width = embeddings.shape
     flat = embeddings.reshape(batch, objects * rows, width) @ features.flatten(2)
@@ -212,6 +230,15 @@ def _memory_visibility(prompts: PromptTokens, levels: list[Level]) -> list[Tenso
     return shown
 
 
+def _hand_over(content: Tensor, owners: Tensor) -> Tensor:
+    """Memory tokens, last in (B, n, L, C), with the state that their owner (B, n, m) left them in."""
+    n_memory = owners.shape[2]
+    kept, memory = content[:, :, :-n_memory], content[:, :, -n_memory:]
+    own = torch.arange(content.shape[1], device=owners.device)[None, :, None]
+    source = torch.where(owners < 0, own, owners).unsqueeze(3).expand_as(memory)
+    return torch.cat([kept, memory.gather(1, source)], dim=2)
+
+
 def _opened(visible: Tensor) -> Tensor:
     """Rows that may see nothing may see everything."""
     return visible | ~visible.any(-1, keepdim=True)
@@ -222,15 +249,17 @@ def _matmul_parameter(inputs: int, outputs: int) -> Tensor:
 
 
 class _CrossAttention(nn.Module):
-    def __init__(self, hidden: int, heads: int) -> None:
+    def __init__(self, hidden: int, heads: int, *, folded: bool) -> None:
         super().__init__()
         self.multihead_attn = MultiheadAttention(hidden, heads)
         self.norm = nn.LayerNorm(hidden)
+        self.folded = folded
 
     def forward(self, rows: Tensor, position: Tensor, level: Level, visible: Tensor) -> Tensor:
         values = level.values.flatten(2).transpose(1, 2)
         keys = level.keys.flatten(2).transpose(1, 2)
-        attended = self.multihead_attn.attend_map(rows + position, keys, values, visible)
+        attend = self.multihead_attn.attend_map
+        attended = attend(rows + position, keys, values, visible, folded=self.folded)
         y: Tensor = self.norm(rows + attended)
         return y
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seem_model.backbones import EfficientNetLite
-from seem_model.decoder import N_LEVELS, Decoder, Level, PromptTokens
+from seem_model.decoder import N_LEVELS, Decoder, Level, PromptTokens, dot_map
 from seem_model.pixel_decoder import PixelDecoder, sine_position
 from seem_model.refiner import ImageMaps, PromptMaps, Refiner
 
@@ -113,15 +113,7 @@ class Seem(nn.Module):
         rows, columns = prompts.maps.shape[-2:]
         extent = torch.tensor([columns, rows], dtype=labels.dtype, device=labels.device) * 4
         points = prompts.points / extent
-        tokens = PromptTokens(
-            points,
-            labels,
-            prompts.text @ self.predictor.lang_proj,
-            text_visible,
-            prompts.previous_mask,
-            has_previous,
-        )
-        queries, proposals = self.predictor(image.levels, tokens)
+        queries, proposals = self._propose(image, prompts, points, text_visible, has_previous)
         maps = PromptMaps(
             prompts.maps,
             prompts.previous_mask,
@@ -135,6 +127,35 @@ class Seem(nn.Module):
         logits, context = self.refiner(image.maps, maps)
         iou, presence, semantic = self._judge(image, queries.mean(2), context, logits)
         return Answers(logits, iou, presence, semantic, proposals)
+
+    def _propose(
+        self,
+        image: ImageFeatures,
+        prompts: Prompts,
+        points: Tensor,
+        text_visible: Tensor,
+        has_previous: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """The queries (B, n, q, C) and their masks (B, n, q, h8, w8)."""
+        predictor = self.predictor
+        labels = prompts.labels
+        batch, objects = labels.shape[:2]
+        rows = predictor.query_rows().expand(batch, objects, -1)
+        same = [labels] * N_LEVELS
+        index = torch.arange(objects, device=labels.device)[None, :]
+        owner = torch.where(has_previous, index, -1)[:, :, None, None]
+        tokens = PromptTokens(
+            rows,
+            prompts.text @ predictor.lang_proj,
+            text_visible,
+            predictor.spatial_tokens(image.levels, [points] * N_LEVELS, same),
+            [label >= 0 for label in same],
+            prompts.previous_mask,
+            owner.expand(-1, -1, predictor.config.layers, predictor.config.memory_tokens),
+        )
+        proposals = predictor(image.levels, tokens)
+        masks = dot_map(proposals.embeddings, image.levels[-1].mask_features)
+        return proposals.queries, masks
 
     def embed_text(self, text: Tensor, text_mask: Tensor) -> Tensor:
         """Names in the joint space: (..., T, E) token states to (..., C) unit vectors."""
