@@ -14,13 +14,11 @@ import hashlib
 import json
 import shutil
 import sys
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
@@ -28,6 +26,7 @@ from torch.export import Dim
 
 from seem_model.config import CONFIGS
 from seem_model.decoder import N_LEVELS, Level
+from seem_model.graph import export_graph
 from seem_model.refiner import ImageMaps
 from seem_model.seem import Answers, ImageFeatures, Prompts, Seem
 from seem_model.text import load_text_encoder
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from seem_model.text import TextEncoder
 
 FORMAT = 1
-OPSET = 18
 STRIDES = (32, 16, 8)
 MAP_STRIDES = (4, 8, 16, 32, 8)
 FEATURE_NAMES = (
@@ -120,7 +118,7 @@ def export_image_encoder(model: Seem, file: Path) -> None:
     """Exports `ImageEncoderGraph` for any batch and any multiple of 32."""
     batch, rows, columns = Dim("batch"), Dim("rows_32"), Dim("columns_32")
     image = torch.zeros(2, 3, 128, 96)
-    _export(
+    export_graph(
         ImageEncoderGraph(model),
         (image,),
         file,
@@ -155,7 +153,7 @@ def export_prompt_decoder(model: Seem, file: Path) -> None:
             {**grid, 2: tokens},
         ],
     }
-    _export(
+    export_graph(
         PromptDecoderGraph(model),
         (features, prompts),
         file,
@@ -169,7 +167,7 @@ def export_text_encoder(encoder: TextEncoder, file: Path) -> None:
     """Exports the text encoder with weights in int8 (its states keep a cosine above 0.99)."""
     ids = torch.ones(1, 7, dtype=torch.int64)
     whole = file.with_suffix(".fp32.onnx")
-    _export(
+    export_graph(
         encoder,
         (ids, torch.ones_like(ids)),
         whole,
@@ -195,38 +193,6 @@ def empty_prompts(
         torch.zeros(*grid, tokens, text_width),
         torch.zeros(*grid, tokens),
     )
-
-
-def _export(
-    module: nn.Module,
-    arguments: tuple[Any, ...],
-    file: Path,
-    *,
-    inputs: list[str],
-    outputs: list[str],
-    shapes: dict[str, Any],
-) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter deprecates its own helpers
-        torch.onnx.export(
-            module.eval(),
-            arguments,
-            file,
-            input_names=inputs,
-            output_names=outputs,
-            dynamic_shapes=shapes,
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    graph = onnx.load(file)
-    for node in graph.graph.node:  # traces of the exporting machine have no place in a bundle
-        del node.metadata_props[:]
-        node.doc_string = ""
-    del graph.graph.metadata_props[:]
-    del graph.metadata_props[:]
-    onnx.save(graph, file)
 
 
 @torch.inference_mode()
