@@ -42,6 +42,15 @@ _FAULTS = {
 }
 _FAULTS_BACK = {number: fault for fault, number in _FAULTS.items()}
 
+_SEGMENT_KINDS = {
+    types.SegmentKind.PANOPTIC: pb.SEGMENT_KIND_PANOPTIC,
+    types.SegmentKind.INSTANCE: pb.SEGMENT_KIND_INSTANCE,
+    types.SegmentKind.SEMANTIC: pb.SEGMENT_KIND_SEMANTIC,
+}
+_SEGMENT_KINDS_BACK = {number: kind for kind, number in _SEGMENT_KINDS.items()} | {
+    pb.SEGMENT_KIND_UNSPECIFIED: types.SegmentKind.PANOPTIC
+}
+
 
 # --- commands
 
@@ -67,6 +76,8 @@ def command_to_proto(command: types.Command) -> pb.Command:
             message.remove_object.object_id = command.object_id
         case types.Release():
             message.release.SetInParent()
+        case types.Everything():
+            message.everything.CopyFrom(_question_to_proto(command.question))
     return message
 
 
@@ -102,6 +113,9 @@ def _command_from_proto(message: pb.Command, limits: types.Limits) -> types.Comm
             return types.RemoveObject(seq, message.remove_object.object_id, session_id=session)
         case "release":
             return types.Release(seq, session_id=session)
+        case "everything":
+            question = _question_from_proto(message.everything, limits)
+            return types.Everything(seq, question, session_id=session)
         case kind:
             named = "no kind that this server knows" if kind is None else f"an unknown {kind}"
             raise UnknownCommand(f"Command {seq} has {named}.")
@@ -110,7 +124,12 @@ def _command_from_proto(message: pb.Command, limits: types.Limits) -> types.Comm
 def segment_to_proto(request: types.Segment) -> pb.SegmentRequest:
     """The message that carries a request without a session."""
     objects = map(_object_to_proto, request.objects)
-    return pb.SegmentRequest(image=_image_to_proto(request.image), objects=objects)
+    question = request.question
+    return pb.SegmentRequest(
+        image=_image_to_proto(request.image),
+        objects=objects,
+        everything=None if question is None else _question_to_proto(question),
+    )
 
 
 def segment_from_proto(
@@ -122,7 +141,10 @@ def segment_from_proto(
         SeemError: The request is faulty; which leaf of the tree says how.
     """
     image = _image_from_proto(message.image, limits)
-    return types.Segment(image, _objects_from_proto(message.objects, limits))
+    objects = _objects_from_proto(message.objects, limits)
+    if not message.HasField("everything"):
+        return types.Segment(image, objects)
+    return types.Segment(image, objects, _question_from_proto(message.everything, limits))
 
 
 # --- images and prompts
@@ -193,6 +215,28 @@ def _object_from_proto(message: pb.ObjectPrompt, limits: types.Limits) -> types.
     return types.PromptedObject(message.object_id, prompt, example)
 
 
+def _question_to_proto(question: types.Question) -> pb.Everything:
+    return pb.Everything(
+        kind=_SEGMENT_KINDS[question.kind],
+        vocabulary=question.vocabulary,
+        threshold=question.threshold,
+    )
+
+
+def _question_from_proto(message: pb.Everything, limits: types.Limits) -> types.Question:
+    kind = _SEGMENT_KINDS_BACK.get(message.kind)
+    if kind is None:
+        raise InvalidValue(f"There is no kind of segments of the number {message.kind}.")
+    _check_limit("names in its vocabulary", len(message.vocabulary), limits.max_names)
+    for name in message.vocabulary:
+        _check_limit("characters in a name", len(name), limits.max_text_characters)
+    return types.Question(
+        kind,
+        vocabulary=tuple(message.vocabulary) or None,
+        threshold=message.threshold if message.HasField("threshold") else None,
+    )
+
+
 def _check_limit(what: str, count: int, limit: int) -> None:
     if count > limit:
         raise LimitExceeded(f"The command has {count} {what}; this server takes {limit}.")
@@ -248,6 +292,8 @@ def reply_to_proto(reply: types.Reply) -> pb.Reply:
             message.image_set.CopyFrom(_image_set_to_proto(reply))
         case types.Masks():
             message.masks.CopyFrom(_masks_to_proto(reply))
+        case types.Segments():
+            message.segments.CopyFrom(_segments_to_proto(reply))
         case types.Done():
             message.done.SetInParent()
         case types.Failed():
@@ -273,6 +319,8 @@ def reply_from_proto(message: pb.Reply) -> types.Reply:
             return _image_set_from_proto(seq, message.image_set)
         case "masks":
             return _masks_from_proto(seq, message.masks)
+        case "segments":
+            return _segments_from_proto(seq, message.segments)
         case "done":
             return types.Done(seq)
         case "error":
@@ -363,6 +411,25 @@ def _masks_from_proto(seq: int, message: pb.Masks) -> types.Masks:
     )
 
 
+def _segments_to_proto(reply: types.Segments) -> pb.Segments:
+    return pb.Segments(
+        segments=map(_object_mask_to_proto, reply.segments),
+        timings=_timings_to_proto(reply.timings),
+        cache_hit=reply.cache_hit,
+        model_id=reply.model_id,
+    )
+
+
+def _segments_from_proto(seq: int, message: pb.Segments) -> types.Segments:
+    return types.Segments(
+        seq,
+        segments=tuple(map(_object_mask_from_proto, message.segments)),
+        timings=_timings_from_proto(message.timings),
+        cache_hit=message.cache_hit,
+        model_id=message.model_id,
+    )
+
+
 def _object_mask_to_proto(mask: types.ObjectMask) -> pb.ObjectMask:
     return pb.ObjectMask(
         object_id=mask.object_id,
@@ -374,6 +441,7 @@ def _object_mask_to_proto(mask: types.ObjectMask) -> pb.ObjectMask:
         label_probability=mask.label_probability,
         round=mask.round,
         changed=_box_to_proto(mask.changed),
+        is_thing=mask.is_thing,
     )
 
 
@@ -389,6 +457,7 @@ def _object_mask_from_proto(message: pb.ObjectMask) -> types.ObjectMask:
         label_probability=message.label_probability if has("label_probability") else None,
         round=message.round,
         changed=_box_from_proto(message.changed) if has("changed") else None,
+        is_thing=message.is_thing if has("is_thing") else None,
     )
 
 

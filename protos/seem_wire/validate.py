@@ -30,7 +30,7 @@ def check_prompt(prompt: ObjectPrompt) -> None:
     Raises:
         CoordinateNotFinite: A coordinate is NaN or infinite.
         BoxWithoutArea: A box's corners are equal in x or y, or swapped.
-        MaskEmpty: The mask marks nothing.
+        MaskEmpty: The mask, or the example's, marks nothing.
         PromptEmpty: A text is blank, or a scribble has no vertex.
         InvalidValue: A text is no Unicode text.
     """
@@ -41,6 +41,8 @@ def check_prompt(prompt: ObjectPrompt) -> None:
         check_box(prompt.box)
     if prompt.mask is not None:
         check_mask(prompt.mask)
+    if prompt.example is not None and not prompt.example.mask.any():
+        raise MaskEmpty("An example's mask marks no pixel.")
     if prompt.text is not None:
         check_text(prompt.text)
         if not prompt.text.strip():

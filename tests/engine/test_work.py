@@ -7,11 +7,15 @@ from engine_words import click, points, rounds
 
 from seem_server.engine import work
 from seem_server.engine.work import Decode, ObjectRounds, Round, prompt_digest
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Scribble
+from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt, Scribble
 
 
 def masked(mask):
     return ObjectPrompt(mask=MaskPrompt(mask))
+
+
+def shown(image, mask):
+    return ObjectPrompt(example=ExamplePrompt(image, mask))
 
 
 def test_equal_prompts_have_equal_digests_and_others_have_others():
@@ -23,6 +27,9 @@ def test_equal_prompts_have_equal_digests_and_others_have_others():
         lambda: ObjectPrompt(text="zebra"),
         lambda: masked(np.eye(3, dtype=bool)),
         lambda: masked(np.eye(4, dtype=bool)),
+        lambda: shown("other", np.eye(3, dtype=bool)),
+        lambda: shown("other", np.eye(4, dtype=bool)),
+        lambda: shown("another", np.eye(3, dtype=bool)),
     ]
     assert [prompt_digest(one()) for one in said] == [prompt_digest(one()) for one in said]
     assert len({prompt_digest(one()) for one in said}) == len(said)
@@ -56,6 +63,13 @@ def test_a_memory_key_does_not_depend_on_who_asks():
     mine = ObjectRounds(1, (Round(5, points((1.5, 2.5))),))
     yours = ObjectRounds(9, (Round(7, points((1.5, 2.5))),))
     assert mine.memory_keys("k") == yours.memory_keys("k")
+
+
+def test_a_decode_names_the_images_of_its_examples():
+    mask = np.ones((2, 2), np.bool_)
+    said = (points((1.5, 2.5)), shown("other", mask), shown("another", mask))
+    one = ObjectRounds(1, tuple(Round(seq, prompt) for seq, prompt in enumerate(said, 1)))
+    assert Decode("s", 3, "k", (one,)).example_keys == {"other", "another"}
 
 
 def test_dropping_a_command_drops_its_rounds_but_never_the_one_to_answer():

@@ -52,6 +52,12 @@ OBJECTS = st.lists(
     max_size=3,
     unique_by=lambda one: one.object_id,
 ).map(tuple)
+QUESTIONS = st.builds(
+    types.Question,
+    st.sampled_from(types.SegmentKind),
+    vocabulary=st.none() | st.lists(TEXTS, min_size=1, max_size=3, unique=True).map(tuple),
+    threshold=st.none() | SHARES,
+)
 SESSIONS = {"session_id": st.text(st.characters(codec="utf-8"), max_size=5)}
 COMMANDS = st.one_of(
     st.builds(types.OpenImage, SEQS, TEXTS, **SESSIONS),
@@ -62,6 +68,7 @@ COMMANDS = st.one_of(
     st.builds(types.Clear, SEQS, **SESSIONS),
     st.builds(types.RemoveObject, SEQS, IDS, **SESSIONS),
     st.builds(types.Release, SEQS, **SESSIONS),
+    st.builds(types.Everything, SEQS, QUESTIONS, **SESSIONS),
 )
 
 DURATIONS = st.floats(0, 1e9)
@@ -77,6 +84,7 @@ OBJECT_MASKS = st.builds(
     label_probability=st.none() | SHARES,
     round=COUNTS,
     changed=st.none() | BOXES,
+    is_thing=st.none() | st.booleans(),
 )
 ANSWERS = {
     "objects": st.lists(OBJECT_MASKS, max_size=2).map(tuple),
@@ -84,7 +92,7 @@ ANSWERS = {
     "cache_hit": st.booleans(),
     "model_id": TEXTS,
 }
-LIMITS = st.builds(types.Limits, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS)
+LIMITS = st.builds(types.Limits, *[COUNTS] * 7)
 CARDS = st.builds(
     types.ModelCard,
     model_id=TEXTS,
@@ -108,6 +116,7 @@ REPLIES = st.one_of(
     st.builds(types.Opened, SEQS, TEXTS, CARDS),
     st.builds(types.ImageSet, SEQS, HASHES, SIZES, st.booleans(), TIMINGS),
     st.builds(types.Masks, SEQS, removed_object_ids=st.lists(IDS).map(tuple), **ANSWERS),
+    st.builds(types.Segments, SEQS, ANSWERS["objects"], TIMINGS, st.booleans(), TEXTS),
     st.builds(types.Done, SEQS),
     st.builds(types.Failed.of, SEQS, ERRORS),
     st.builds(types.SupersededBy, SEQS, SEQS),
@@ -162,6 +171,12 @@ def test_a_request_without_a_session_comes_back_as_it_was(image, objects):
         assert plain(back) == plain(request)
 
 
+@given(IMAGES, QUESTIONS)
+def test_a_question_without_a_session_comes_back_as_it_was(image, question):
+    request = types.Segment(image, question=question)
+    assert convert.segment_from_proto(convert.segment_to_proto(request)) == request
+
+
 @given(st.builds(types.Segmented, HASHES, SIZES, **ANSWERS))
 def test_the_answer_without_a_session_comes_back_as_it_was(reply):
     assert convert.segmented_from_proto(convert.segmented_to_proto(reply)) == reply
@@ -194,6 +209,11 @@ def test_an_absent_sign_means_positive_and_an_absent_predict_means_yes():
     assert command.predict
     assert command.objects[0].prompt.points[0].positive
     assert command.objects[0].prompt.scribbles[0].positive
+
+
+def test_an_absent_kind_of_segments_means_panoptic_and_the_rest_is_the_models_own():
+    command = convert.command_from_proto(pb.Command(seq=1, everything=pb.Everything()))
+    assert command == types.Everything(1, types.Question(types.SegmentKind.PANOPTIC, None, None))
 
 
 # --- hostile input
@@ -247,6 +267,13 @@ NAN = float("nan")
         ),
         (prompted(example=pb.Example()), "IMAGE_EMPTY"),
         ({"remove_object": pb.RemoveObject()}, "INVALID_VALUE"),
+        ({"everything": pb.Everything(kind=99)}, "INVALID_VALUE"),
+        ({"everything": pb.Everything(vocabulary=["cat", " "])}, "PROMPT_EMPTY"),
+        ({"everything": pb.Everything(vocabulary=["cat", "cat"])}, "INVALID_VALUE"),
+        ({"everything": pb.Everything(vocabulary=map(str, range(257)))}, "LIMIT_EXCEEDED"),
+        ({"everything": pb.Everything(vocabulary=["x" * 513])}, "LIMIT_EXCEEDED"),
+        ({"everything": pb.Everything(threshold=1.5)}, "INVALID_VALUE"),
+        ({"everything": pb.Everything(threshold=NAN)}, "INVALID_VALUE"),
     ],
 )
 def test_a_faulty_command_is_refused_by_its_number(kind, code):
@@ -265,7 +292,7 @@ def test_a_command_of_a_newer_client_is_refused_as_unknown():
 
 def test_a_reply_of_a_newer_server_is_refused_as_unknown():
     with pytest.raises(errors.UnknownReply, match="command 9"):
-        convert.reply_from_proto(pb.Reply.FromString(b"\x08\x09" + b"\x82\x01\x00"))
+        convert.reply_from_proto(pb.Reply.FromString(b"\x08\x09" + b"\x8a\x01\x00"))
 
 
 def test_the_limit_on_mask_pixels_holds_for_all_masks_together():
@@ -276,6 +303,25 @@ def test_the_limit_on_mask_pixels_holds_for_all_masks_together():
     for limit, outcome in ((200, types.Prompt), (199, types.Failed)):
         reply = convert.command_from_proto(command, types.Limits(max_mask_pixels=limit))
         assert isinstance(reply, outcome)
+
+
+def test_the_limit_on_mask_pixels_holds_for_examples_too():
+    full = rle.encode(np.ones((10, 10), np.bool_))
+    mask = pb.Rle(height=10, width=10, counts=full.counts)
+    shown = pb.Example(image=pb.Image(encoded=b"photo"), mask=mask)
+    one = pb.ObjectPrompt(object_id=1, mask=mask, example=shown)
+    command = pb.Command(seq=1, prompt=pb.Prompt(objects=[one]))
+    for limit, outcome in ((200, types.Prompt), (199, types.Failed)):
+        reply = convert.command_from_proto(command, types.Limits(max_mask_pixels=limit))
+        assert isinstance(reply, outcome)
+
+
+def test_objects_and_everything_are_not_asked_for_at_once():
+    request = pb.SegmentRequest(
+        image=pb.Image(encoded=b"photo"), objects=[CLICK], everything=pb.Everything()
+    )
+    with pytest.raises(errors.InvalidValue, match="not for both"):
+        convert.segment_from_proto(request)
 
 
 def test_an_image_over_the_limit_is_refused():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt, Point, Scribble
 
 POSITIVE = [
     ObjectPrompt(points=(Point(1, 2, positive=False), Point(3, 4))),
@@ -11,6 +11,7 @@ POSITIVE = [
     ObjectPrompt(box=Box(0, 0, 2, 2)),
     ObjectPrompt(mask=MaskPrompt(np.ones((2, 2), np.bool_))),
     ObjectPrompt(text="zebra"),
+    ObjectPrompt(example=ExamplePrompt("a" * 64, np.ones((2, 2), np.bool_))),
 ]
 NEGATIVE = [
     ObjectPrompt(points=(Point(1, 2, positive=False),)),

@@ -132,6 +132,25 @@ def test_a_refusal_becomes_the_same_error_on_the_other_side():
     assert error.retry_after_ms == 250
 
 
+@pytest.mark.parametrize("names", [(), ("cat", "cat"), ("\ud800",)])
+def test_a_vocabulary_that_means_nothing_is_refused(names):
+    with pytest.raises(errors.InvalidValue):
+        types.Question(vocabulary=names)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_a_threshold_out_of_range_is_refused(threshold):
+    with pytest.raises(errors.InvalidValue, match="threshold"):
+        types.Question(threshold=threshold)
+
+
+def test_a_request_asks_for_objects_or_for_everything():
+    image = types.ImageBytes(b"photo")
+    types.Segment(image, question=types.Question())
+    with pytest.raises(errors.PromptEmpty):
+        types.Segment(image)
+
+
 def test_the_names_of_commands_are_those_of_the_proto():
     kinds = {field.name for field in pb.Command.DESCRIPTOR.oneofs_by_name["kind"].fields}
     subjects = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from seem_wire import errors
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
-from seem_wire.validate import check_fits, check_prompt
+from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.validate import check_fits, check_names, check_prompt
 
 NAN, INFINITE = float("nan"), float("inf")
 SIZE = (20, 30)  # (height, width)
@@ -21,6 +21,7 @@ WHOLE = ObjectPrompt(
     scribbles=(Scribble(((0.5, 0.5), (29.5, 19.5))),),
     mask=mask_of(*SIZE),
     text="a zebra",
+    example=ExamplePrompt("a" * 64, np.ones((7, 9), np.bool_)),
 )
 
 
@@ -39,6 +40,7 @@ def test_a_prompt_of_every_kind_passes():
         (ObjectPrompt(box=Box(3, 3, 3, 9)), errors.BoxWithoutArea),
         (ObjectPrompt(box=Box(3, 9, 5, 8)), errors.BoxWithoutArea),
         (ObjectPrompt(mask=mask_of(4, 4, value=False)), errors.MaskEmpty),
+        (ObjectPrompt(example=ExamplePrompt("a" * 64, np.zeros((4, 4), bool))), errors.MaskEmpty),
         (ObjectPrompt(text=" \n"), errors.PromptEmpty),
         (ObjectPrompt(scribbles=(Scribble(()),)), errors.PromptEmpty),
         (ObjectPrompt(text="half \ud83d"), errors.InvalidValue),
@@ -73,3 +75,21 @@ def test_a_refusal_names_the_numbers_and_says_what_to_do():
         "The point (812, 3) lies outside the image of 640 x 480 pixels. "
         "Send (x, y) within [0, width] x [0, height] of the upright original image."
     )
+
+
+def test_a_vocabulary_of_distinct_names_passes():
+    check_names(("cat", "a dog"))
+
+
+@pytest.mark.parametrize(
+    ("names", "error"),
+    [
+        ((), errors.InvalidValue),
+        (("cat", "cat"), errors.InvalidValue),
+        (("half \ud83d",), errors.InvalidValue),
+        (("cat", " "), errors.PromptEmpty),
+    ],
+)
+def test_a_vocabulary_that_names_nothing_or_something_twice_is_refused(names, error):
+    with pytest.raises(error):
+        check_names(names)

@@ -34,6 +34,33 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _SegmentKind:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _SegmentKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_SegmentKind.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    SEGMENT_KIND_UNSPECIFIED: _SegmentKind.ValueType  # 0
+    """Panoptic."""
+    SEGMENT_KIND_PANOPTIC: _SegmentKind.ValueType  # 1
+    """Things one by one and stuff by name; each pixel belongs to one segment at most."""
+    SEGMENT_KIND_INSTANCE: _SegmentKind.ValueType  # 2
+    """Things one by one, the best first; they may overlap."""
+    SEGMENT_KIND_SEMANTIC: _SegmentKind.ValueType  # 3
+    """One segment for each name."""
+
+class SegmentKind(_SegmentKind, metaclass=_SegmentKindEnumTypeWrapper): ...
+
+SEGMENT_KIND_UNSPECIFIED: SegmentKind.ValueType  # 0
+"""Panoptic."""
+SEGMENT_KIND_PANOPTIC: SegmentKind.ValueType  # 1
+"""Things one by one and stuff by name; each pixel belongs to one segment at most."""
+SEGMENT_KIND_INSTANCE: SegmentKind.ValueType  # 2
+"""Things one by one, the best first; they may overlap."""
+SEGMENT_KIND_SEMANTIC: SegmentKind.ValueType  # 3
+"""One segment for each name."""
+global___SegmentKind = SegmentKind
+
 class _Fault:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -75,6 +102,7 @@ class Command(google.protobuf.message.Message):
     CLEAR_FIELD_NUMBER: builtins.int
     REMOVE_OBJECT_FIELD_NUMBER: builtins.int
     RELEASE_FIELD_NUMBER: builtins.int
+    EVERYTHING_FIELD_NUMBER: builtins.int
     seq: builtins.int
     """Chosen by the client, at least 1, rising within a session."""
     session_id: builtins.str
@@ -95,6 +123,8 @@ class Command(google.protobuf.message.Message):
     def remove_object(self) -> global___RemoveObject: ...
     @property
     def release(self) -> global___Release: ...
+    @property
+    def everything(self) -> global___Everything: ...
     def __init__(
         self,
         *,
@@ -108,10 +138,11 @@ class Command(google.protobuf.message.Message):
         clear: global___Clear | None = ...,
         remove_object: global___RemoveObject | None = ...,
         release: global___Release | None = ...,
+        everything: global___Everything | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["clear", b"clear", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "set_image", b"set_image", "undo", b"undo"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["clear", b"clear", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "seq", b"seq", "session_id", b"session_id", "set_image", b"set_image", "undo", b"undo"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["open", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release"] | None: ...
+    def HasField(self, field_name: typing.Literal["clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "set_image", b"set_image", "undo", b"undo"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "seq", b"seq", "session_id", b"session_id", "set_image", b"set_image", "undo", b"undo"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["open", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything"] | None: ...
 
 global___Command = Command
 
@@ -196,8 +227,8 @@ global___SetImage = SetImage
 
 @typing.final
 class Prompt(google.protobuf.message.Message):
-    """Says something about one or more objects. What is said adds to what was said of the object before; a box, a mask or
-    a text takes the place of the earlier one. Answered by Masks, or by Done where `predict` is false.
+    """Says something about one or more objects. What is said adds to what was said of the object before; a box, a mask, a
+    text or an example takes the place of the earlier one. Answered by Masks, or by Done where `predict` is false.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -344,9 +375,13 @@ class Example(google.protobuf.message.Message):
     IMAGE_FIELD_NUMBER: builtins.int
     MASK_FIELD_NUMBER: builtins.int
     @property
-    def image(self) -> global___Image: ...
+    def image(self) -> global___Image:
+        """As in SetImage; it does not become the session's image."""
+
     @property
-    def mask(self) -> global___Rle: ...
+    def mask(self) -> global___Rle:
+        """Of that image's size."""
+
     def __init__(
         self,
         *,
@@ -447,6 +482,37 @@ class Release(google.protobuf.message.Message):
 global___Release = Release
 
 @typing.final
+class Everything(google.protobuf.message.Message):
+    """Asks what is in the image. Changes no object, and there is nothing to undo. A newer one takes an older one's place
+    while that waits; the older one is then answered by Superseded. Answered by Segments.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    VOCABULARY_FIELD_NUMBER: builtins.int
+    THRESHOLD_FIELD_NUMBER: builtins.int
+    kind: global___SegmentKind.ValueType
+    threshold: builtins.float
+    """The least score of a segment; the model's own when absent."""
+    @property
+    def vocabulary(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The names to look for; the model's own when there are none."""
+
+    def __init__(
+        self,
+        *,
+        kind: global___SegmentKind.ValueType = ...,
+        vocabulary: collections.abc.Iterable[builtins.str] | None = ...,
+        threshold: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_threshold", b"_threshold", "threshold", b"threshold"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "kind", b"kind", "threshold", b"threshold", "vocabulary", b"vocabulary"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
+
+global___Everything = Everything
+
+@typing.final
 class Reply(google.protobuf.message.Message):
     """-------------------------------------------------------------------------------------------------------- replies"""
 
@@ -459,6 +525,7 @@ class Reply(google.protobuf.message.Message):
     DONE_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
     SUPERSEDED_FIELD_NUMBER: builtins.int
+    SEGMENTS_FIELD_NUMBER: builtins.int
     seq: builtins.int
     """The command that this answers."""
     @property
@@ -473,6 +540,8 @@ class Reply(google.protobuf.message.Message):
     def error(self) -> global___Error: ...
     @property
     def superseded(self) -> global___Superseded: ...
+    @property
+    def segments(self) -> global___Segments: ...
     def __init__(
         self,
         *,
@@ -483,10 +552,11 @@ class Reply(google.protobuf.message.Message):
         done: global___Done | None = ...,
         error: global___Error | None = ...,
         superseded: global___Superseded | None = ...,
+        segments: global___Segments | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["done", b"done", "error", b"error", "image_set", b"image_set", "kind", b"kind", "masks", b"masks", "opened", b"opened", "superseded", b"superseded"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["done", b"done", "error", b"error", "image_set", b"image_set", "kind", b"kind", "masks", b"masks", "opened", b"opened", "seq", b"seq", "superseded", b"superseded"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["opened", "image_set", "masks", "done", "error", "superseded"] | None: ...
+    def HasField(self, field_name: typing.Literal["done", b"done", "error", b"error", "image_set", b"image_set", "kind", b"kind", "masks", b"masks", "opened", b"opened", "segments", b"segments", "superseded", b"superseded"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["done", b"done", "error", b"error", "image_set", b"image_set", "kind", b"kind", "masks", b"masks", "opened", b"opened", "segments", b"segments", "seq", b"seq", "superseded", b"superseded"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["opened", "image_set", "masks", "done", "error", "superseded", "segments"] | None: ...
 
 global___Reply = Reply
 
@@ -579,6 +649,38 @@ class Masks(google.protobuf.message.Message):
 global___Masks = Masks
 
 @typing.final
+class Segments(google.protobuf.message.Message):
+    """What is in the image."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SEGMENTS_FIELD_NUMBER: builtins.int
+    TIMINGS_FIELD_NUMBER: builtins.int
+    CACHE_HIT_FIELD_NUMBER: builtins.int
+    MODEL_ID_FIELD_NUMBER: builtins.int
+    cache_hit: builtins.bool
+    """The image's features were in the cache."""
+    model_id: builtins.str
+    @property
+    def segments(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ObjectMask]:
+        """Numbered 1, 2, ... by `object_id`; they are no objects of the session."""
+
+    @property
+    def timings(self) -> global___Timings: ...
+    def __init__(
+        self,
+        *,
+        segments: collections.abc.Iterable[global___ObjectMask] | None = ...,
+        timings: global___Timings | None = ...,
+        cache_hit: builtins.bool = ...,
+        model_id: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["timings", b"timings"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cache_hit", b"cache_hit", "model_id", b"model_id", "segments", b"segments", "timings", b"timings"]) -> None: ...
+
+global___Segments = Segments
+
+@typing.final
 class ObjectMask(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -591,6 +693,7 @@ class ObjectMask(google.protobuf.message.Message):
     LABEL_PROBABILITY_FIELD_NUMBER: builtins.int
     ROUND_FIELD_NUMBER: builtins.int
     CHANGED_FIELD_NUMBER: builtins.int
+    IS_THING_FIELD_NUMBER: builtins.int
     object_id: builtins.int
     score: builtins.float
     """The model's own estimate of the mask's IoU."""
@@ -600,6 +703,8 @@ class ObjectMask(google.protobuf.message.Message):
     label_probability: builtins.float
     round: builtins.int
     """How many predictions this object has had, 1 for the first."""
+    is_thing: builtins.bool
+    """The label names things that can be counted (a dog) and not stuff (grass); absent where nobody knows."""
     @property
     def rle(self) -> global___Rle: ...
     @property
@@ -622,9 +727,12 @@ class ObjectMask(google.protobuf.message.Message):
         label_probability: builtins.float | None = ...,
         round: builtins.int = ...,
         changed: global___Box | None = ...,
+        is_thing: builtins.bool | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_label", b"_label", "_label_probability", b"_label_probability", "box", b"box", "changed", b"changed", "label", b"label", "label_probability", b"label_probability", "rle", b"rle"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_label", b"_label", "_label_probability", b"_label_probability", "area", b"area", "box", b"box", "changed", b"changed", "label", b"label", "label_probability", b"label_probability", "object_id", b"object_id", "rle", b"rle", "round", b"round", "score", b"score"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_is_thing", b"_is_thing", "_label", b"_label", "_label_probability", b"_label_probability", "box", b"box", "changed", b"changed", "is_thing", b"is_thing", "label", b"label", "label_probability", b"label_probability", "rle", b"rle"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_is_thing", b"_is_thing", "_label", b"_label", "_label_probability", b"_label_probability", "area", b"area", "box", b"box", "changed", b"changed", "is_thing", b"is_thing", "label", b"label", "label_probability", b"label_probability", "object_id", b"object_id", "rle", b"rle", "round", b"round", "score", b"score"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_is_thing", b"_is_thing"]) -> typing.Literal["is_thing"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_label", b"_label"]) -> typing.Literal["label"] | None: ...
     @typing.overload
@@ -705,7 +813,9 @@ global___Error = Error
 
 @typing.final
 class Superseded(google.protobuf.message.Message):
-    """A newer prompt on the same objects was served in this one's place; nothing of this one is lost, the newer counts it in."""
+    """A newer command was served in this one's place. Nothing that a prompt said is lost by it: the newer prompt, on the
+    same objects, counts it in.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -728,18 +838,24 @@ class SegmentRequest(google.protobuf.message.Message):
 
     IMAGE_FIELD_NUMBER: builtins.int
     OBJECTS_FIELD_NUMBER: builtins.int
+    EVERYTHING_FIELD_NUMBER: builtins.int
     @property
     def image(self) -> global___Image: ...
     @property
-    def objects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ObjectPrompt]: ...
+    def objects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ObjectPrompt]:
+        """What to cut out; none where `everything` is asked for."""
+
+    @property
+    def everything(self) -> global___Everything: ...
     def __init__(
         self,
         *,
         image: global___Image | None = ...,
         objects: collections.abc.Iterable[global___ObjectPrompt] | None = ...,
+        everything: global___Everything | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["image", b"image"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["image", b"image", "objects", b"objects"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["everything", b"everything", "image", b"image"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["everything", b"everything", "image", b"image", "objects", b"objects"]) -> None: ...
 
 global___SegmentRequest = SegmentRequest
 
@@ -853,7 +969,7 @@ class Capabilities(google.protobuf.message.Message):
 
     @property
     def commands(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """"open_image", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release" """
+        """"open_image", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything" """
 
     @property
     def limits(self) -> global___Limits: ...
@@ -879,6 +995,7 @@ class Limits(google.protobuf.message.Message):
     MAX_POINTS_FIELD_NUMBER: builtins.int
     MAX_TEXT_CHARACTERS_FIELD_NUMBER: builtins.int
     MAX_MASK_PIXELS_FIELD_NUMBER: builtins.int
+    MAX_NAMES_FIELD_NUMBER: builtins.int
     max_image_bytes: builtins.int
     max_image_pixels: builtins.int
     max_objects: builtins.int
@@ -887,7 +1004,9 @@ class Limits(google.protobuf.message.Message):
     """Clicks and scribble vertices for one object in one command."""
     max_text_characters: builtins.int
     max_mask_pixels: builtins.int
-    """Of all mask prompts in one command."""
+    """Of all mask prompts and examples' masks in one command."""
+    max_names: builtins.int
+    """In the vocabulary of one Everything."""
     def __init__(
         self,
         *,
@@ -897,8 +1016,9 @@ class Limits(google.protobuf.message.Message):
         max_points: builtins.int = ...,
         max_text_characters: builtins.int = ...,
         max_mask_pixels: builtins.int = ...,
+        max_names: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels", "max_mask_pixels", b"max_mask_pixels", "max_objects", b"max_objects", "max_points", b"max_points", "max_text_characters", b"max_text_characters"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels", "max_mask_pixels", b"max_mask_pixels", "max_names", b"max_names", "max_objects", b"max_objects", "max_points", b"max_points", "max_text_characters", b"max_text_characters"]) -> None: ...
 
 global___Limits = Limits
 
