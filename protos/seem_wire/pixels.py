@@ -1,7 +1,8 @@
-"""What a prompt means in pixels: one pure, deterministic function from geometry to arrays.
+"""What a prompt means in pixels: pure, deterministic functions from geometry to arrays.
 
-The model has no coordinates or box corners of its own (SEEM, section 3.2: every visual prompt is a
-set of pixels). Training and serving call the same function, so that a click means the same to both.
+The models have no coordinates or box corners of their own (SEEM, section 3.2: every visual prompt
+is a set of pixels). Training and serving call the same function, so that a click means the same to
+both: `rasterise` for our own models, `rasterise_pixels` for the published ones.
 
 Frames: prompts come in pixels of the original image. The network sees that image resized by
 (scale_x, scale_y) and zero-padded right and below. The grid is the network frame divided by
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from seem_wire.prompts import Box, ObjectPrompt, Point, Scribble
 
     Float32 = npt.NDArray[np.float32]
+    Mask = npt.NDArray[np.bool_]
 
 MAP_NAMES = ("positive_clicks", "negative_clicks", "positive_strokes", "negative_strokes", "box")
 """The channels of `PromptPixels.maps`, in order."""
@@ -39,9 +41,15 @@ MAX_STROKE_POINTS = 24
 """Points sampled along all scribbles, or inside a mask, of one sign: evenly, never at random."""
 
 _DISKS_AT_ONCE = 16_384
+_LINES_AT_ONCE = 64
+_ONE = 1 << 16
+_GOLDEN = 40_503  # the golden ratio's fraction of _ONE
 
 LATTICE_SIDE = 4
 """A box is sampled on a LATTICE_SIDE x LATTICE_SIDE lattice of points."""
+
+MAX_PIXELS = 512
+"""Pixels of one sign that a published model takes for one object."""
 
 MASK_LOGIT = 4.0
 """A mask prompt becomes a previous mask of +-MASK_LOGIT, as if the model had drawn it."""
@@ -52,7 +60,8 @@ class Frame:
     """How the original image lies in the network's input.
 
     `scale_x`, `scale_y`: network pixels for each original pixel; `height`, `width`: the padded
-    network input, multiples of `stride`.
+    network input, multiples of `stride`. `resized`: (rows, columns) of it that the image covers;
+    None where nothing is padding.
     """
 
     scale_x: float
@@ -60,11 +69,17 @@ class Frame:
     height: int
     width: int
     stride: int = 4
+    resized: tuple[int, int] | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
         """(rows, columns) of the stride grid."""
         return self.height // self.stride, self.width // self.stride
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """(rows, columns) of network pixels that the image covers."""
+        return self.resized or (self.height, self.width)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +95,17 @@ class PromptPixels:
     labels: Float32
     maps: Float32
     mask_logits: Float32 | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelSets:
+    """One object's visual prompt as pixels of the network's input.
+
+    positive, negative: (P, 2) int32, (x, y) of columns and rows, in raster order, each once.
+    """
+
+    positive: npt.NDArray[np.int32]
+    negative: npt.NDArray[np.int32]
 
 
 def rasterise(prompt: ObjectPrompt, frame: Frame) -> PromptPixels:
@@ -112,6 +138,124 @@ def rasterise(prompt: ObjectPrompt, frame: Frame) -> PromptPixels:
         cells = np.stack([columns, rows], axis=1).astype(np.float32) + np.float32(0.5)
         sample(_evenly(cells, MAX_STROKE_POINTS) * np.float32(frame.stride), POSITIVE)
     return PromptPixels(np.concatenate(points), np.concatenate(labels), maps, mask_logits)
+
+
+def rasterise_pixels(prompt: ObjectPrompt, frame: Frame, max_points: int = MAX_PIXELS) -> PixelSets:
+    """The pixels that stand for `prompt`, as the published models saw them in training.
+
+    A click is the pixel under it and its eight neighbours, a scribble the pixels under its lines, a
+    box all pixels whose centre it holds, a mask its own pixels. Nothing lies in the padding. Of
+    more than `max_points` pixels of a sign, `spread` says which are taken.
+    """
+    positive, negative = (_marked(prompt, frame, positive=sign) for sign in (True, False))
+    if prompt.box is not None:
+        _fill(positive, prompt.box, frame)
+    if prompt.mask is not None:
+        positive |= shrink(prompt.mask.mask, frame)
+    return PixelSets(_listed(positive, max_points), _listed(negative, max_points))
+
+
+def mask_pixels(mask: Mask, frame: Frame, max_points: int = MAX_PIXELS) -> PixelSets:
+    """As `rasterise_pixels`, for a mask (H, W) of the image alone."""
+    none = np.zeros((0, 2), np.int32)
+    return PixelSets(_listed(shrink(mask, frame), max_points), none)
+
+
+def spread(n_pixels: int, limit: int) -> npt.NDArray[np.intp]:
+    """Which `limit` of `n_pixels` pixels in raster order are taken: evenly, never at random.
+
+    The order is cut into `limit` stretches of equal length, and one pixel is taken of each. Were it
+    always the first, a stretch as long as the shape is wide would take one column only; so the
+    place within a stretch goes on by the golden ratio, which spreads it over both axes.
+    """
+    if n_pixels <= limit:
+        return np.arange(n_pixels)
+    starts = np.arange(limit + 1) * n_pixels // limit
+    golden = np.arange(limit) * _GOLDEN % _ONE
+    chosen: npt.NDArray[np.intp] = starts[:-1] + golden * np.diff(starts) // _ONE
+    return chosen
+
+
+def shrink(mask: Mask, frame: Frame) -> Mask:
+    """A mask (H, W) of the image at the size of the network's input.
+
+    Each pixel of the image's part takes the value at its centre. What is too thin to be met by any
+    centre would vanish: a mask of which nothing is left marks the pixels that it touches instead.
+    """
+    rows, columns = frame.shown
+    shown = _nearest(
+        mask,
+        (np.arange(rows) + 0.5) / frame.scale_y,
+        (np.arange(columns) + 0.5) / frame.scale_x,
+    )
+    small = np.zeros((frame.height, frame.width), np.bool_)
+    small[:rows, :columns] = shown
+    if not shown.any():
+        y, x = np.nonzero(mask)
+        _mark(small, np.stack([x + 0.5, y + 0.5], axis=1), frame)
+    return small
+
+
+def _marked(prompt: ObjectPrompt, frame: Frame, *, positive: bool) -> Mask:
+    """Where clicks and scribbles of one sign are, bool (height, width)."""
+    marked = np.zeros((frame.height, frame.width), np.bool_)
+    clicks = [(point.x, point.y) for point in prompt.points if point.positive is positive]
+    rows, columns = frame.shown
+    for x, y in _pixels_under(np.array(clicks, np.float64).reshape(-1, 2), frame):
+        top, left = max(y - 1, 0), max(x - 1, 0)
+        marked[top : min(y + 2, rows), left : min(x + 2, columns)] = True
+    for scribble in prompt.scribbles:
+        if scribble.positive is positive:
+            _draw_lines(marked, scribble, frame)
+    return marked
+
+
+def _draw_lines(marked: Mask, scribble: Scribble, frame: Frame) -> None:
+    """Marks the pixels along a scribble, no two neighbours more than a pixel apart."""
+    vertices = np.array(scribble.points, np.float64).reshape(-1, 2)
+    _mark(marked, vertices, frame)
+    ways = np.diff(vertices, axis=0)
+    n_steps = np.ceil(np.abs(ways * (frame.scale_x, frame.scale_y)).max(axis=1)).astype(np.intp)
+    for first in range(0, len(ways), _LINES_AT_ONCE):
+        some = slice(first, first + _LINES_AT_ONCE)
+        line = np.repeat(np.arange(len(n_steps[some])), n_steps[some])
+        step = np.arange(len(line)) - (np.cumsum(n_steps[some]) - n_steps[some])[line]
+        fraction = (step / n_steps[some][line])[:, None]
+        _mark(marked, vertices[some][line] + fraction * ways[some][line], frame)
+
+
+def _fill(marked: Mask, box: Box, frame: Frame) -> None:
+    """Marks the pixels whose centre a box holds; the one at its middle where it holds none."""
+    rows, columns = frame.shown
+    x = (np.arange(columns) + 0.5) / frame.scale_x
+    y = (np.arange(rows) + 0.5) / frame.scale_y
+    across, down = (x >= box.x0) & (x < box.x1), (y >= box.y0) & (y < box.y1)
+    if across.any() and down.any():
+        marked[:rows, :columns] |= down[:, None] & across[None, :]
+    else:
+        _mark(marked, np.array([[(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2]]), frame)
+
+
+def _mark(marked: Mask, xy: npt.NDArray[np.float64], frame: Frame) -> None:
+    """Marks the pixels under positions (N, 2) of the image."""
+    under = _pixels_under(xy, frame)
+    marked[under[:, 1], under[:, 0]] = True
+
+
+def _pixels_under(xy: npt.NDArray[np.float64], frame: Frame) -> npt.NDArray[np.intp]:
+    """Columns and rows (N, 2) of the network pixels under positions (N, 2) of the image."""
+    rows, columns = frame.shown
+    places = np.floor(xy * (frame.scale_x, frame.scale_y))
+    last = (columns - 1, rows - 1)
+    return np.clip(places, 0, last).astype(np.intp)
+
+
+def _listed(marked: Mask, limit: int) -> npt.NDArray[np.int32]:
+    """The (x, y) of at most `limit` marked pixels, (P, 2), in raster order."""
+    places = np.flatnonzero(marked)
+    places = places[spread(len(places), limit)]
+    rows, columns = np.divmod(places, marked.shape[1])
+    return np.stack([columns, rows], axis=1).astype(np.int32)
 
 
 def _click_array(points: tuple[Point, ...], *, positive: bool) -> Float32:
@@ -184,12 +328,18 @@ def _lattice(box: Box) -> Float32:
     return np.stack([grid_x.ravel(), grid_y.ravel()], axis=1).astype(np.float32)
 
 
-def _resample_mask(mask: npt.NDArray[np.bool_], frame: Frame) -> npt.NDArray[np.bool_]:
+def _resample_mask(mask: Mask, frame: Frame) -> Mask:
     """The mask's value at the centre of each grid cell; False in the padding."""
     rows, columns = frame.grid
-    y = ((np.arange(rows) + 0.5) * frame.stride / frame.scale_y).astype(np.intp)
-    x = ((np.arange(columns) + 0.5) * frame.stride / frame.scale_x).astype(np.intp)
+    y = (np.arange(rows) + 0.5) * frame.stride / frame.scale_y
+    x = (np.arange(columns) + 0.5) * frame.stride / frame.scale_x
+    return _nearest(mask, y, x)
+
+
+def _nearest(mask: Mask, y: npt.NDArray[np.float64], x: npt.NDArray[np.float64]) -> Mask:
+    """The mask's value at rows `y` and columns `x`; False beyond it."""
     height, width = mask.shape
-    nearest = mask[np.minimum(y, height - 1)[:, None], np.minimum(x, width - 1)[None, :]]
-    inside: npt.NDArray[np.bool_] = nearest & (y < height)[:, None] & (x < width)[None, :]
+    row, column = y.astype(np.intp), x.astype(np.intp)
+    nearest = mask[np.minimum(row, height - 1)[:, None], np.minimum(column, width - 1)[None, :]]
+    inside: Mask = nearest & (row < height)[:, None] & (column < width)[None, :]
     return inside

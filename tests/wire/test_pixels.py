@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seem_wire import pixels
-from seem_wire.pixels import LATTICE, MAP_NAMES, MASK_LOGIT, NEGATIVE, POSITIVE, Frame, rasterise
+from seem_wire.pixels import (
+    LATTICE,
+    MAP_NAMES,
+    MASK_LOGIT,
+    NEGATIVE,
+    POSITIVE,
+    Frame,
+    mask_pixels,
+    rasterise,
+    rasterise_pixels,
+    shrink,
+)
 from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
 
 # An image of 80 x 60 pixels, doubled to 160 x 120 and padded to 160 x 128: a grid of 40 x 32.
@@ -100,3 +111,127 @@ def test_equal_prompts_give_equal_arrays_of_sound_values(clicks, lines):
 def test_a_click_on_the_images_very_corner_is_drawn(corner):
     drawn = rasterise(ObjectPrompt(points=(Point(*corner),)), FRAME)
     assert drawn.maps[CHANNEL["positive_clicks"]].max() > 0.5
+
+
+# --- pixel sets
+
+# An image of 80 x 60 pixels, halved to 40 x 30 and padded to 64 x 32.
+SMALL = Frame(scale_x=0.5, scale_y=0.5, height=32, width=64, resized=(30, 40))
+
+
+def sets(frame=SMALL, max_points=512, **said):
+    return rasterise_pixels(ObjectPrompt(**said), frame, max_points)
+
+
+def square(x, y):
+    return [[column, row] for row in range(y - 1, y + 2) for column in range(x - 1, x + 2)]
+
+
+def test_a_click_is_the_pixel_under_it_and_its_eight_neighbours():
+    pixels = sets(points=(Point(41.0, 21.0), Point(60.9, 50.0, positive=False)))
+    assert pixels.positive.tolist() == square(20, 10)
+    assert pixels.negative.tolist() == square(30, 25)
+
+
+@pytest.mark.parametrize(
+    ("corner", "expected"),
+    [
+        ((0, 0), [[0, 0], [1, 0], [0, 1], [1, 1]]),
+        ((80, 60), [[38, 28], [39, 28], [38, 29], [39, 29]]),
+    ],
+)
+def test_a_click_at_a_corner_says_nothing_of_the_padding(corner, expected):
+    assert sets(points=(Point(*corner),)).positive.tolist() == expected
+
+
+def test_clicks_side_by_side_mark_each_pixel_once_in_raster_order():
+    pixels = sets(points=(Point(42, 20), Point(40, 20))).positive
+    assert pixels.tolist() == [[x, y] for y in (9, 10, 11) for x in (19, 20, 21, 22)]
+
+
+@pytest.mark.parametrize("end", [(75.0, 11.0), (11.0, 55.0), (70.0, 50.0), (12.0, 58.0)])
+def test_a_scribble_is_a_line_without_a_gap(end):
+    line = sets(scribbles=(Scribble(((10.0, 10.0), end)),)).positive
+    longest = np.ptp(line, axis=0).max()
+    assert longest < len(line) <= longest + 2
+    apart = np.abs(line[:, None] - line[None, :]).max(axis=2)
+    assert ((apart == 1).sum(axis=1) >= 1).all()
+    assert [5, 5] in line.tolist()
+    assert [int(end[0] / 2), int(end[1] / 2)] in line.tolist()
+
+
+def test_a_negative_scribble_stands_among_the_negative():
+    pixels = sets(scribbles=(Scribble(((10.0, 10.0), (20.0, 10.0)), positive=False),))
+    assert not len(pixels.positive)
+    assert pixels.negative.tolist() == [[x, 5] for x in range(5, 11)]
+
+
+def test_a_scribble_of_one_vertex_is_a_pixel():
+    assert sets(scribbles=(Scribble(((10.0, 10.0),)),)).positive.tolist() == [[5, 5]]
+
+
+def test_a_box_is_filled():
+    pixels = sets(box=Box(10, 20, 20, 26)).positive.tolist()
+    assert pixels == [[x, y] for y in range(10, 13) for x in range(5, 10)]
+
+
+def test_a_box_that_is_too_small_for_a_pixel_is_the_pixel_at_its_middle():
+    assert sets(box=Box(10.1, 20.1, 10.3, 20.9)).positive.tolist() == [[5, 10]]
+
+
+def test_a_box_over_the_edge_stops_there():
+    pixels = sets(box=Box(-50, -50, 500, 500)).positive
+    assert pixels.min(axis=0).tolist() == [0, 0]
+    assert pixels.max(axis=0).tolist() == [39, 29]
+
+
+def test_a_mask_is_its_pixels():
+    mask = np.zeros((60, 80), np.bool_)
+    mask[20:26, 10:20] = True
+    expected = sets(box=Box(10, 20, 20, 26)).positive.tolist()
+    assert sets(mask=MaskPrompt(mask)).positive.tolist() == expected
+    assert mask_pixels(mask, SMALL).positive.tolist() == expected
+
+
+def test_a_mask_comes_back_from_a_size_that_it_was_enlarged_to():
+    small = np.random.default_rng(0).random((30, 40)) > 0.5
+    frame = Frame(40 / 55, 30 / 41, 32, 64, resized=(30, 40))
+    rows = ((np.arange(41) + 0.5) * frame.scale_y).astype(int)
+    columns = ((np.arange(55) + 0.5) * frame.scale_x).astype(int)
+    again = shrink(small[rows[:, None], columns[None, :]], frame)
+    np.testing.assert_array_equal(again[:30, :40], small)
+    assert not again[30:].any()
+    assert not again[:, 40:].any()
+
+
+def test_a_mask_of_one_pixel_does_not_vanish():
+    mask = np.zeros((600, 800), np.bool_)
+    mask[301, 401] = True
+    frame = Frame(0.05, 0.05, 32, 64, resized=(30, 40))
+    assert sets(frame, mask=MaskPrompt(mask)).positive.tolist() == [[20, 15]]
+
+
+@pytest.mark.parametrize("shape", [(8, 512), (512, 8), (64, 64), (600, 800), (23, 23)])
+def test_of_too_many_pixels_some_are_taken_evenly_over_both_axes(shape):
+    height, width = shape
+    frame = Frame(1.0, 1.0, 608, 800)
+    whole = np.zeros((608, 800), np.bool_)
+    whole[:height, :width] = True
+    pixels = mask_pixels(whole, frame).positive
+    assert len(np.unique(pixels, axis=0)) == len(pixels) == 512
+    assert (np.diff(pixels[:, 1] * 1000 + pixels[:, 0]) > 0).all()  # in raster order
+    for axis, side in ((0, width), (1, height)):
+        quarters = np.bincount(pixels[:, axis] * 4 // side, minlength=4)
+        expected = np.bincount(np.arange(side) * 4 // side) / side * 512
+        assert np.abs(quarters - expected).max() <= 24
+
+
+@given(CLICKS, st.lists(LINES, max_size=2).map(tuple), st.integers(1, 20))
+def test_pixel_sets_are_few_distinct_and_within_the_image(clicks, lines, limit):
+    first, second = (sets(points=clicks, scribbles=lines, max_points=limit) for _ in "ab")
+    for one, other in ((first.positive, second.positive), (first.negative, second.negative)):
+        np.testing.assert_array_equal(one, other)
+        assert len(np.unique(one, axis=0)) == len(one) <= limit
+        assert ((one >= 0) & (one < [40, 30])).all()
+    said = [*clicks, *lines]
+    assert (len(first.positive) > 0) == any(one.positive for one in said)
