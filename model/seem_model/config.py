@@ -61,11 +61,6 @@ class DecoderConfig:
     memory_moves: bool = False
     folded: bool = True
 
-    @property
-    def memory_slots(self) -> int:
-        """Memory tokens that take part."""
-        return self.memory_tokens if self.memory else 0
-
 
 @dataclass(frozen=True, slots=True)
 class RefinerConfig:

@@ -48,6 +48,7 @@ class PromptTokens(NamedTuple):
     (B, n, h, w) logits. memory_owners: (B, n, layers, m) int64, which of the n objects' previous
     mask each memory token looks at in each layer, from this object's point of view: its own index
     where it has the token, another's where that one has it, -1 where there is no previous mask.
+    Only the first m memory tokens take part: give one, of nobody, where nothing is remembered.
     """
 
     rows: Tensor
@@ -105,16 +106,18 @@ class Decoder(nn.Module):
 
     def forward(self, levels: list[Level], prompts: PromptTokens) -> Proposals:
         """Answers every prompted object with a proposal for each of its query rows."""
-        n_queries, n_memory = prompts.rows.shape[2], self.config.memory_slots
+        n_queries, n_memory = prompts.rows.shape[2], self._n_memory(prompts)
         content, position = self._initial_tokens(prompts)
-        memory_visible = _memory_visibility(prompts, levels) if n_memory else []
-        crossing = self._crossing_rows(n_queries, content.shape[2])
+        memory_visible = _memory_visibility(prompts, levels) if self.config.memory else []
+        crossing = torch.cat(
+            [torch.arange(n_queries), torch.arange(n_memory) + n_queries + prompts.text.shape[2]]
+        )
         heads = [self.decoder_norm(content[:, :, :n_queries])]
         for index in range(self.config.layers):
             stage = index % N_LEVELS
             level, spatial = levels[stage], prompts.spatial[stage]
             seen = self._own_mask(heads[-1], level)
-            if n_memory:
+            if self.config.memory:
                 remembered = memory_visible[stage].expand(-1, -1, n_memory, -1)
                 seen = torch.cat([seen, remembered], dim=2)
             cross = self.transformer_cross_attention_layers[index]
@@ -127,7 +130,9 @@ class Decoder(nn.Module):
             )
             content = self.transformer_ffn_layers[index](content)
             if self.config.memory_moves:
-                content = _hand_over(content, prompts.memory_owners[:, :, index])
+                content = _hand_over(
+                    content, prompts.memory_owners[:, :, index], content.shape[2] - n_memory
+                )
             heads.append(self.decoder_norm(content[:, :, :n_queries]))
         return Proposals(heads[-1], self.mask_embed(heads[-1]), heads)
 
@@ -160,26 +165,24 @@ class Decoder(nn.Module):
         """Content and position of [queries | text | memory]: (B, n, q + T + m, C) each."""
         content = [self.query_feat.weight[prompts.rows], prompts.text]
         position = [self.query_embed.weight[prompts.rows], prompts.text]
-        if self.config.memory_slots:
-            shape = (*prompts.rows.shape[:2], *self.spatial_embed.weight.shape)
-            content.append(self.spatial_featured.weight.expand(shape))
-            position.append(self.spatial_embed.weight.expand(shape))
+        if self.config.memory:
+            n_memory = self._n_memory(prompts)
+            shape = (*prompts.rows.shape[:2], -1, -1)
+            content.append(self.spatial_featured.weight[:n_memory].expand(shape))
+            position.append(self.spatial_embed.weight[:n_memory].expand(shape))
         return torch.cat(content, dim=2), torch.cat(position, dim=2)
 
-    def _crossing_rows(self, n_queries: int, n_rows: int) -> Tensor:
-        """The rows that attend the image: queries and memory, not the text between them."""
-        first = torch.arange(n_queries)
-        last = torch.arange(self.config.memory_slots) + (n_rows - self.config.memory_slots)
-        return torch.cat([first, last])
+    def _n_memory(self, prompts: PromptTokens) -> int:
+        return prompts.memory_owners.shape[3] if self.config.memory else 0
 
     def _visibility(self, prompts: PromptTokens, layer: int) -> Tensor:
         """Who may attend whom: rows [queries | text | memory], columns the same + spatial."""
         batch, objects, n_queries = prompts.rows.shape
-        n_memory = self.config.memory_slots
+        n_memory = self._n_memory(prompts)
         text, points = prompts.text_visible, prompts.spatial_visible[layer % N_LEVELS]
         index = torch.arange(objects, device=text.device)[None, :, None]
         memory = prompts.memory_owners[:, :, layer] == index  # (B, n, m)
-        if not n_memory:
+        if not self.config.memory:
             memory = memory[:, :, :0]
         own = torch.ones_like(prompts.rows, dtype=torch.bool)
 
@@ -193,12 +196,12 @@ class Decoder(nn.Module):
             rows(n_queries, own, seen_text, memory, points),
             rows(text.shape[2], own, text, nothing(memory), nothing(points)),
         ]
-        if n_memory:
+        if self.config.memory:
             kinds.append(rows(n_memory, nothing(own), nothing(text), memory, nothing(points)))
         return torch.cat(kinds, dim=2)
 
     def _own_mask(self, queries: Tensor, level: Level) -> Tensor:
-        """Where each (normed) query's present mask is on, (B, n, q, S) bool; everywhere if nowhere."""
+        """Where the present mask of each query, normed, is on: (B, n, q, S) bool."""
         return _opened(dot_map(self.mask_embed(queries), level.mask_features).flatten(3) >= 0)
 
 
@@ -230,10 +233,9 @@ def _memory_visibility(prompts: PromptTokens, levels: list[Level]) -> list[Tenso
     return shown
 
 
-def _hand_over(content: Tensor, owners: Tensor) -> Tensor:
-    """Memory tokens, last in (B, n, L, C), with the state that their owner (B, n, m) left them in."""
-    n_memory = owners.shape[2]
-    kept, memory = content[:, :, :-n_memory], content[:, :, -n_memory:]
+def _hand_over(content: Tensor, owners: Tensor, first: int) -> Tensor:
+    """Memory tokens, last in (B, n, L, C), in the state that their owner (B, n, m) left them in."""
+    kept, memory = content[:, :, :first], content[:, :, first:]
     own = torch.arange(content.shape[1], device=owners.device)[None, :, None]
     source = torch.where(owners < 0, own, owners).unsqueeze(3).expand_as(memory)
     return torch.cat([kept, memory.gather(1, source)], dim=2)

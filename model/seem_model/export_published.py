@@ -159,7 +159,7 @@ def export_image_encoder(model: PublishedSeem, file: Path) -> None:
 
 
 def export_prompt_decoder(model: PublishedSeem, file: Path) -> None:
-    """Exports `PromptDecoderGraph` for any B, n, q, P, T, V and image size."""
+    """Exports `PromptDecoderGraph` for any B, n, q, P, T, V, m and image size."""
     features, prompts = _traced_inputs()
     grid = _Grid()
     points, tokens, queries = Dim("points"), Dim("tokens"), Dim("queries")
@@ -175,7 +175,7 @@ def export_prompt_decoder(model: PublishedSeem, file: Path) -> None:
         example_vector=grid.objects,
         previous_mask={**grid.objects, 2: 8 * grid.rows, 3: 8 * grid.columns},
         query_rows={**grid.objects, 2: queries},
-        memory_owners=grid.objects,
+        memory_owners={**grid.objects, 3: Dim("memory_slots")},
         selector=grid.objects,
     )
     export_graph(
@@ -266,7 +266,7 @@ def _traced_inputs() -> tuple[QueryFeatures, QueryPrompts]:
     features = QueryFeatures(levels, feature(4))
     nothing = prompts_of_nothing(features, objects=_TRACED_OBJECTS)
     grid = (_TRACED_BATCH, _TRACED_OBJECTS)
-    points, tokens, queries, seen = 4, 5, 6, 7
+    points, tokens, queries, seen, slots = 4, 5, 6, 7, 8
     prompts = nothing._replace(
         points=torch.zeros(*grid, N_DRAWS, points, 2),
         labels=torch.ones(*grid, N_DRAWS, points),
@@ -275,6 +275,6 @@ def _traced_inputs() -> tuple[QueryFeatures, QueryPrompts]:
         examples=torch.zeros(*grid, N_LEVELS, seen, HIDDEN),
         example_mask=torch.ones(*grid, seen),
         query_rows=torch.arange(queries).expand(*grid, queries).clone(),
-        memory_owners=nothing.memory_owners.clone(),
+        memory_owners=nothing.memory_owners.repeat(1, 1, 1, slots),
     )
     return features, prompts

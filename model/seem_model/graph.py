@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import onnx
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import nn
@@ -29,7 +32,7 @@ def export_graph(
 
     `shapes`: the dynamic dimensions of the arguments, as `torch.export` takes them.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")  # the exporter deprecates its own helpers
         torch.onnx.export(
             module.eval(),
@@ -50,3 +53,14 @@ def export_graph(
     del graph.graph.metadata_props[:]
     del graph.metadata_props[:]
     onnx.save(graph, file)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks on what it leaves as it is."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)

@@ -68,7 +68,8 @@ class QueryPrompts(NamedTuple):
     joint space; text_mask: (B, n, T) float; sentence: (B, n, C). examples: (B, n, 3, V, C),
     example_mask: (B, n, V) float, example_vector: (B, n, C), of `PublishedSeem.example`.
     previous_mask: (B, n, h4, w4) logits. query_rows: (B, n, q) int64 learned queries that answer.
-    memory_owners: (B, n, layers, 32) int64, see `decoder.PromptTokens`; -1 without a previous mask.
+    memory_owners: (B, n, layers, m) int64, see `decoder.PromptTokens`: 32 slots, or a single one of
+    -1 without a previous mask.
     selector: (B, n) int64, BY_MARKS and its kin.
     """
 
@@ -294,7 +295,7 @@ def prompts_of_nothing(
     def zeros(*shape: int) -> Tensor:
         return like.new_zeros(*grid, *shape)
 
-    owners = torch.full((*grid, DECODER_LAYERS, MEMORY_TOKENS), -1, device=like.device)
+    owners = torch.full((*grid, DECODER_LAYERS, 1), -1, device=like.device)
     return QueryPrompts(
         points=zeros(N_DRAWS, 1, 2),
         labels=zeros(N_DRAWS, 1) - 1,
