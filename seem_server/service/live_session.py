@@ -8,14 +8,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seem_server.engine.tickets import TicketState
-from seem_server.engine.work import Decode, Encode, MasksReady
+from seem_server.engine.work import Decode, Encode, Everything, MasksReady, SegmentsReady
 from seem_server.session.events import Forget, ImageRead, Send, Withdraw
 from seem_server.session.machine import step
+from seem_server.session.sayings import check_kinds
 from seem_wire.errors import BadSequence, Internal, SeemError, UnknownSession
-from seem_wire.types import Failed, SetImage, SupersededBy
+from seem_wire.prompts import ExamplePrompt
+from seem_wire.types import Failed, Prompt, PromptedObject, SetImage, SupersededBy
+from seem_wire.validate import check_mask_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,10 +145,26 @@ class LiveSession:
     # --- the fold
 
     async def _event_of(self, command: Command) -> SessionCommand:
-        if not isinstance(command, SetImage):
-            return command
-        found = await self._images.find(command.image)
-        return ImageRead(command.seq, found.key, found.size, found.encoded, found.timings)
+        match command:
+            case SetImage():
+                found = await self._images.find(command.image)
+                return ImageRead(command.seq, found.key, found.size, found.encoded, found.timings)
+            case Prompt() if any(one.example for one in command.objects):
+                check_kinds(command, self._state.model.capabilities)
+                objects = [await self._without_image(one) for one in command.objects]
+                return replace(command, objects=tuple(objects))
+            case _:
+                return command
+
+    async def _without_image(self, one: PromptedObject) -> PromptedObject:
+        """The same with the image of its example, if any, given to the engine and named."""
+        if one.example is None:
+            return one
+        mask = one.example.mask
+        found = await self._images.find(one.example.image)
+        check_mask_size(mask, found.size)
+        shown = ExamplePrompt(found.key, mask.mask)
+        return PromptedObject(one.object_id, replace(one.prompt, example=shown))
 
     def _fold(self, event: Event) -> None:
         self._state, effects = step(self._state, event)
@@ -155,8 +175,8 @@ class LiveSession:
         match effect:
             case Send(reply):
                 self._tell(reply)
-            case Decode():
-                self._decode(effect)
+            case Decode() | Everything():
+                self._submit(effect)
             case Encode():
                 self._encode(effect)
             case Withdraw(seq):
@@ -174,7 +194,7 @@ class LiveSession:
 
     # --- tickets
 
-    def _decode(self, work: Decode) -> None:
+    def _submit(self, work: Decode | Everything) -> None:
         try:
             ticket = self._engine.submit(work)
         except SeemError as error:
@@ -188,7 +208,7 @@ class LiveSession:
             self._loop.call_soon_threadsafe(self._ended, ticket)
 
     def _ended(self, ticket: Ticket) -> None:
-        seq = ticket.work.seq if isinstance(ticket.work, Decode) else 0
+        seq = 0 if isinstance(ticket.work, Encode) else ticket.work.seq
         if self._tickets.get(seq) is not ticket:
             return  # it was withdrawn, or the session is closed
         try:
@@ -218,6 +238,6 @@ def _outcome(seq: int, ticket: Ticket) -> Outcome:
         result = ticket.result()
     except SeemError as error:
         return Failed.of(seq, error)
-    if not isinstance(result, MasksReady):
-        raise TypeError(f"A Decode ended with {type(result).__name__}.")
+    if not isinstance(result, MasksReady | SegmentsReady):
+        raise TypeError(f"A command's work ended with {type(result).__name__}.")
     return result

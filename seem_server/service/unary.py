@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seem_wire.errors import Internal, Superseded
 from seem_wire.types import (
+    Everything,
     Failed,
     ImageSet,
     Masks,
     OpenImage,
     Prompt,
     Segmented,
+    Segments,
     SetImage,
     SupersededBy,
 )
@@ -40,7 +42,7 @@ async def execute(directory: Directory, command: Command, *, now_s: float) -> Re
 
 
 async def segment(directory: Directory, request: Segment, *, now_s: float) -> Segmented:
-    """The masks of an image's objects, by a session that lives as long as the call.
+    """What an image was asked for, by a session that lives as long as the call.
 
     Raises:
         SeemError: The request was refused or failed.
@@ -49,17 +51,21 @@ async def segment(directory: Directory, request: Segment, *, now_s: float) -> Se
     try:
         await session.ask(OpenImage(1))
         image = _expected(await session.ask(SetImage(2, request.image)), ImageSet)
-        masks = _expected(await session.ask(Prompt(3, request.objects)), Masks)
+        answer: Masks | Segments
+        if request.question is None:
+            answer = _expected(await session.ask(Prompt(3, request.objects)), Masks)
+        else:
+            answer = _expected(await session.ask(Everything(3, request.question)), Segments)
     finally:
         session.close()
-    total_ms = image.timings.total_ms + masks.timings.total_ms
+    total_ms = image.timings.total_ms + answer.timings.total_ms
     return Segmented(
         content_hash=image.content_hash,
         size=image.size,
-        objects=masks.objects,
-        timings=replace(masks.timings, total_ms=total_ms),
-        cache_hit=masks.cache_hit,
-        model_id=masks.model_id,
+        objects=answer.objects if isinstance(answer, Masks) else answer.segments,
+        timings=replace(answer.timings, total_ms=total_ms),
+        cache_hit=answer.cache_hit,
+        model_id=answer.model_id,
     )
 
 

@@ -1,16 +1,19 @@
 """What can happen to a session, and what must be done about it.
 
 Commands are those of `seem_wire.types`, but for SetImage: its image was read before, so that the
-session hears of a key and a size and never sees a byte. Outcomes are how the engine's tickets end.
+session hears of a key and a size and never sees a byte. For the same reason an example in a Prompt
+has become an `ExamplePrompt`. Outcomes are how the engine's tickets end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seem_server.engine.work import Decode, Encode, MasksReady
+from seem_server.engine.work import Decode, Encode, MasksReady, SegmentsReady
+from seem_server.engine.work import Everything as FindEverything
 from seem_wire.types import (
     Clear,
+    Everything,
     Failed,
     OpenImage,
     Prompt,
@@ -39,10 +42,10 @@ class ImageRead:
     timings: Timings = Timings()
 
 
-Command = OpenImage | ImageRead | Prompt | Undo | Redo | Clear | RemoveObject | Release
+Command = OpenImage | ImageRead | Prompt | Undo | Redo | Clear | RemoveObject | Release | Everything
 
-Outcome = MasksReady | SupersededBy | Failed
-"""How a Decode ended; its `seq` is that of the command that asked for it."""
+Outcome = MasksReady | SegmentsReady | SupersededBy | Failed
+"""How a Decode or FindEverything ended; its `seq` is that of the command that asked for it."""
 
 Event = Command | Outcome
 
@@ -56,7 +59,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Cancel the Decode of command `seq`: it has been answered otherwise."""
+    """Cancel the work of command `seq`: it has been answered otherwise."""
 
     seq: int
 
@@ -66,5 +69,5 @@ class Forget:
     """The session is over: let go of all that is kept for it."""
 
 
-Effect = Send | Decode | Encode | Withdraw | Forget
-"""A Decode or Encode is work to submit; a Decode's outcome must come back as an event."""
+Effect = Send | Decode | FindEverything | Encode | Withdraw | Forget
+"""The middle three are work to submit; the outcome of the first two must come back as an event."""

@@ -7,6 +7,8 @@ that made its answer pointless. A command that is refused leaves the state as it
        │          ├─────> SupersededBy ──> Superseded  its round drops out; what was said stays
        │          └─────> Failed ────────> Error       what was said is taken back
        └ queued ─────────────────────────> Done
+
+Questions change nothing and are apart, in `session.questions`.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seem_server.engine.work import Decode, Encode, MasksReady
-from seem_server.session import sayings
+from seem_server.engine.work import Decode, Encode, MasksReady, SegmentsReady
+from seem_server.session import questions, sayings
 from seem_server.session.events import Effect, Forget, ImageRead, Send, Withdraw
 from seem_server.session.state import History, Image, Move, Pending, Phase, State
 from seem_wire.errors import (
@@ -33,6 +35,7 @@ from seem_wire.prompts import Box
 from seem_wire.types import (
     Clear,
     Done,
+    Everything,
     Failed,
     ImageSet,
     Masks,
@@ -60,8 +63,8 @@ Step = tuple[State, Effects]
 
 def step(state: State, event: Event) -> Step:
     """The state after `event`, and what you must do, in this order. Never raises."""
-    if isinstance(event, MasksReady | SupersededBy | Failed):
-        return _end(state, event)
+    if isinstance(event, MasksReady | SegmentsReady | SupersededBy | Failed):
+        return questions.end(state, event) or _end(state, event)
     try:
         _check_order(state, event)
         after, effects = _obey(state, event)
@@ -97,6 +100,8 @@ def _obey(state: State, command: Command) -> Step:
             return _remove(state, command)
         case Release():
             return _release(state, command)
+        case Everything():
+            return questions.ask(state, command, _image(state))
 
 
 # --- commands
@@ -114,8 +119,9 @@ def _set_image(state: State, read: ImageRead) -> Step:
         state, image=Image(read.key, read.size), history=History(seq=read.seq), shown=()
     )
     after, withdrawn = _withdraw_pointless(after, by_seq=read.seq)
+    after, unasked = questions.withdraw(after, lambda seq: SupersededBy(seq, read.seq))
     reply = ImageSet(read.seq, read.key, read.size, read.cache_hit, read.timings)
-    return after, (*withdrawn, Send(reply), Encode(state.session_id, read.key))
+    return after, (*withdrawn, *unasked, Send(reply), Encode(state.session_id, read.key))
 
 
 def _prompt(state: State, command: Prompt) -> Step:
@@ -161,12 +167,13 @@ def _remove(state: State, command: RemoveObject) -> Step:
 
 def _release(state: State, command: Release) -> Step:
     gone = Cancelled("The session was released before this was answered.")
+    after, unasked = questions.withdraw(state, lambda seq: Failed.of(seq, gone))
     effects: list[Effect] = []
     for one in state.pending:
         if not one.failed:
             effects += (Withdraw(one.seq), Send(Failed.of(one.seq, gone)))
-    after = replace(state, phase=Phase.OVER, image=None, history=History(), pending=(), shown=())
-    return after, (*effects, Send(Done(command.seq)), Forget())
+    after = replace(after, phase=Phase.OVER, image=None, history=History(), pending=(), shown=())
+    return after, (*effects, *unasked, Send(Done(command.seq)), Forget())
 
 
 def _change_to(state: State, seq: int, objects: Objects) -> Step:
@@ -255,6 +262,8 @@ def _stands(objects: dict[int, ObjectState], object_id: int, seq: int) -> bool:
 
 def _end(state: State, outcome: Outcome) -> Step:
     """The Decode of a command ended; what has been answered otherwise needs no second answer."""
+    if isinstance(outcome, SegmentsReady):
+        return state, ()
     seq = outcome.work.seq if isinstance(outcome, MasksReady) else outcome.seq
     pending = next((one for one in state.pending if one.seq == seq and not one.failed), None)
     if pending is None:

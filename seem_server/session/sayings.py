@@ -14,9 +14,14 @@ from seem_wire.validate import check_fits
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    import numpy.typing as npt
+
     from seem_server.session.state import Objects
-    from seem_wire.prompts import MaskPrompt, ObjectPrompt
+    from seem_wire.prompts import ObjectPrompt
     from seem_wire.types import Capabilities, Limits, Prompt
+
+    Mask = npt.NDArray[np.bool_]
 
 MAX_ROUNDS = 1000
 """Longest chain of predictions of one object: what an evicted mask costs to make again."""
@@ -29,12 +34,18 @@ def check(command: Prompt, size: tuple[int, int], offered: Capabilities) -> None
         NotOffered: The model does not take prompts of this kind.
         BadPrompt: See `seem_wire.validate.check_fits`.
     """
+    check_kinds(command, offered)
+    for one in command.objects:
+        check_fits(one.prompt, size)
+
+
+def check_kinds(command: Prompt, offered: Capabilities) -> None:
+    """Raises NotOffered where the model does not take prompts of a kind that `command` uses."""
     for one in command.objects:
         missing = sorted(set(_kinds(one)) - offered.prompts)
         if missing:
             takes = ", ".join(sorted(offered.prompts))
             raise NotOffered(f"This model takes no {missing[0]} prompts; it takes {takes}.")
-        check_fits(one.prompt, size)
 
 
 def add(objects: Objects, command: Prompt, limits: Limits) -> Objects:
@@ -61,8 +72,8 @@ def add(objects: Objects, command: Prompt, limits: Limits) -> Objects:
 
 
 def n_mask_pixels(command: Prompt) -> int:
-    """How many pixels the masks of a prompt have together."""
-    return sum(one.prompt.mask.mask.size for one in command.objects if one.prompt.mask)
+    """How many pixels the masks of a prompt have together, those of examples among them."""
+    return sum(mask.size for one in command.objects for mask in _masks(one.prompt))
 
 
 def _predicted(objects: Objects, command: Prompt) -> Objects:
@@ -83,7 +94,7 @@ def _with_round(one: ObjectState, seq: int) -> ObjectState:
 
 
 def _together(before: ObjectPrompt, said: ObjectPrompt) -> ObjectPrompt:
-    """Points and scribbles add up; a box, mask or text takes the place of the earlier one."""
+    """Points and scribbles add up; anything else takes the place of the earlier one."""
     return replace(
         before,
         points=before.points + said.points,
@@ -91,6 +102,7 @@ def _together(before: ObjectPrompt, said: ObjectPrompt) -> ObjectPrompt:
         box=said.box or before.box,
         mask=said.mask or before.mask,
         text=said.text or before.text,
+        example=said.example or before.example,
     )
 
 
@@ -102,7 +114,7 @@ def _kinds(one: PromptedObject) -> Iterator[PromptKind]:
         PromptKind.SCRIBBLE: prompt.scribbles,
         PromptKind.MASK: prompt.mask,
         PromptKind.TEXT: prompt.text,
-        PromptKind.EXAMPLE: one.example,
+        PromptKind.EXAMPLE: prompt.example or one.example,
     }
     return (kind for kind, value in given.items() if value)
 
@@ -113,12 +125,18 @@ def _n_points(prompt: ObjectPrompt) -> int:
 
 def _n_mask_pixels_of(objects: Objects) -> int:
     """Pixels of the masks that the objects hold, each counted once."""
-    held: dict[int, MaskPrompt] = {}
+    held: dict[int, Mask] = {}
     for one in objects:
         for prompt in (one.said, *(entry.prompt for entry in one.rounds)):
-            if prompt.mask is not None:
-                held[id(prompt.mask)] = prompt.mask
-    return sum(mask.mask.size for mask in held.values())
+            held.update((id(mask), mask) for mask in _masks(prompt))
+    return sum(mask.size for mask in held.values())
+
+
+def _masks(prompt: ObjectPrompt) -> Iterator[Mask]:
+    if prompt.mask is not None:
+        yield prompt.mask.mask
+    if prompt.example is not None:
+        yield prompt.example.mask
 
 
 def _check_limit(what: str, count: int, limit: int) -> None:

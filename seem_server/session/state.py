@@ -189,7 +189,8 @@ class State:
     Attributes:
         model: Says what may be asked of it.
         last_seq: The newest command that was not refused.
-        pending: Commands that wait for the engine, oldest first.
+        pending: Commands that changed objects and wait for the engine, oldest first.
+        asking: Questions that wait for the engine, by their command's number.
         shown: The box around each object's mask that was sent last.
     """
 
@@ -200,6 +201,7 @@ class State:
     image: Image | None = None
     history: History = History()
     pending: tuple[Pending, ...] = ()
+    asking: tuple[int, ...] = ()
     shown: tuple[tuple[int, Box | None], ...] = ()
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from session_words import (
@@ -10,6 +12,7 @@ from session_words import (
     KEY,
     MASK,
     NOT_HERE,
+    SHOWN,
     SIZE,
     ZEBRA,
     content,
@@ -19,22 +22,25 @@ from session_words import (
     opened,
     play,
     prompt,
+    questions,
     ready,
     replies,
+    segments_of,
 )
 
-from seem_server.engine.work import MasksReady
+from seem_server.engine.work import Decode, Everything, MasksReady
 from seem_server.session.events import ImageRead, Withdraw
 from seem_server.session.machine import step
 from seem_wire import errors, types
 
-SAID = st.sampled_from([HERE, NOT_HERE, BOX, MASK, ZEBRA])
+SAID = st.sampled_from([HERE, NOT_HERE, BOX, MASK, ZEBRA, SHOWN])
 PAIRS = st.lists(
     st.tuples(st.integers(1, 3), SAID), min_size=1, max_size=3, unique_by=lambda pair: pair[0]
 )
 COMMANDS = st.one_of(
     st.builds(lambda pairs, predict: ("prompt", pairs, predict), PAIRS, st.booleans()),
     st.sampled_from([("undo",), ("undo",), ("redo",), ("clear",), ("remove",), ("image",)]),
+    st.just(("everything",)),
 )
 OUTCOMES = st.sampled_from([("ready",), ("ready",), ("superseded",), ("failed",)])
 SCRIPTS = st.lists(st.one_of(COMMANDS, COMMANDS, OUTCOMES), max_size=40)
@@ -52,6 +58,8 @@ def command(seq, name, pairs=(), predict=True):
             return types.Clear(seq)
         case "remove":
             return types.RemoveObject(seq, 1)
+        case "everything":
+            return types.Everything(seq)
         case "image":
             return ImageRead(seq, KEY, SIZE)
 
@@ -65,19 +73,30 @@ class Engine:
     def take(self, effects):
         withdrawn = {one.seq for one in effects if isinstance(one, Withdraw)}
         self.waiting = [work for work in self.waiting if work.seq not in withdrawn]
-        self.waiting += decodes(effects)
+        self.waiting += decodes(effects) + questions(effects)
 
     def outcome(self, kind):
         if not self.waiting:
             return None
         oldest = self.waiting.pop(0)
-        newer = [work for work in self.waiting if work.object_ids >= oldest.object_ids]
+        if isinstance(oldest, Everything):
+            return self._answer(oldest, kind)
+        prompts = [work for work in self.waiting if isinstance(work, Decode)]
+        newer = [work for work in prompts if work.object_ids >= oldest.object_ids]
         if kind == "superseded" and newer:
             self.waiting = [w.without(oldest.seq) if w in newer else w for w in self.waiting]
             return types.SupersededBy(oldest.seq, newer[0].seq)
         if kind == "failed":
             return types.Failed.of(oldest.seq, errors.Internal("It broke."))
         return ready(oldest)
+
+    def _answer(self, oldest, kind):
+        newer = [work for work in self.waiting if isinstance(work, Everything)]
+        if kind == "superseded" and newer:
+            return types.SupersededBy(oldest.seq, newer[0].seq)
+        if kind == "failed":
+            return types.Failed.of(oldest.seq, errors.Internal("It broke."))
+        return segments_of(oldest)
 
 
 def run(script):
@@ -113,6 +132,16 @@ def test_every_command_is_answered_exactly_once(script):
     asked = [event.seq for event in events if hasattr(event, "seq") and not is_outcome(event)]
     assert sorted(reply.seq for reply in sent) == asked
     assert state.pending == ()
+    assert state.asking == ()
+
+
+@given(SCRIPTS)
+def test_a_question_changes_nothing_but_what_waits_and_the_newest_number(script):
+    before, _, _ = run(script)
+    during, effects = fold(before, types.Everything(100))
+    assume(during is not before)
+    after, _ = fold(during, segments_of(questions(effects)[0]))
+    assert fingerprint(replace(after, last_seq=before.last_seq)) == fingerprint(before)
 
 
 def objects_of_all_snapshots(state):

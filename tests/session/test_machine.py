@@ -10,6 +10,8 @@ from session_words import (
     KEY,
     MASK,
     NOT_HERE,
+    PROMPTS,
+    SHOWN,
     SIZE,
     ZEBRA,
     chain,
@@ -30,7 +32,7 @@ from seem_server.engine.work import Encode
 from seem_server.session.events import Forget, ImageRead, Withdraw
 from seem_server.session.machine import step
 from seem_wire import errors, types
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point
+from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt, Point
 
 BROKEN = types.Failed.of(3, errors.Internal("It broke."))
 
@@ -106,14 +108,24 @@ def test_points_and_scribbles_add_up():
     assert last.prompt.points == HERE.points + NOT_HERE.points
 
 
-def test_a_box_a_mask_or_a_text_takes_the_place_of_the_earlier_one():
+def test_a_box_a_mask_a_text_or_an_example_takes_the_place_of_the_earlier_one():
     later = ObjectPrompt(
-        box=Box(5, 5, 6, 6), mask=MaskPrompt(np.ones(SIZE, np.bool_)), text="horse"
+        box=Box(5, 5, 6, 6),
+        mask=MaskPrompt(np.ones(SIZE, np.bool_)),
+        text="horse",
+        example=ExamplePrompt(KEY, np.ones(SIZE, np.bool_)),
     )
-    both = ObjectPrompt(box=BOX.box, mask=MASK.mask, text="zebra")
-    state, _ = play(opened(), prompt(3, both), prompt(4, later))
+    before = ObjectPrompt(box=BOX.box, mask=MASK.mask, text="zebra", example=SHOWN.example)
+    state, _ = play(opened(), prompt(3, before), prompt(4, later))
     said = state.history.objects[0].said
     assert (said.box, said.mask, said.text) == (later.box, later.mask, later.text)
+    assert said.example is later.example
+
+
+def test_an_example_stays_said_and_goes_along_with_later_clicks():
+    _, effects = play(opened(), prompt(3, SHOWN), prompt(4, NOT_HERE))
+    assert decodes(effects)[-1].objects[0].rounds[-1].prompt.example is SHOWN.example
+    assert decodes(effects)[-1].example_keys == {SHOWN.example.image}
 
 
 def test_each_prediction_rests_on_those_before():
@@ -175,9 +187,10 @@ def test_a_refused_command_can_be_sent_again_with_its_number():
 
 
 def test_a_kind_of_prompt_that_the_model_lacks_is_not_offered():
-    example = types.Example(types.ImageKey(KEY), MASK.mask)
-    command = types.Prompt(3, (types.PromptedObject(1, ObjectPrompt(), example),))
-    assert code_of(opened(), command) == "NOT_OFFERED"
+    state = opened()
+    offered = replace(state.model.capabilities, prompts=PROMPTS - {types.PromptKind.EXAMPLE})
+    state = replace(state, model=replace(state.model, capabilities=offered))
+    assert code_of(state, prompt(3, SHOWN)) == "NOT_OFFERED"
 
 
 def test_late_masks_of_an_object_that_is_gone_are_left_out():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from session_words import HERE, MASK, MODEL, NOT_HERE, SIZE, ZEBRA, prompt
+from session_words import HERE, MASK, MODEL, NOT_HERE, SHOWN, SIZE, ZEBRA, prompt
 
 from seem_server.session import sayings
 from seem_wire import errors, types
@@ -56,6 +56,21 @@ def test_masks_are_counted_over_the_session_and_each_only_once():
 
 def test_the_pixels_of_a_prompts_masks_are_counted():
     assert sayings.n_mask_pixels(prompt(1, (1, MASK), (2, MASK), (3, HERE))) == 2 * 40 * 60
+
+
+def test_the_masks_of_examples_are_counted_too():
+    assert sayings.n_mask_pixels(prompt(1, (1, MASK), (2, SHOWN))) == 40 * 60 + 20 * 10
+    objects = add((), prompt(1, SHOWN), max_mask_pixels=40 * 60)
+    with pytest.raises(errors.LimitExceeded, match="mask pixels"):
+        add(objects, prompt(2, MASK), max_mask_pixels=40 * 60)
+
+
+def test_an_example_whose_image_was_not_read_yet_is_of_its_kind_too():
+    shown = types.Example(types.ImageBytes(b"photo"), MASK.mask)
+    said = types.Prompt(1, (types.PromptedObject(1, ObjectPrompt(), shown),))
+    no_example = types.Capabilities(frozenset({types.PromptKind.POINT}), types.COMMAND_NAMES)
+    with pytest.raises(errors.NotOffered, match="no example prompts"):
+        sayings.check_kinds(said, no_example)
 
 
 def test_what_the_model_lacks_is_named():

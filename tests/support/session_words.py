@@ -6,23 +6,30 @@ from dataclasses import replace
 
 import numpy as np
 
-from seem_server.engine.work import Decode, MasksReady, prompt_digest
+from seem_server.engine.work import (
+    Decode,
+    Everything,
+    MasksReady,
+    SegmentsReady,
+    prompt_digest,
+)
 from seem_server.session.events import ImageRead, Send
 from seem_server.session.machine import step
 from seem_server.session.state import State
 from seem_wire import types
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point
+from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt, Point
 from seem_wire.rle import Rle
 
 SIZE = (40, 60)
 KEY = "a" * 64
-PROMPTS = frozenset(types.PromptKind) - {types.PromptKind.EXAMPLE}
+PROMPTS = frozenset(types.PromptKind)
 MODEL = types.ModelCard("fake@1", "fake", "fake", types.Capabilities(PROMPTS, types.COMMAND_NAMES))
 HERE = ObjectPrompt(points=(Point(3.5, 4.5),))
 NOT_HERE = ObjectPrompt(points=(Point(9.5, 4.5, positive=False),))
 BOX = ObjectPrompt(box=Box(1, 2, 30, 20))
 MASK = ObjectPrompt(mask=MaskPrompt(np.ones(SIZE, np.bool_)))
 ZEBRA = ObjectPrompt(text="zebra")
+SHOWN = ObjectPrompt(example=ExamplePrompt("b" * 64, np.ones((20, 10), np.bool_)))
 
 
 def new(**limits):
@@ -64,6 +71,16 @@ def play(state, *commands):
 
 def decodes(effects):
     return [one for one in effects if isinstance(one, Decode)]
+
+
+def questions(effects):
+    return [one for one in effects if isinstance(one, Everything)]
+
+
+def segments_of(work):
+    """The engine's answer to a question; one segment of one pixel."""
+    thing = types.ObjectMask(1, Rle(*SIZE, "0102"), 0.9, Box(0, 0, 1, 1), 1, "cat", 0.9)
+    return SegmentsReady(work, (thing,), True, types.Timings(decode_ms=2.0))
 
 
 def replies(effects):
@@ -125,5 +142,6 @@ def fingerprint(state):
         content(history.objects),
         stacks,
         waiting,
+        state.asking,
         state.card,
     )
