@@ -368,7 +368,7 @@ class CheckpointMismatch(BadCheckpoint):
     """The file's tensors are not those of the variant."""
 
     code = "CHECKPOINT_MISMATCH"
-    hint = "Name the variant that the file was trained as; nothing was loaded."
+    hint = "Nothing was loaded: name the variant of the file, or get the file again."
 
 
 class VariantNeeded(BadCheckpoint):
