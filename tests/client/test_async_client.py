@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scripted_server import MODEL, SIZE, TIMINGS, obey, object_mask, scripted_server
+from scripted_server import MODEL, SIZE, TIMINGS, obey, object_mask, scripted_server, segments
 
 import seem_client
 from seem_wire import errors, types
 
 PIXELS = np.zeros((*SIZE, 3), np.uint8)
+OTHER = np.ones((2, 3, 3), np.uint8)
 
 
 def noting(seen, known=()):
@@ -78,3 +79,24 @@ async def test_closing_closes_the_sessions_and_may_be_repeated():
             await client.close()
             with pytest.raises(errors.UnknownSession, match="closed"):
                 await session.click(1, 1)
+
+
+async def test_all_that_is_in_an_image_needs_no_session():
+    reply = types.Segmented("a" * 64, SIZE, segments(1).segments, TIMINGS)
+    with scripted_server(segment=lambda _: reply) as address:
+        async with seem_client.connect_async(address) as client:
+            assert [one.label for one in await client.everything(PIXELS)] == ["cat", "grass"]
+
+
+async def test_an_example_without_a_session_goes_along():
+    asked = []
+
+    def found(request):
+        asked.append(request.objects[0])
+        return types.Segmented("a" * 64, SIZE, (object_mask(),), TIMINGS)
+
+    with scripted_server(segment=found) as address:
+        async with seem_client.connect_async(address) as client:
+            await client.segment(PIXELS, points=[(1, 1)], example=(OTHER, OTHER[:, :, 0]))
+    assert asked[0].example.mask.mask.shape == (2, 3)
+    assert asked[0].prompt.points

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scripted_server import MODEL, SIZE, TIMINGS, obey, object_mask, scripted_server
+from scripted_server import MODEL, SIZE, TIMINGS, obey, object_mask, scripted_server, segments
 
 import seem_client
 from seem_wire import errors, types
 
 PIXELS = np.zeros((*SIZE, 3), np.uint8)
+OTHER = np.ones((2, 3, 3), np.uint8)
 
 
 def segmented(request):
@@ -115,3 +116,40 @@ def test_closing_closes_the_sessions_and_may_be_repeated():
 def test_an_address_without_a_port_is_refused():
     with pytest.raises(errors.InvalidValue):
         seem_client.connect("localhost")
+
+
+def test_all_that_is_in_an_image_needs_no_session():
+    asked = []
+
+    def found(request):
+        asked.append(request)
+        return types.Segmented("a" * 64, SIZE, segments(1).segments, TIMINGS)
+
+    with scripted_server(segment=found) as address, seem_client.connect(address) as client:
+        both = client.everything(PIXELS, ["cat", "grass"], kind="semantic")
+    assert [(one.object_id, one.label) for one in both] == [(1, "cat"), (2, "grass")]
+    assert asked[0].question.vocabulary == ("cat", "grass")
+    assert asked[0].objects == ()
+
+
+def test_an_example_without_a_session_offers_both_images_by_their_hash():
+    offered = []
+
+    def forget_examples(request):
+        (one,) = request.objects
+        offered.append((type(request.image).__name__, type(one.example.image).__name__))
+        if isinstance(one.example.image, types.ImageKey):
+            return errors.ImageUnknown("Never seen.")
+        return segmented(request)
+
+    with (
+        scripted_server(segment=forget_examples) as address,
+        seem_client.connect(address) as client,
+    ):
+        for _ in range(2):
+            assert client.segment(PIXELS, example=(OTHER, OTHER[:, :, 0])).area == 2
+    assert offered == [
+        ("ImageBytes", "ImageBytes"),
+        ("ImageKey", "ImageKey"),
+        ("ImageKey", "ImageBytes"),
+    ]

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scripted_server import MODEL, SIZE, masks, obey
+from scripted_server import MODEL, SIZE, masks, obey, segments
 
 from seem_client import _core as core
 from seem_client.prompting import object_prompt
 from seem_wire import errors, types
+from seem_wire.prompts import MaskPrompt
 
 HERE = object_prompt(points=[(1, 1)])
 
@@ -172,39 +173,44 @@ def test_undo_of_the_first_prompt_leaves_no_mask():
     assert core.read(masks(3, removed=[1]), core.read_standing) is None
 
 
+def test_segments_are_read_as_predictions():
+    found = core.read(segments(3), core.read_segments)
+    assert [(one.object_id, one.label, one.is_thing) for one in found] == [
+        (1, "cat", True),
+        (2, "grass", False),
+    ]
+    assert found[0].model_id == MODEL.model_id
+    with pytest.raises(errors.UnknownReply):
+        core.read(types.Done(3), core.read_segments)
+
+
+def test_segments_are_no_objects_and_stand_nowhere():
+    talk = Talk()
+    talk.answered(talk.core.open_image("test"))
+    talk.answered(talk.core.everything(types.Question()))
+    assert talk.core.predictions == {}
+
+
+@pytest.mark.parametrize(
+    ("offered", "question", "says"),
+    [
+        ({"commands": frozenset()}, types.Question(), "does not offer 'everything'"),
+        ({"prompts": frozenset()}, types.Question(vocabulary=("cat",)), "no text prompts"),
+    ],
+)
+def test_a_question_that_the_server_cannot_answer_is_not_numbered(offered, question, says):
+    talk = Talk(replace(MODEL, capabilities=replace(MODEL.capabilities, **offered)))
+    with pytest.raises(errors.NotOffered, match=says):
+        talk.core.everything(question)
+    assert talk.core.open_image("test").seq == 1
+
+
+def test_an_example_goes_along_with_what_else_is_said():
+    example = types.Example(types.ImageBytes(b"photo"), MaskPrompt(np.ones((2, 2), np.bool_)))
+    (one,) = Talk().core.prompt(1, HERE, example).objects
+    assert (one.prompt, one.example) == (HERE, example)
+
+
 @pytest.mark.parametrize(("name", "says"), [("track", "does not offer"), ("undo", "too old")])
 def test_what_is_not_offered_is_told_whose_lack_it_is(name, says):
     assert says in core.not_offered(name, MODEL.capabilities).message
-
-
-# images
-
-
-def test_a_small_new_image_is_sent_at_once():
-    assert core.KnownImages().sources(b"image") == (types.ImageBytes(b"image"),)
-
-
-def test_a_large_image_is_offered_by_its_hash_first():
-    data = bytes(core.HASH_FIRST_BYTES)
-    hint, whole = core.KnownImages().sources(data)
-    assert (hint, whole) == (types.ImageKey(types.content_hash(data)), types.ImageBytes(data))
-
-
-def test_an_image_that_the_server_took_is_offered_by_its_hash():
-    known = core.KnownImages()
-    known.add(b"image")
-    assert known.sources(b"image")[0] == types.ImageKey(types.content_hash(b"image"))
-
-
-def test_only_so_many_images_are_remembered(monkeypatch):
-    monkeypatch.setattr(core, "MAX_KNOWN_IMAGES", 1)
-    known = core.KnownImages()
-    known.add(b"older")
-    known.add(b"newer")
-    assert [len(known.sources(data)) for data in (b"older", b"newer")] == [1, 2]
-
-
-def test_an_image_over_the_servers_limit_is_not_sent():
-    limits = types.Limits(max_image_bytes=4)
-    with pytest.raises(errors.ImageTooLarge, match="has 5 bytes; this server takes 4"):
-        core.check_image_size(b"image", replace(MODEL.capabilities, limits=limits))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scripted_server import MODEL, SIZE
@@ -10,31 +12,39 @@ from seem_client._core import SessionCore
 from seem_client._methods import ClientMethods, PromptMethods
 from seem_wire import errors
 from seem_wire.prompts import Box, Point, Scribble
+from seem_wire.types import Capabilities, Question, SegmentKind
 
 
 class Said(PromptMethods):
     """Gives back what would be sent."""
 
-    def __init__(self):
-        self._core = SessionCore(MODEL)
+    def __init__(self, model=MODEL):
+        self._core = SessionCore(model)
 
-    def _ask(self, object_id, prompt):
-        return object_id, prompt
+    def _ask(self, object_id, prompt, example=None):
+        return object_id, prompt, example
 
-    def _submit(self, object_id, prompt):
-        return "submitted", object_id, prompt
+    def _submit(self, object_id, prompt, example=None):
+        return "submitted", object_id, prompt, example
+
+    def _question(self, question):
+        return question
 
 
 class Asked(ClientMethods):
     """Gives back what would be asked."""
 
-    _model = MODEL
+    def __init__(self, model=MODEL):
+        self._model = model
 
     def _open(self, image):
         return image
 
-    def _segment(self, image, one):
-        return image, one
+    def _segment(self, image, object_id, prompt, example):
+        return image, object_id, prompt, example
+
+    def _question(self, image, question):
+        return image, question
 
 
 MASK = np.ones(SIZE, np.bool_)
@@ -56,18 +66,18 @@ MASK = np.ones(SIZE, np.bool_)
     ],
 )
 def test_a_method_says_one_thing_about_object_1(say, field, value):
-    object_id, prompt = say(Said())
+    object_id, prompt, _ = say(Said())
     assert object_id == 1
     assert getattr(prompt, field) == value
 
 
 def test_a_mask_is_said_as_it_is():
-    _, prompt = Said().mask(MASK)
+    _, prompt, _ = Said().mask(MASK)
     assert np.array_equal(prompt.mask.mask, MASK)
 
 
 def test_several_things_are_said_at_once():
-    object_id, prompt = Said().prompt(object_id=2, points=[(1, 2, True)], text="zebra")
+    object_id, prompt, _ = Said().prompt(object_id=2, points=[(1, 2, True)], text="zebra")
     assert (object_id, prompt.points, prompt.text) == (2, (Point(1.0, 2.0),), "zebra")
 
 
@@ -80,13 +90,48 @@ def test_what_is_submitted_is_not_waited_for(submit):
 
 
 @pytest.mark.parametrize(
+    "show",
+    [
+        lambda s: s.example("other.jpg", MASK),
+        lambda s: s.prompt(example=("other.jpg", MASK)),
+        lambda s: s.submit_prompt(example=("other.jpg", MASK)),
+    ],
+)
+def test_an_example_goes_along_unread(show):
+    example = show(Said())[-1]
+    assert example.image == "other.jpg"
+    assert np.array_equal(example.mask.mask, MASK)
+
+
+@pytest.mark.parametrize(
+    "ask", [Said().everything, lambda *a, **k: Asked().everything("", *a, **k)]
+)
+def test_a_question_is_asked_as_it_is_and_by_default_with_the_models_own_names(ask):
+    plain, fancy = ask(), ask(["cat", "dog"], kind="instance", threshold=0.5)
+    questions = [one[-1] if isinstance(one, tuple) else one for one in (plain, fancy)]
+    assert questions == [Question(), Question(SegmentKind.INSTANCE, ("cat", "dog"), 0.5)]
+
+
+POOR = replace(MODEL, capabilities=Capabilities(frozenset(), frozenset()))
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        lambda: Said(POOR).example("missing.jpg", MASK),
+        lambda: Said(POOR).prompt(points=[(1, 2)], example=("missing.jpg", MASK)),
+        lambda: Asked(POOR).segment("missing.jpg", example=("missing.jpg", MASK)),
+        lambda: Asked(POOR).everything("missing.jpg"),
+    ],
+)
+def test_what_a_server_does_not_offer_is_refused_before_any_file_is_read(missing):
+    with pytest.raises(errors.NotOffered):
+        missing()
+
+
+@pytest.mark.parametrize(
     "later",
     [
-        lambda: Said().everything(),
-        lambda: Said().example("other.jpg", MASK),
-        lambda: Said().prompt(example=("other.jpg", MASK)),
-        lambda: Said().submit_prompt(example=("other.jpg", MASK)),
-        lambda: Asked().segment("photo.jpg", example=("other.jpg", MASK)),
         lambda: Asked().attach("session-1"),
         lambda: Asked().track("frames"),
     ],
@@ -102,8 +147,11 @@ def test_a_session_shows_what_its_core_knows():
 
 
 def test_one_image_and_one_object_need_no_session():
-    image, one = Asked().segment("photo.jpg", box=(1, 2, 3, 4), object_id=3)
-    assert (image, one.object_id, one.prompt.box) == ("photo.jpg", 3, Box(1.0, 2.0, 3.0, 4.0))
+    image, object_id, prompt, example = Asked().segment(
+        "photo.jpg", box=(1, 2, 3, 4), object_id=3, example=("other.jpg", MASK)
+    )
+    assert (image, object_id, prompt.box) == ("photo.jpg", 3, Box(1.0, 2.0, 3.0, 4.0))
+    assert example.image == "other.jpg"
 
 
 def test_opening_takes_anything_that_is_an_image():

@@ -10,12 +10,15 @@ from seem_wire.prompts import Box
 
 @pytest.fixture
 def prediction():
-    return Prediction.of(object_mask(label="zebra", label_probability=0.9), masks(3, 1))
+    return Prediction.of(
+        object_mask(label="zebra", label_probability=0.9, is_thing=True), masks(3, 1)
+    )
 
 
 def test_it_says_all_that_the_reply_says(prediction):
     assert (prediction.object_id, prediction.score, prediction.area) == (1, 0.5, 2)
     assert (prediction.label, prediction.label_probability) == ("zebra", 0.9)
+    assert prediction.is_thing
     assert (prediction.box, prediction.timings) == (Box(0, 0, 1, 2), TIMINGS)
     assert (prediction.model_id, prediction.cache_hit, prediction.round) == ("model@1", False, 1)
 

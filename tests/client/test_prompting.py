@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seem_client.prompting import object_prompt
-from seem_wire.errors import InvalidValue
+from seem_client.prompting import object_prompt, question, shown
+from seem_wire.errors import InvalidValue, MaskEmpty, PromptEmpty
 from seem_wire.prompts import Box, Point, Scribble
+from seem_wire.types import Question, SegmentKind
 
 
 def test_points_are_positive_unless_told_otherwise():
@@ -48,3 +49,34 @@ def test_nothing_said_is_an_empty_prompt():
 def test_what_means_nothing_is_refused(wrong):
     with pytest.raises(InvalidValue):
         object_prompt(**wrong)
+
+
+def test_an_examples_mask_may_be_integers():
+    example = shown("other.jpg", np.array([[0, 2]]))
+    assert (example.image, example.mask.mask.tolist()) == ("other.jpg", [[False, True]])
+
+
+def test_an_example_that_marks_nothing_is_refused():
+    with pytest.raises(MaskEmpty):
+        shown("other.jpg", np.zeros((2, 2), np.bool_))
+
+
+def test_a_question_takes_any_names_and_kinds_by_name():
+    asked = question((n for n in ("cat", "dog")), kind="semantic", threshold=None)
+    assert asked == Question(SegmentKind.SEMANTIC, ("cat", "dog"))
+    assert question(None, kind=SegmentKind.PANOPTIC, threshold=0.5) == Question(threshold=0.5)
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "error"),
+    [
+        ("cat", "panoptic", InvalidValue),
+        ([], "panoptic", InvalidValue),
+        (["cat", "cat"], "panoptic", InvalidValue),
+        ([" "], "panoptic", PromptEmpty),
+        (None, "colourful", InvalidValue),
+    ],
+)
+def test_a_question_that_means_nothing_is_refused(names, kind, error):
+    with pytest.raises(error):
+        question(names, kind=kind, threshold=None)

@@ -14,7 +14,7 @@ SESSION = {
     *("submit_click", "submit_prompt", "undo", "redo", "clear", "remove", "close"),
     *("id", "size", "predictions"),
 }
-CLIENT = {"open", "segment", "attach", "track", "model", "close"}
+CLIENT = {"open", "segment", "everything", "attach", "track", "model", "close"}
 INTERNAL = {"show", "greet"}  # for the client that opens a session, and says so
 
 

@@ -11,6 +11,7 @@ import seem_client
 from seem_wire import errors, types
 
 PIXELS = np.zeros((*SIZE, 3), np.uint8)
+OTHER = np.ones((2, 3, 3), np.uint8)
 
 
 @contextmanager
@@ -173,3 +174,58 @@ def test_closing_releases_it_once_and_nothing_can_be_said_after():
         with pytest.raises(errors.UnknownSession):
             opened.click(1, 1)
     assert said.count(types.Release) == 1
+
+
+def noting_examples(seen):
+    """A server that knows no example by its hash; `seen` gets what it was shown."""
+
+    def answer(command):
+        if isinstance(command, types.Prompt):
+            example = command.objects[0].example
+            seen.append(type(example.image).__name__)
+            if isinstance(example.image, types.ImageKey):
+                return types.Failed.of(command.seq, errors.ImageUnknown("Never seen."))
+        return obey(command)
+
+    return answer
+
+
+def test_an_example_is_offered_by_its_hash_once_it_was_sent():
+    seen = []
+    with session(noting_examples(seen)) as opened:
+        for _ in range(2):
+            assert (opened.example(OTHER, OTHER[:, :, 0])).area == 2
+    assert seen == ["ImageBytes", "ImageKey", "ImageBytes"]
+
+
+def test_a_submitted_example_is_sent_whole():
+    seen = []
+    with session(noting_examples(seen)) as opened:
+        for _ in range(2):
+            opened.submit_prompt(example=(OTHER, OTHER[:, :, 0])).result(20)
+    assert seen == ["ImageBytes", "ImageBytes"]
+
+
+def test_an_examples_image_over_the_servers_limit_is_not_sent():
+    with session() as opened:
+        with pytest.raises(errors.ImageTooLarge):
+            opened.example(bytes(32 * 1024**2 + 1), OTHER[:, :, 0])
+        assert (opened.click(1, 1)).area == 2
+
+
+def test_everything_is_a_list_of_labelled_predictions_that_are_no_objects():
+    with session() as opened:
+        found = opened.everything()
+        assert [(one.object_id, one.label) for one in found] == [(1, "cat"), (2, "grass")]
+        assert found[0].mask.shape == SIZE
+        assert opened.predictions == {}
+
+
+def test_a_question_that_was_overtaken_says_so():
+    def overtaken(command):
+        if isinstance(command, types.Everything):
+            return types.SupersededBy(command.seq, command.seq + 1)
+        return obey(command)
+
+    with session(overtaken) as opened, pytest.raises(errors.Superseded):
+        opened.everything()

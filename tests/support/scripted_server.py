@@ -13,7 +13,7 @@ from seem_wire.rle import Rle
 from seem_wire.v1 import seem_pb2_grpc
 
 SIZE = (4, 6)
-PROMPTS = frozenset(types.PromptKind) - {types.PromptKind.EXAMPLE}
+PROMPTS = frozenset(types.PromptKind)
 MODEL = types.ModelCard(
     "model@1", "model", "fake", types.Capabilities(PROMPTS, types.COMMAND_NAMES)
 )
@@ -35,6 +35,13 @@ def masks(seq, *object_ids, removed=()):
     return types.Masks(seq, objects, tuple(removed), TIMINGS, model_id=MODEL.model_id)
 
 
+def segments(seq):
+    """A cat and the grass that it sits on."""
+    cat = object_mask(1, label="cat", label_probability=0.9, is_thing=True)
+    grass = object_mask(2, label="grass", label_probability=0.8, is_thing=False)
+    return types.Segments(seq, (cat, grass), TIMINGS, model_id=MODEL.model_id)
+
+
 def obey(command):
     """What a good server answers."""
     match command:
@@ -46,6 +53,8 @@ def obey(command):
             return masks(command.seq, *(one.object_id for one in command.objects))
         case types.Undo() | types.Redo():
             return masks(command.seq, 1)
+        case types.Everything():
+            return segments(command.seq)
         case _:
             return types.Done(command.seq)
 

@@ -17,6 +17,8 @@ def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]
     with seem_client.connect("localhost:50051", timeout_s=5) as client:
         assert_type(client.model(), ModelCard)
         assert_type(client.segment("photo.jpg", points=[(1, 2, True)]), Prediction)
+        assert_type(client.segment("photo.jpg", example=("other.jpg", rough)), Prediction)
+        assert_type(client.everything("photo.jpg", threshold=0.5), list[Prediction])
         with client.open(pixels) as session:
             assert_type(session.click(1, 2), Prediction)
             assert_type(session.click(1, 2, positive=False, object_id=2), Prediction)
@@ -26,6 +28,9 @@ def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]
             assert_type(session.text("zebra"), Prediction)
             assert_type(session.prompt(object_id=2, box=(1, 2, 3, 4), text="zebra"), Prediction)
             assert_type(session.submit_click(1, 2), Future[Prediction])
+            assert_type(session.example("other.jpg", rough), Prediction)
+            assert_type(session.prompt(box=(1, 2, 3, 4), example=(pixels, rough)), Prediction)
+            assert_type(session.everything(["cat"], kind="instance"), list[Prediction])
             assert_type(session.undo(), Prediction | None)
             assert_type(session.redo(), Prediction | None)
             session.clear()
@@ -39,10 +44,12 @@ async def await_answers(image: bytes) -> None:
         assert_type(client, AsyncClient)
         assert_type(await client.model(), ModelCard)
         assert_type(await client.segment(image, box=Box(1, 2, 3, 4)), Prediction)
+        assert_type(await client.everything(image), list[Prediction])
         async with client.open(image) as session:
             assert_type(session, AsyncSession)
             assert_type(await session.click(1, 2), Prediction)
             assert_type(session.submit_click(1, 2), asyncio.Future[Prediction])
+            assert_type(await session.everything(), list[Prediction])
             assert_type(await session.undo(), Prediction | None)
             await session.clear()
 
@@ -51,6 +58,7 @@ def read_a_prediction(prediction: Prediction) -> None:
     assert_type(prediction.mask, npt.NDArray[np.bool_])
     assert_type(prediction.score, float)
     assert_type(prediction.label, str | None)
+    assert_type(prediction.is_thing, bool | None)
     assert_type(prediction.box, Box | None)
     assert_type(prediction.rle, Rle)
     assert_type(prediction.polygons, tuple[Polygon, ...])

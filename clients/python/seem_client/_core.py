@@ -11,7 +11,6 @@ give back what is to be called outside of any lock.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -20,7 +19,6 @@ from seem_client.prediction import Prediction
 from seem_wire.errors import (
     DeadlineExceeded,
     Disconnected,
-    ImageTooLarge,
     NotOffered,
     SeemError,
     Superseded,
@@ -30,9 +28,8 @@ from seem_wire.errors import (
 from seem_wire.types import (
     Clear,
     Done,
+    Everything,
     Failed,
-    ImageBytes,
-    ImageKey,
     ImageSet,
     Masks,
     Opened,
@@ -43,10 +40,10 @@ from seem_wire.types import (
     Redo,
     Release,
     RemoveObject,
+    Segments,
     SetImage,
     SupersededBy,
     Undo,
-    content_hash,
 )
 from seem_wire.validate import check_fits
 
@@ -54,45 +51,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seem_wire.prompts import ObjectPrompt
-    from seem_wire.types import Capabilities, Command, ImageSource, ModelCard, Reply, Segmented
+    from seem_wire.types import (
+        Capabilities,
+        Command,
+        Example,
+        ImageSource,
+        ModelCard,
+        Question,
+        Reply,
+        Segmented,
+    )
 
     Outcome = Reply | SeemError
     Settle = Callable[[Outcome], None]
 
 T = TypeVar("T")
 
-HASH_FIRST_BYTES = 1024**2
-"""An image of so many bytes is offered by its hash even where this client never sent it.
-
-A smaller one travels in about the time of the extra round trip that asking would cost.
-"""
-
-MAX_KNOWN_IMAGES = 1024
-
 CLOSE_TIMEOUT_S = 2.0
 """How long closing a session waits at most for the server's goodbye."""
-
-
-class KnownImages:
-    """The content hashes that a server took from this client lately."""
-
-    def __init__(self) -> None:
-        self._hashes: OrderedDict[str, None] = OrderedDict()
-
-    def sources(self, data: bytes) -> tuple[ImageSource, ...]:
-        """How to offer an image, until one is taken: by its hash where the server may have it."""
-        key = content_hash(data)
-        if key in self._hashes or len(data) >= HASH_FIRST_BYTES:
-            return ImageKey(key), ImageBytes(data)
-        return (ImageBytes(data),)
-
-    def add(self, data: bytes) -> None:
-        """Remembers that the server has the image; forgets the oldest beyond MAX_KNOWN_IMAGES."""
-        key = content_hash(data)
-        self._hashes[key] = None
-        self._hashes.move_to_end(key)
-        if len(self._hashes) > MAX_KNOWN_IMAGES:
-            self._hashes.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +114,9 @@ class SessionCore:
         """Gives it its image."""
         return SetImage(self._number(), source)
 
-    def prompt(self, object_id: int, prompt: ObjectPrompt) -> Prompt:
+    def prompt(
+        self, object_id: int, prompt: ObjectPrompt, example: Example | None = None
+    ) -> Prompt:
         """Says something about one object.
 
         Raises:
@@ -146,10 +124,15 @@ class SessionCore:
             BadPrompt: See `seem_wire.validate`; nothing was numbered, and the session is unchanged.
         """
         require_prompts(self.offered, prompt)
-        one = PromptedObject(object_id, prompt)
+        one = PromptedObject(object_id, prompt, example)
         if self.size is not None:
             check_fits(prompt, self.size)
         return Prompt(self._number(), (one,))
+
+    def everything(self, question: Question) -> Everything:
+        """Asks what is in the image. Raises NotOffered where the server cannot tell."""
+        require_question(self.offered, question)
+        return Everything(self._number(), question)
 
     def undo(self) -> Undo:
         """Takes back the last change."""
@@ -256,10 +239,24 @@ def require_prompts(offered: Capabilities, prompt: ObjectPrompt) -> None:
         PromptKind.TEXT: prompt.text is not None,
     }
     for kind, given in used.items():
-        if given and kind not in offered.prompts:
-            raise NotOffered(
-                f"This server takes no {kind} prompts; it takes {_listed(offered.prompts)}."
-            )
+        if given:
+            require_kind(offered, kind)
+
+
+def require_kind(offered: Capabilities, kind: PromptKind) -> None:
+    """Raises NotOffered where the server does not take prompts of a kind."""
+    if kind not in offered.prompts:
+        raise NotOffered(
+            f"This server takes no {kind} prompts; it takes {_listed(offered.prompts)}."
+        )
+
+
+def require_question(offered: Capabilities, question: Question) -> None:
+    """Raises NotOffered where the server cannot tell what is in an image, or not by these names."""
+    if "everything" not in offered.commands:
+        raise not_offered("everything", offered)
+    if question.vocabulary is not None:
+        require_kind(offered, PromptKind.TEXT)
 
 
 def not_offered(name: str, offered: Capabilities) -> NotOffered:
@@ -270,13 +267,6 @@ def not_offered(name: str, offered: Capabilities) -> NotOffered:
         f"This server does not offer {name!r}; its commands are {_listed(offered.commands)}, "
         f"its prompts {_listed(offered.prompts)}."
     )
-
-
-def check_image_size(data: bytes, offered: Capabilities) -> None:
-    """Raises ImageTooLarge before an image is sent that the server would refuse."""
-    limit = offered.limits.max_image_bytes
-    if len(data) > limit:
-        raise ImageTooLarge(f"The image has {len(data)} bytes; this server takes {limit}.")
 
 
 def _listed(names: frozenset[str] | frozenset[PromptKind]) -> str:
@@ -322,11 +312,22 @@ def read_standing(reply: Reply) -> Prediction | None:
     return Prediction.of(masks.objects[-1], masks) if masks.objects else None
 
 
+def read_segments(reply: Reply) -> list[Prediction]:
+    """What is in the image."""
+    segments = _expected(reply, Segments)
+    return [Prediction.of(one, segments) for one in segments.segments]
+
+
 def read_segmented(reply: Segmented) -> Prediction:
-    """The mask that `Segment` gave."""
+    """The mask that `Segment` gave for an object."""
     if not reply.objects:
         raise UnknownReply("The reply holds no mask.")
     return Prediction.of(reply.objects[-1], reply)
+
+
+def read_all_segmented(reply: Segmented) -> list[Prediction]:
+    """What `Segment` found in the image."""
+    return [Prediction.of(one, reply) for one in reply.objects]
 
 
 def _expected(reply: Reply, kind: type[T]) -> T:

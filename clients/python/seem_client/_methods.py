@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, Never, TypeVar
 
-from seem_client._core import not_offered, require_prompts
-from seem_client.prompting import BoxLike, PointLike, object_prompt
-from seem_wire.prompts import Scribble
-from seem_wire.types import PromptedObject
+from seem_client._core import not_offered, require_kind, require_prompts, require_question
+from seem_client.prompting import BoxLike, PointLike, object_prompt, question, shown
+from seem_wire.prompts import ObjectPrompt, Scribble
+from seem_wire.types import PromptKind, SegmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,24 +19,25 @@ if TYPE_CHECKING:
     from seem_client._core import SessionCore
     from seem_client.image import ImageLike
     from seem_client.prediction import Prediction
-    from seem_wire.prompts import ObjectPrompt
-    from seem_wire.types import ModelCard
+    from seem_client.prompting import SegmentKindLike, Shown
+    from seem_wire.types import Capabilities, ModelCard, Question
 
     MaskLike = npt.NDArray[np.bool_ | np.integer]
     Line = Scribble | Iterable[tuple[float, float]]
-    Shown = tuple[ImageLike, MaskLike]
+    ExampleLike = tuple[ImageLike, MaskLike]
 
 Answer = TypeVar("Answer")
+Answers = TypeVar("Answers")
 Pending = TypeVar("Pending")
 Opening = TypeVar("Opening")
 
 
-class PromptMethods(ABC, Generic[Answer, Pending]):
+class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
     """Says something about an object and gives its new mask.
 
     What is said adds to what was said of the object before: points and scribbles add up; a box, a
-    mask or a text takes the place of the earlier one. Coordinates are pixels of the original,
-    upright image; masks are of its (H, W). A prompt that the server refuses raises one of
+    mask, a text or an example takes the place of the earlier one. Coordinates are pixels of the
+    original, upright image; masks are of its (H, W). A prompt that the server refuses raises one of
     `seem_client.errors` and changes nothing.
 
     The `submit_` methods do not wait for the mask, so that rapid clicks need not queue up: a click
@@ -88,6 +89,10 @@ class PromptMethods(ABC, Generic[Answer, Pending]):
         """Names the object."""
         return self._ask(object_id, object_prompt(text=text))
 
+    def example(self, image: ImageLike, mask: MaskLike, *, object_id: int = 1) -> Answer:
+        """Shows the object, or one of its kind, in another image; `mask` is of its (H, W)."""
+        return self._ask(object_id, ObjectPrompt(), _shown((image, mask), self._core.offered))
+
     def prompt(
         self,
         *,
@@ -97,12 +102,14 @@ class PromptMethods(ABC, Generic[Answer, Pending]):
         scribbles: Iterable[Line] = (),
         mask: MaskLike | None = None,
         text: str | None = None,
-        example: Shown | None = None,
+        example: ExampleLike | None = None,
     ) -> Answer:
-        """Says several things at once; points are (x, y) or (x, y, positive)."""
-        self._refuse(example)
+        """Says several things at once; points are (x, y) or (x, y, positive).
+
+        An example is an image and a mask in it, as in `example`.
+        """
         prompt = object_prompt(points=points, box=box, scribbles=scribbles, mask=mask, text=text)
-        return self._ask(object_id, prompt)
+        return self._ask(object_id, prompt, _shown(example, self._core.offered))
 
     def submit_click(
         self, x: float, y: float, *, positive: bool = True, object_id: int = 1
@@ -119,37 +126,55 @@ class PromptMethods(ABC, Generic[Answer, Pending]):
         scribbles: Iterable[Line] = (),
         mask: MaskLike | None = None,
         text: str | None = None,
-        example: Shown | None = None,
+        example: ExampleLike | None = None,
     ) -> Pending:
-        """Like `prompt`, and gives a future of the prediction at once."""
-        self._refuse(example)
+        """Like `prompt`, and gives a future of the prediction at once.
+
+        An example's image is read before that, and sent whole each time.
+        """
         prompt = object_prompt(points=points, box=box, scribbles=scribbles, mask=mask, text=text)
-        return self._submit(object_id, prompt)
+        return self._submit(object_id, prompt, _shown(example, self._core.offered))
 
-    def example(self, image: ImageLike, mask: MaskLike, *, object_id: int = 1) -> Never:
-        """Shows the object in another image. Raises NotOffered: no server offers it yet."""
-        del image, mask, object_id
-        raise not_offered("example", self._core.offered)
+    def everything(
+        self,
+        vocabulary: Iterable[str] | None = None,
+        *,
+        kind: SegmentKindLike = SegmentKind.PANOPTIC,
+        threshold: float | None = None,
+    ) -> Answers:
+        """All that is in the image, as a list of labelled predictions; changes no object.
 
-    def everything(self, vocabulary: Iterable[str] | None = None) -> Never:
-        """Everything in the image, named. Raises NotOffered: no server offers it yet."""
-        del vocabulary
-        raise not_offered("everything", self._core.offered)
-
-    def _refuse(self, example: Shown | None) -> None:
-        if example is not None:
-            raise not_offered("example", self._core.offered)
+        `vocabulary`: names to look for, None for the model's own. `threshold`: the least score of
+        what is listed, None for the model's own. A newer question of this session that overtakes
+        it ends it with `errors.Superseded`.
+        """
+        asked = question(vocabulary, kind=kind, threshold=threshold)
+        return self._question(asked)
 
     @abstractmethod
-    def _ask(self, object_id: int, prompt: ObjectPrompt) -> Answer:
+    def _ask(self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None) -> Answer:
         """Sends a prompt and gives its prediction."""
 
     @abstractmethod
-    def _submit(self, object_id: int, prompt: ObjectPrompt) -> Pending:
+    def _submit(
+        self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None
+    ) -> Pending:
         """Sends a prompt and gives a future of its prediction."""
 
+    @abstractmethod
+    def _question(self, question: Question) -> Answers:
+        """Asks what is in the image and gives what was found."""
 
-class ClientMethods(ABC, Generic[Answer, Opening]):
+
+def _shown(example: ExampleLike | None, offered: Capabilities) -> Shown | None:
+    """The example, where there is one and the server takes it."""
+    if example is None:
+        return None
+    require_kind(offered, PromptKind.EXAMPLE)
+    return shown(*example)
+
+
+class ClientMethods(ABC, Generic[Answer, Answers, Opening]):
     """What can be asked of a server, outside of a session or to begin one."""
 
     _model: ModelCard
@@ -177,15 +202,26 @@ class ClientMethods(ABC, Generic[Answer, Opening]):
         scribbles: Iterable[Line] = (),
         mask: MaskLike | None = None,
         text: str | None = None,
-        example: Shown | None = None,
+        example: ExampleLike | None = None,
     ) -> Answer:
         """One object of one image, without a session; what is said is as in `Session.prompt`."""
         offered = self._model.capabilities
-        if example is not None:
-            raise not_offered("example", offered)
         prompt = object_prompt(points=points, box=box, scribbles=scribbles, mask=mask, text=text)
         require_prompts(offered, prompt)
-        return self._segment(image, PromptedObject(object_id, prompt))
+        return self._segment(image, object_id, prompt, _shown(example, offered))
+
+    def everything(
+        self,
+        image: ImageLike,
+        vocabulary: Iterable[str] | None = None,
+        *,
+        kind: SegmentKindLike = SegmentKind.PANOPTIC,
+        threshold: float | None = None,
+    ) -> Answers:
+        """All that is in an image, without a session; as `Session.everything`."""
+        asked = question(vocabulary, kind=kind, threshold=threshold)
+        require_question(self._model.capabilities, asked)
+        return self._question(image, asked)
 
     def attach(self, session_id: str) -> Never:
         """Resumes a session. Raises NotOffered: no server offers it yet."""
@@ -202,5 +238,11 @@ class ClientMethods(ABC, Generic[Answer, Opening]):
         """Opens a session."""
 
     @abstractmethod
-    def _segment(self, image: ImageLike, one: PromptedObject) -> Answer:
+    def _segment(
+        self, image: ImageLike, object_id: int, prompt: ObjectPrompt, example: Shown | None
+    ) -> Answer:
         """Answers for one object."""
+
+    @abstractmethod
+    def _question(self, image: ImageLike, question: Question) -> Answers:
+        """Answers for all that is in an image."""

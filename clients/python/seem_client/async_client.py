@@ -13,25 +13,24 @@ from seem_client import _core as core
 from seem_client._channel import channel_options, check_address, error_of
 from seem_client._entering import Entering
 from seem_client._methods import ClientMethods
+from seem_client._offering import KnownImages, check_image_size, offer_async
 from seem_client.async_session import AsyncSession
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_wire import convert
-from seem_wire.errors import ImageUnknown
-from seem_wire.types import Segment
+from seem_wire.types import Example, PromptedObject, Segment
 from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from seem_client.image import ImageLike
-    from seem_wire.types import ImageSource, ModelCard, PromptedObject, Segmented
+    from seem_client.prompting import Shown
+    from seem_wire.prompts import ObjectPrompt
+    from seem_wire.types import ImageSource, ModelCard, Question, Segmented
     from seem_wire.v1.seem_pb2_grpc import SeemAsyncStub
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
-T = TypeVar("T")
 
 
 def connect_async(
@@ -41,14 +40,18 @@ def connect_async(
     return Entering(AsyncClient(check_address(address), timeout_s).greet())
 
 
-class AsyncClient(ClientMethods[Coroutine[Any, Any, Prediction], Entering[AsyncSession]]):
+Predicted = Coroutine[Any, Any, Prediction]
+AllPredicted = Coroutine[Any, Any, list[Prediction]]
+
+
+class AsyncClient(ClientMethods[Predicted, AllPredicted, Entering[AsyncSession]]):
     """A connection to a server, for any number of sessions of one event loop."""
 
     def __init__(self, address: str, timeout_s: float) -> None:
         self._address, self._timeout_s = address, timeout_s
         self._channel = grpc.aio.insecure_channel(address, channel_options(address))
         self._stub: SeemAsyncStub = SeemStub(self._channel)  # type: ignore[assignment]
-        self._known = core.KnownImages()
+        self._known = KnownImages()
         self._sessions: set[AsyncSession] = set()
 
     async def greet(self) -> Self:
@@ -81,39 +84,52 @@ class AsyncClient(ClientMethods[Coroutine[Any, Any, Prediction], Entering[AsyncS
         return Entering(self._opened(image))
 
     async def _opened(self, image: ImageLike) -> AsyncSession:
-        data = await asyncio.to_thread(image_bytes, image)
-        core.check_image_size(data, self._model.capabilities)
+        data = await self._read(image)
         session = AsyncSession(
-            self._stub, self._model, self._address, self._timeout_s, self._sessions
+            self._stub, self._model, self._address, self._timeout_s, self._sessions, self._known
         )
         try:
-            await self._offer(data, session.show)
+            await offer_async(self._known, data, session.show)
         except BaseException:
             await session.close()
             raise
         return session
 
-    async def _segment(self, image: ImageLike, one: PromptedObject) -> Prediction:
-        data = await asyncio.to_thread(image_bytes, image)
-        core.check_image_size(data, self._model.capabilities)
+    async def _segment(
+        self, image: ImageLike, object_id: int, prompt: ObjectPrompt, example: Shown | None
+    ) -> Prediction:
+        data = await self._read(image)
 
+        async def ask(source: ImageSource, example: Example | None = None) -> Segmented:
+            one = PromptedObject(object_id, prompt, example)
+            return await self._request(Segment(source, (one,)))
+
+        if example is None:
+            return core.read_segmented(await offer_async(self._known, data, ask))
+        shown, mask = await self._read(example.image), example.mask
+
+        async def ask_with_example(source: ImageSource) -> Segmented:
+            return await offer_async(
+                self._known, shown, lambda other: ask(source, Example(other, mask))
+            )
+
+        return core.read_segmented(await offer_async(self._known, data, ask_with_example))
+
+    async def _question(self, image: ImageLike, question: Question) -> list[Prediction]:
         async def ask(source: ImageSource) -> Segmented:
-            request = convert.segment_to_proto(Segment(source, (one,)))
-            return convert.segmented_from_proto(await self._call(self._stub.Segment, request))
+            return await self._request(Segment(source, question=question))
 
-        return core.read_segmented(await self._offer(data, ask))
+        data = await self._read(image)
+        return core.read_all_segmented(await offer_async(self._known, data, ask))
 
-    async def _offer(self, data: bytes, show: Callable[[ImageSource], Awaitable[T]]) -> T:
-        """What `show` makes of the first way to name the image that the server takes."""
-        *hints, whole = self._known.sources(data)
-        for source in hints:
-            try:
-                return await show(source)
-            except ImageUnknown:
-                continue
-        shown = await show(whole)
-        self._known.add(data)
-        return shown
+    async def _read(self, image: ImageLike) -> bytes:
+        data = await asyncio.to_thread(image_bytes, image)
+        check_image_size(data, self._model.capabilities)
+        return data
+
+    async def _request(self, request: Segment) -> Segmented:
+        reply = await self._call(self._stub.Segment, convert.segment_to_proto(request))
+        return convert.segmented_from_proto(reply)
 
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request

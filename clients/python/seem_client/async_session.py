@@ -12,22 +12,31 @@ import grpc.aio
 from seem_client import _core as core
 from seem_client._channel import client_name, error_of, reply_of
 from seem_client._methods import PromptMethods
+from seem_client._offering import check_image_size, offer_async
+from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_wire.convert import command_to_proto
 from seem_wire.errors import SeemError
+from seem_wire.types import Example, ImageBytes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from seem_client._offering import KnownImages
+    from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
-    from seem_wire.types import Command, ImageSet, ImageSource, ModelCard, Reply
+    from seem_wire.types import Command, ImageSet, ImageSource, ModelCard, Question, Reply
     from seem_wire.v1 import seem_pb2 as pb
     from seem_wire.v1.seem_pb2_grpc import SeemAsyncStub
 
 T = TypeVar("T")
 
 
-class AsyncSession(PromptMethods[Coroutine[Any, Any, Prediction], asyncio.Future[Prediction]]):
+Predicted = Coroutine[Any, Any, Prediction]
+AllPredicted = Coroutine[Any, Any, list[Prediction]]
+
+
+class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Prediction]]):
     """One image, any number of objects; belongs to the event loop that opened it."""
 
     def __init__(
@@ -37,11 +46,13 @@ class AsyncSession(PromptMethods[Coroutine[Any, Any, Prediction], asyncio.Future
         address: str,
         timeout_s: float,
         sessions: set[AsyncSession],
+        known: KnownImages,
     ) -> None:
         self._core = core.SessionCore(model)
         self._address, self._timeout_s = address, timeout_s
         self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
         self._sessions = sessions
+        self._known = known
         self._outgoing: asyncio.Queue[pb.Command | None] = asyncio.Queue()
         self._stream = stub.Interact(self._messages())
         self._reader = asyncio.create_task(self._read(), name="seem-session")
@@ -92,11 +103,41 @@ class AsyncSession(PromptMethods[Coroutine[Any, Any, Prediction], asyncio.Future
             await self._wait(opening)
         return await self._wait(showing)
 
-    async def _ask(self, object_id: int, prompt: ObjectPrompt) -> Prediction:
-        return await self._wait(self._submit(object_id, prompt))
+    async def _ask(
+        self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None
+    ) -> Prediction:
+        if example is None:
+            return await self._wait(self._say(object_id, prompt, None))
 
-    def _submit(self, object_id: int, prompt: ObjectPrompt) -> asyncio.Future[Prediction]:
-        return self._send(lambda: self._core.prompt(object_id, prompt), core.read_prediction)
+        async def show(source: ImageSource) -> Prediction:
+            return await self._wait(self._say(object_id, prompt, Example(source, example.mask)))
+
+        data = await asyncio.to_thread(self._read_image, example)
+        return await offer_async(self._known, data, show)
+
+    def _submit(
+        self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None
+    ) -> asyncio.Future[Prediction]:
+        if example is None:
+            return self._say(object_id, prompt, None)
+        whole = ImageBytes(self._read_image(example))
+        return self._say(object_id, prompt, Example(whole, example.mask))
+
+    async def _question(self, question: Question) -> list[Prediction]:
+        ask = self._send(lambda: self._core.everything(question), core.read_segments)
+        return await self._wait(ask)
+
+    def _say(
+        self, object_id: int, prompt: ObjectPrompt, example: Example | None
+    ) -> asyncio.Future[Prediction]:
+        return self._send(
+            lambda: self._core.prompt(object_id, prompt, example), core.read_prediction
+        )
+
+    def _read_image(self, example: Shown) -> bytes:
+        data = image_bytes(example.image)
+        check_image_size(data, self._core.offered)
+        return data
 
     def _send(self, make: Callable[[], Command], what: Callable[[Reply], T]) -> asyncio.Future[T]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()

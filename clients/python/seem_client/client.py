@@ -9,20 +9,20 @@ import grpc
 from seem_client import _core as core
 from seem_client._channel import channel_options, check_address, error_of
 from seem_client._methods import ClientMethods
+from seem_client._offering import KnownImages, check_image_size, offer
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_client.session import Session
 from seem_wire import convert
-from seem_wire.errors import ImageUnknown
-from seem_wire.types import Segment
+from seem_wire.types import Example, PromptedObject, Segment
 from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from seem_client.image import ImageLike
-    from seem_wire.types import ImageSource, ModelCard, PromptedObject, Segmented
+    from seem_client.prompting import Shown
+    from seem_wire.prompts import ObjectPrompt
+    from seem_wire.types import ImageSource, ModelCard, Question, Segmented
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -41,14 +41,14 @@ def connect(address: str = "localhost:50051", *, timeout_s: float = 60.0) -> Cli
     return Client(check_address(address), timeout_s)
 
 
-class Client(ClientMethods[Prediction, Session]):
+class Client(ClientMethods[Prediction, list[Prediction], Session]):
     """A connection to a server, for any number of sessions and threads."""
 
     def __init__(self, address: str, timeout_s: float) -> None:
         self._address, self._timeout_s = address, timeout_s
         self._channel = grpc.insecure_channel(address, channel_options(address))
         self._stub = SeemStub(self._channel)
-        self._known = core.KnownImages()
+        self._known = KnownImages()
         self._sessions: set[Session] = set()
         try:
             self._model = self.model()
@@ -73,37 +73,48 @@ class Client(ClientMethods[Prediction, Session]):
         self._channel.close()
 
     def _open(self, image: ImageLike) -> Session:
-        data = image_bytes(image)
-        core.check_image_size(data, self._model.capabilities)
-        session = Session(self._stub, self._model, self._address, self._timeout_s, self._sessions)
+        data = self._read(image)
+        session = Session(
+            self._stub, self._model, self._address, self._timeout_s, self._sessions, self._known
+        )
         try:
-            self._offer(data, session.show)
+            offer(self._known, data, session.show)
         except BaseException:
             session.close()
             raise
         return session
 
-    def _segment(self, image: ImageLike, one: PromptedObject) -> Prediction:
-        data = image_bytes(image)
-        core.check_image_size(data, self._model.capabilities)
+    def _segment(
+        self, image: ImageLike, object_id: int, prompt: ObjectPrompt, example: Shown | None
+    ) -> Prediction:
+        data = self._read(image)
 
+        def ask(source: ImageSource, example: Example | None = None) -> Segmented:
+            return self._request(Segment(source, (PromptedObject(object_id, prompt, example),)))
+
+        if example is None:
+            return core.read_segmented(offer(self._known, data, ask))
+        shown, mask = self._read(example.image), example.mask
+
+        def ask_with_example(source: ImageSource) -> Segmented:
+            return offer(self._known, shown, lambda other: ask(source, Example(other, mask)))
+
+        return core.read_segmented(offer(self._known, data, ask_with_example))
+
+    def _question(self, image: ImageLike, question: Question) -> list[Prediction]:
         def ask(source: ImageSource) -> Segmented:
-            request = convert.segment_to_proto(Segment(source, (one,)))
-            return convert.segmented_from_proto(self._call(self._stub.Segment, request))
+            return self._request(Segment(source, question=question))
 
-        return core.read_segmented(self._offer(data, ask))
+        return core.read_all_segmented(offer(self._known, self._read(image), ask))
 
-    def _offer(self, data: bytes, show: Callable[[ImageSource], T]) -> T:
-        """What `show` makes of the first way to name the image that the server takes."""
-        *hints, whole = self._known.sources(data)
-        for source in hints:
-            try:
-                return show(source)
-            except ImageUnknown:
-                continue
-        shown = show(whole)
-        self._known.add(data)
-        return shown
+    def _read(self, image: ImageLike) -> bytes:
+        data = image_bytes(image)
+        check_image_size(data, self._model.capabilities)
+        return data
+
+    def _request(self, request: Segment) -> Segmented:
+        reply = self._call(self._stub.Segment, convert.segment_to_proto(request))
+        return convert.segmented_from_proto(reply)
 
     def _call(
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request

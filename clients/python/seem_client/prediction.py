@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seem_wire.prompts import Box
-    from seem_wire.types import Masks, ObjectMask, Segmented, Timings
+    from seem_wire.types import Masks, ObjectMask, Segmented, Segments, Timings
 
 
 @dataclass(frozen=True, eq=False)  # no slots: `mask` and `polygons` are worked out once, when asked
@@ -22,11 +22,14 @@ class Prediction:
     """An object's mask and what the model thinks of it.
 
     Attributes:
-        object_id: Which object of the session it is.
+        object_id: Which object of the session it is; where everything was asked for, its place in
+            the list, from 1.
         rle: The mask as COCO run lengths, at the original image's size.
         score: The model's own estimate of the mask's IoU, 0 to 1.
         label: The model's name for the object, where it has names.
         label_probability: How sure it is of the name, 0 to 1.
+        is_thing: Whether the name is of things that can be counted and not of stuff like grass;
+            None where nobody knows.
         box: Around the mask, pixel edges; None where the mask is empty.
         area: Pixels in the mask.
         round: How many predictions this object has had, 1 for the first.
@@ -40,6 +43,7 @@ class Prediction:
     score: float
     label: str | None
     label_probability: float | None
+    is_thing: bool | None
     box: Box | None
     area: int
     round: int
@@ -48,7 +52,7 @@ class Prediction:
     model_id: str
 
     @classmethod
-    def of(cls, one: ObjectMask, reply: Masks | Segmented) -> Prediction:
+    def of(cls, one: ObjectMask, reply: Masks | Segments | Segmented) -> Prediction:
         """What `reply` says about one of its objects."""
         return cls(
             object_id=one.object_id,
@@ -56,6 +60,7 @@ class Prediction:
             score=one.score,
             label=one.label,
             label_probability=one.label_probability,
+            is_thing=one.is_thing,
             box=one.box,
             area=one.area,
             round=one.round,

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from seem_wire.errors import InvalidValue
 from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.types import Question, SegmentKind
+from seem_wire.validate import check_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import numpy.typing as npt
 
+    from seem_client.image import ImageLike
+
 PointLike = Point | tuple[float, float] | tuple[float, float, bool]
 """(x, y), or (x, y, positive)."""
 
 BoxLike = Box | tuple[float, float, float, float]
 """Corners x0, y0, x1, y1."""
+
+SegmentKindLike = SegmentKind | Literal["panoptic", "instance", "semantic"]
+"""Panoptic: things one by one and stuff by name, no pixel twice. Instance: things one by one, best
+first, which may overlap. Semantic: one segment for each name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """An example, its image not read yet: `mask` is of the upright image's size."""
+
+    image: ImageLike
+    mask: MaskPrompt
 
 
 def object_prompt(
@@ -44,6 +61,35 @@ def object_prompt(
         mask=None if mask is None else MaskPrompt(_mask(mask)),
         text=text,
     )
+
+
+def shown(image: ImageLike, mask: npt.NDArray[np.bool_ | np.integer]) -> Shown:
+    """An example: the thing that `mask` marks in `image`.
+
+    Raises:
+        InvalidValue: The mask is no array of booleans or integers (H, W).
+        MaskEmpty: The mask marks no pixel.
+    """
+    marked = MaskPrompt(_mask(mask))
+    check_mask(marked)
+    return Shown(image, marked)
+
+
+def question(
+    vocabulary: Iterable[str] | None, *, kind: SegmentKindLike, threshold: float | None
+) -> Question:
+    """What is asked about an image.
+
+    Raises:
+        InvalidValue: A value means nothing here; the vocabulary is empty or names something twice.
+        PromptEmpty: A name is blank.
+    """
+    if isinstance(vocabulary, str):
+        raise InvalidValue(f"A vocabulary is several names; put {vocabulary!r} in a list.")
+    if kind not in set(SegmentKind):
+        raise InvalidValue(f"There are {', '.join(SegmentKind)} segments, and no {kind!r} ones.")
+    names = None if vocabulary is None else tuple(vocabulary)
+    return Question(SegmentKind(kind), names, threshold)
 
 
 def _point(point: PointLike) -> Point:

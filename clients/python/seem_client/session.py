@@ -13,22 +13,27 @@ import grpc
 from seem_client import _core as core
 from seem_client._channel import client_name, error_of, reply_of
 from seem_client._methods import PromptMethods
+from seem_client._offering import check_image_size, offer
+from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_wire.convert import command_to_proto
 from seem_wire.errors import SeemError
+from seem_wire.types import Example, ImageBytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seem_client._offering import KnownImages
+    from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
-    from seem_wire.types import Command, ImageSet, ImageSource, ModelCard, Reply
+    from seem_wire.types import Command, ImageSet, ImageSource, ModelCard, Question, Reply
     from seem_wire.v1 import seem_pb2 as pb
     from seem_wire.v1.seem_pb2_grpc import SeemStub
 
 T = TypeVar("T")
 
 
-class Session(PromptMethods[Prediction, Future[Prediction]]):
+class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
     """One image, any number of objects; may be used from several threads."""
 
     def __init__(
@@ -38,11 +43,13 @@ class Session(PromptMethods[Prediction, Future[Prediction]]):
         address: str,
         timeout_s: float,
         sessions: set[Session],
+        known: KnownImages,
     ) -> None:
         self._core = core.SessionCore(model)
         self._address, self._timeout_s = address, timeout_s
         self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
         self._sessions = sessions
+        self._known = known
         self._lock = threading.Lock()
         self._outgoing: SimpleQueue[pb.Command | None] = SimpleQueue()
         self._stream = stub.Interact(iter(self._outgoing.get, None))
@@ -94,11 +101,39 @@ class Session(PromptMethods[Prediction, Future[Prediction]]):
             self._wait(opening)
         return self._wait(showing)
 
-    def _ask(self, object_id: int, prompt: ObjectPrompt) -> Prediction:
-        return self._wait(self._submit(object_id, prompt))
+    def _ask(
+        self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None
+    ) -> Prediction:
+        if example is None:
+            return self._wait(self._say(object_id, prompt, None))
 
-    def _submit(self, object_id: int, prompt: ObjectPrompt) -> Future[Prediction]:
-        return self._send(lambda: self._core.prompt(object_id, prompt), core.read_prediction)
+        def show(source: ImageSource) -> Prediction:
+            return self._wait(self._say(object_id, prompt, Example(source, example.mask)))
+
+        return offer(self._known, self._read_image(example), show)
+
+    def _submit(
+        self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None
+    ) -> Future[Prediction]:
+        if example is None:
+            return self._say(object_id, prompt, None)
+        whole = ImageBytes(self._read_image(example))
+        return self._say(object_id, prompt, Example(whole, example.mask))
+
+    def _question(self, question: Question) -> list[Prediction]:
+        return self._wait(self._send(lambda: self._core.everything(question), core.read_segments))
+
+    def _say(
+        self, object_id: int, prompt: ObjectPrompt, example: Example | None
+    ) -> Future[Prediction]:
+        return self._send(
+            lambda: self._core.prompt(object_id, prompt, example), core.read_prediction
+        )
+
+    def _read_image(self, example: Shown) -> bytes:
+        data = image_bytes(example.image)
+        check_image_size(data, self._core.offered)
+        return data
 
     def _send(self, make: Callable[[], Command], what: Callable[[Reply], T]) -> Future[T]:
         future: Future[T] = Future()
