@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from seem_model.config import ModelConfig
     from seem_model.text import TextEncoder
 
-FORMAT = 1
+FORMAT = 2
 STRIDES = (32, 16, 8)
 MAP_STRIDES = (4, 8, 16, 32, 8)
 FEATURE_NAMES = (
@@ -211,16 +211,27 @@ def _manifest(config: ModelConfig, source: Source, version: str) -> dict[str, An
         "variant": config.name,
         "version": version,
         "image": {
-            "long_side": config.input_long_side,
-            "side_multiple": 4,
+            "resize": {
+                "kind": "long_side",
+                "long_side": config.input_long_side,
+                "side_multiple": 4,
+            },
+            "filter": "bilinear",
             "divisor": config.divisor,
             "mean": list(config.mean),
             "std": list(config.std),
+            "buckets": [[config.input_long_side, config.input_long_side]],
         },
+        "decoder": {"kind": "refined"},
+        "everything": None,
         "prompts": ["point", "box", "scribble", "mask", "text"],
         "mask_stride": 4,
         "mask_threshold": 0.0,
-        "text": {"max_tokens": source.text_encoder.max_tokens, "width": config.text_width},
+        "text": {
+            "max_tokens": source.text_encoder.max_tokens,
+            "width": config.text_width,
+            "clean": False,
+        },
         "joint_width": config.hidden,
         "vocabulary": {
             "names": list(source.names),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from seem_server.engine import scheduler
 from seem_server.engine.scheduler import Admitted, Entry, Expire, Limits, Refused, Run
 from seem_server.engine.tickets import Ticket
-from seem_server.engine.work import Decode, MasksReady
+from seem_server.engine.work import Decode, Encode, MasksReady
 from seem_server.engine.worker import CacheConfig, Caches, Worker
 from seem_wire.errors import (
     DeadlineExceeded,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from seem_server.engine.work import Result, Work
     from seem_server.runtime.backend import Backend
-    from seem_server.runtime.bundle import BundleManifest
+    from seem_server.runtime.specs import BundleManifest
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -143,7 +143,16 @@ class Engine:
                 n_restarts=self._n_restarts,
                 images_bytes=caches.images.n_bytes,
                 features_bytes=caches.features.n_bytes,
-                memory_bytes=caches.answers.n_bytes + caches.drawings.n_bytes,
+                memory_bytes=sum(
+                    cache.n_bytes
+                    for cache in (
+                        caches.answers,
+                        caches.drawings,
+                        caches.texts,
+                        caches.examples,
+                        caches.findings,
+                    )
+                ),
             )
 
     def put_image(self, image_key: str, pixels: Pixels) -> None:
@@ -183,11 +192,10 @@ class Engine:
             superseded = [self._tickets[old.number] for old in admission.superseded]
             self._waiting = admission.waiting
             self._tickets[entry.number] = ticket
-            self._caches.images.pin(work.image_key)
-            self._caches.features.pin(work.image_key)
+            self._pin(entry)
             self._changed.notify()
         ticket.add_done_callback(lambda _: self._forget(entry))
-        if isinstance(work, Decode):
+        if not isinstance(work, Encode):
             for old in superseded:
                 old.supersede(work.seq)
         return ticket
@@ -230,8 +238,14 @@ class Engine:
         with self._changed:
             del self._tickets[entry.number]
             self._waiting = tuple(other for other in self._waiting if other is not entry)
-        self._caches.images.unpin(entry.work.image_key)
-        self._caches.features.unpin(entry.work.image_key)
+        for key in _image_keys(entry.work):
+            self._caches.images.unpin(key)
+            self._caches.features.unpin(key)
+
+    def _pin(self, entry: Entry) -> None:
+        for key in _image_keys(entry.work):
+            self._caches.images.pin(key)
+            self._caches.features.pin(key)
 
     def _end(self, entry: Entry, outcome: Result | SeemError) -> None:
         with self._changed:
@@ -326,6 +340,12 @@ class Engine:
         self._worker = Worker(self._backend, self._caches, now=self._now)
         self._n_failures = 0
         self._n_restarts += 1
+
+
+def _image_keys(work: Work) -> frozenset[str]:
+    """The images that work looks at: its own, and those that its examples are shown in."""
+    shown = work.example_keys if isinstance(work, Decode) else frozenset()
+    return shown | {work.image_key}
 
 
 def _complete(

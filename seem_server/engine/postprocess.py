@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seem_server.engine.packing import selector
 from seem_server.engine.tidy import tidy
+from seem_server.runtime.backend import Selector
+from seem_server.runtime.specs import QueriesSpec
 from seem_wire import rle
 from seem_wire.prompts import Box
+from seem_wire.resample import bicubic_antialias, bilinear, to_original
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seem_server.engine.preprocess import Layout
-    from seem_server.runtime.bundle import Vocabulary
+    from seem_server.runtime.specs import BundleManifest, Vocabulary
     from seem_wire.prompts import ObjectPrompt
     from seem_wire.rle import Rle
 
@@ -66,6 +70,32 @@ class _Side:
     share: Float32
 
 
+def draw_for(
+    prompt: ObjectPrompt, logits: Float32, layout: Layout, manifest: BundleManifest
+) -> Drawn:
+    """The mask of logits (h, w) that answer `prompt`, in the way of the bundle's decoder.
+
+    Our own models are drawn smoothly and tidied; the published ones to the letter of their program.
+    """
+    if isinstance(manifest.decoder, QueriesSpec):
+        return draw_published(logits, layout, manifest.mask_threshold, selector(prompt))
+    return draw(logits, layout, manifest.mask_threshold, prompt=prompt)
+
+
+def draw_published(logits: Float32, layout: Layout, threshold: float, chosen_by: Selector) -> Drawn:
+    """The mask of logits (h, w) as the published programs make it: inside where over `threshold`.
+
+    Bilinearly to the network's input, without its padding, and from there to the original size:
+    bilinearly again, but bicubically where the object was named (specification, 9.3 and 9.4).
+    """
+    last = bicubic_antialias if chosen_by is Selector.TEXT else bilinear
+    padded = (layout.frame.height, layout.frame.width)
+    (shown,) = to_original(
+        logits[None], padded=padded, resized=layout.resized, size=layout.size, last=last
+    )
+    return _drawn(shown > threshold)
+
+
 def draw(
     logits: Float32, layout: Layout, threshold: float, *, prompt: ObjectPrompt | None = None
 ) -> Drawn:
@@ -77,8 +107,7 @@ def draw(
     shown = logits[: layout.resized[0] // stride, : layout.resized[1] // stride]
     if prompt is not None:
         shown = tidy(shown, prompt, layout.frame, threshold)
-    mask = _enlarge(shown, layout.size, threshold)
-    return Drawn(rle.encode(mask), _box(mask), int(np.count_nonzero(mask)))
+    return _drawn(_enlarge(shown, layout.size, threshold))
 
 
 def name(semantic: Float32, vocabulary: Vocabulary) -> Label | None:
@@ -89,6 +118,10 @@ def name(semantic: Float32, vocabulary: Vocabulary) -> Label | None:
     weights = np.exp(scores - scores.max())
     best = int(weights.argmax())
     return Label(vocabulary.names[best], float(weights[best] / weights.sum()))
+
+
+def _drawn(mask: Mask) -> Drawn:
+    return Drawn(rle.encode(mask), _box(mask), int(np.count_nonzero(mask)))
 
 
 def _enlarge(logits: Float32, size: tuple[int, int], threshold: float) -> Mask:

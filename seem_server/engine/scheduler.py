@@ -2,7 +2,8 @@
 
 Rules, in order:
 1. At the door, a newer Decode takes the place of a waiting one of its session whose objects it
-   includes, inherits its age (or a fast clicker would starve himself) and drops its rounds.
+   includes, inherits its age (or a fast clicker would starve himself) and drops its rounds. A newer
+   Everything takes the place of its session's waiting one.
 2. Whoever then finds `max_waiting` others waiting is refused with a hint when to try again.
 3. What is past its deadline is told so before anything else runs.
 4. The most urgent class goes first, and within it the oldest. Prewarming that has waited for
@@ -16,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from seem_server.engine.work import Decode, Priority
+from seem_server.engine.work import Decode, Everything, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -127,6 +128,8 @@ def retry_after_ms(n_waiting: int, run_s: float, *, max_batch: int) -> int:
 
 
 def _supersedes(newer: Work, older: Work) -> bool:
+    if isinstance(newer, Everything) and isinstance(older, Everything):
+        return newer.session_id == older.session_id
     return _continues(newer, older) and _ids(newer) >= _ids(older)
 
 

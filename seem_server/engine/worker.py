@@ -10,36 +10,57 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seem_server.engine import postprocess, preprocess
+from seem_server.engine import findings, packing, postprocess, preprocess
 from seem_server.engine.cache import ByteCache
+from seem_server.engine.chains import Answer, Chain, EncodedImage
+from seem_server.engine.findings import Names
+from seem_server.engine.packing import Said
 from seem_server.engine.preprocess import Prepared
-from seem_server.engine.work import Decode, Encode, Encoded, MasksReady
-from seem_server.runtime.backend import PromptArrays
+from seem_server.engine.work import (
+    Decode,
+    Encode,
+    Encoded,
+    Everything,
+    MasksReady,
+    SegmentsReady,
+    prompt_digest,
+)
+from seem_server.runtime.specs import QueriesSpec
 from seem_wire import rle
-from seem_wire.errors import ImageUnknown, Internal, SeemError
-from seem_wire.pixels import PADDING, rasterise
-from seem_wire.types import ObjectMask, Timings
+from seem_wire.errors import ImageUnknown, Internal, MaskSizeMismatch, NotOffered, SeemError
+from seem_wire.pixels import MAX_PIXELS, mask_pixels
+from seem_wire.prompts import ObjectPrompt
+from seem_wire.types import ObjectMask, PromptKind, Timings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
 
-    from seem_server.engine.postprocess import Drawn, Label
-    from seem_server.engine.preprocess import Layout
-    from seem_server.engine.work import ObjectRounds, Result, Round, Work
-    from seem_server.runtime.backend import Backend, Decoded, Features, TextStates
-    from seem_server.runtime.bundle import BundleManifest
-    from seem_wire.pixels import PromptPixels
-    from seem_wire.prompts import MaskPrompt
+    from seem_server.engine.postprocess import Drawn
+    from seem_server.engine.work import ObjectRounds, Result, Work
+    from seem_server.runtime.backend import (
+        Backend,
+        Decoded,
+        ExampleTokens,
+        Findings,
+        Prompts,
+        TextStates,
+    )
+    from seem_server.runtime.specs import BundleManifest, EverythingSpec
+    from seem_wire.prompts import ExamplePrompt
 
     Float32 = npt.NDArray[np.float32]
     Pixels = npt.NDArray[np.uint8]
+
+
+TEMPLATE = "{}."
+"""What a name of somebody's own vocabulary is put into before it is encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +72,16 @@ class CacheConfig:
         features_bytes: What the image encoder made of images.
         memory_bytes: Mask logits of rounds, and the masks drawn from them.
         texts_bytes: Texts' token states.
+        examples_bytes: Tokens of examples.
+        findings_bytes: What was found in images that everything was asked of.
     """
 
     images_bytes: int = 512 * 1024**2
     features_bytes: int = 1024**3
     memory_bytes: int = 256 * 1024**2
     texts_bytes: int = 16 * 1024**2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EncodedImage:
-    """An image's features, and how it lies in the network's input."""
-
-    features: Features
-    layout: Layout
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """What the network said in one round of one object; `logits` (h, w) float32."""
-
-    logits: Float32
-    score: float
-    label: Label | None
+    examples_bytes: int = 64 * 1024**2
+    findings_bytes: int = 256 * 1024**2
 
 
 class Caches:
@@ -86,36 +94,8 @@ class Caches:
         self.answers: ByteCache[Answer] = ByteCache(config.memory_bytes - for_drawings)
         self.drawings: ByteCache[Drawn] = ByteCache(for_drawings)
         self.texts: ByteCache[TextStates] = ByteCache(config.texts_bytes)
-
-
-@dataclass(slots=True, eq=False)
-class _Chain:
-    """An object's rounds on their way: `n_done` of them are answered, the latest in `answers`."""
-
-    image: EncodedImage
-    rounds: tuple[Round, ...]
-    object_id: int
-    keys: tuple[str, ...]
-    n_done: int = 0
-    answers: list[Answer] = field(default_factory=list)
-
-    @property
-    def done(self) -> bool:
-        return self.n_done == len(self.keys)
-
-    def add(self, answer: Answer) -> None:
-        self.answers = [*self.answers[-1:], answer]  # the mask before the last tells what changed
-        self.n_done += 1
-
-    def resume(self, answers: ByteCache[Answer]) -> None:
-        """Begins after the latest round that is known, and whose predecessor is, if it is last."""
-        for n_done in range(len(self.keys), 0, -1):
-            known = [answers.get(key) for key in self.keys[max(n_done - 2, 0) : n_done]]
-            wanted = known if n_done == len(self.keys) else known[-1:]
-            found = [answer for answer in wanted if answer is not None]
-            if len(found) == len(wanted):
-                self.n_done, self.answers = n_done, found
-                return
+        self.examples: ByteCache[ExampleTokens] = ByteCache(config.examples_bytes)
+        self.findings: ByteCache[Findings] = ByteCache(config.findings_bytes)
 
 
 @dataclass(slots=True, eq=False)
@@ -124,7 +104,8 @@ class _Job:
 
     work: Work
     cache_hit: bool
-    chains: list[_Chain] = field(default_factory=list)
+    image: EncodedImage | None = None
+    chains: list[Chain] = field(default_factory=list)
     error: SeemError | None = None
 
 
@@ -159,16 +140,18 @@ class Worker:
         encoded_s = self._now()
         self._decode([chain for job in jobs for chain in job.chains])
         decoded_s = self._now()
-        outcomes = []
+        outcomes: list[Result | SeemError] = []
         for job in jobs:
             drawing_s = self._now()
-            masks = self._masks(job)
+            outcome = self._outcome(job)
             spent = Timings(
                 encode_ms=_ms(started_s, encoded_s),
                 decode_ms=_ms(encoded_s, decoded_s),
                 post_ms=_ms(drawing_s, self._now()),
             )
-            outcomes.append(_outcome(job, masks, spent))
+            outcomes.append(
+                outcome if isinstance(outcome, SeemError) else replace(outcome, timings=spent)
+            )
         return outcomes
 
     def _encode(self, keys: Iterable[str]) -> dict[str, EncodedImage]:
@@ -206,20 +189,25 @@ class Worker:
         try:
             if image is None:
                 raise ImageUnknown(f"The server does not hold the image {work.image_key}.")
+            job.image = image
             if isinstance(work, Decode):
                 job.chains = [self._chain(image, one, work.image_key) for one in work.objects]
+            if isinstance(work, Everything) and self._manifest.everything is None:
+                raise NotOffered("This model can't tell what is in an image.")
         except SeemError as error:
             job.error = error
 
-    def _chain(self, image: EncodedImage, one: ObjectRounds, image_key: str) -> _Chain:
-        chain = _Chain(image, one.rounds, one.object_id, one.memory_keys(image_key))
+    def _chain(self, image: EncodedImage, one: ObjectRounds, image_key: str) -> Chain:
+        chain = Chain(image, one.rounds, one.object_id, one.memory_keys(image_key))
         chain.resume(self._caches.answers)
-        for entry in chain.rounds[chain.n_done :]:
+        for entry in chain.pending:  # encoded here, where a failure fails this work alone
             if entry.prompt.text is not None:
-                self._text_states(entry.prompt.text)  # here, where a failure fails this work alone
+                self._text_states(entry.prompt.text)
+            if entry.prompt.example is not None:
+                self._example_tokens(entry.prompt.example)
         return chain
 
-    def _decode(self, chains: Sequence[_Chain]) -> None:
+    def _decode(self, chains: Sequence[Chain]) -> None:
         """Runs all chains to their end, abreast: the next round of each in one call."""
         while pending := [chain for chain in chains if not chain.done]:
             items = [(chain.image.features, self._arrays(chain)) for chain in pending]
@@ -228,12 +216,17 @@ class Worker:
                 self._caches.answers.put(chain.keys[chain.n_done], answer, answer.logits.nbytes)
                 chain.add(answer)
 
-    def _arrays(self, chain: _Chain) -> PromptArrays:
+    def _arrays(self, chain: Chain) -> Prompts:
         """The next round of a chain, as the decoder takes it."""
-        prompt = chain.rounds[chain.n_done].prompt
-        text = None if prompt.text is None else self._text_states(prompt.text)
-        pixels = rasterise(prompt, chain.image.layout.frame)
-        return _pack(pixels, _previous(chain, pixels), text, self._manifest.text.width)
+        prompt = chain.pending[0].prompt
+        said = Said(
+            prompt,
+            before=chain.rounds[chain.n_done - 1].prompt if chain.n_done else None,
+            logits=chain.answers[-1].logits if chain.answers else None,
+            text=None if prompt.text is None else self._text_states(prompt.text),
+            example=None if prompt.example is None else self._example_tokens(prompt.example),
+        )
+        return packing.pack(said, chain.image.layout.frame, self._manifest)
 
     def _answer(self, decoded: Decoded) -> Answer:
         score = float(decoded.iou[0])
@@ -242,7 +235,7 @@ class Worker:
         label = postprocess.name(decoded.semantic[0], self._manifest.vocabulary)
         return Answer(decoded.mask_logits[0].copy(), min(max(score, 0.0), 1.0), label)
 
-    def _object_mask(self, chain: _Chain) -> ObjectMask:
+    def _object_mask(self, chain: Chain) -> ObjectMask:
         answer = chain.answers[-1]
         drawn = self._drawn(chain, -1)
         changed = drawn.box
@@ -260,23 +253,56 @@ class Worker:
             changed=changed,
         )
 
-    def _masks(self, job: _Job) -> tuple[ObjectMask, ...]:
-        """What a job's chains came to; a typed error is its own fault, not the backend's."""
+    def _outcome(self, job: _Job) -> Result | SeemError:
+        """What a job came to; a typed error is its own fault, not the backend's."""
+        work = job.work
+        if job.error is not None or job.image is None:
+            return job.error or Internal("A job has neither an image nor an error.")
+        if isinstance(work, Encode):
+            return Encoded(job.cache_hit, Timings())
         try:
-            return tuple(self._object_mask(chain) for chain in job.chains)
+            if isinstance(work, Everything):
+                found = self._segments(work, job.image)
+                return SegmentsReady(work, found, job.cache_hit, Timings())
+            masks = tuple(self._object_mask(chain) for chain in job.chains)
         except SeemError as error:
-            job.error = error
-            return ()
+            return error
+        return MasksReady(work, masks, job.cache_hit, Timings())
 
-    def _drawn(self, chain: _Chain, index: int) -> Drawn:
+    def _segments(self, work: Everything, image: EncodedImage) -> tuple[ObjectMask, ...]:
+        spec = self._manifest.everything
+        if spec is None:
+            raise NotOffered("This model can't tell what is in an image.")
+        return findings.segment(
+            self._findings(work.image_key, image),
+            image.layout,
+            self._names(work.vocabulary, spec),
+            spec,
+            kind=work.kind,
+            threshold=work.threshold,
+        )
+
+    def _findings(self, key: str, image: EncodedImage) -> Findings:
+        found = self._caches.findings.get(key)
+        if found is None:
+            found = self._backend.find(image.features)
+            self._caches.findings.put(key, found, found.nbytes)
+        return found
+
+    def _names(self, words: tuple[str, ...] | None, spec: EverythingSpec) -> Names:
+        vocabulary = self._manifest.vocabulary
+        if words is None:
+            return Names.of_bundle(vocabulary, spec)
+        sentences = [self._text_states(TEMPLATE.format(word)).states[-1] for word in words]
+        return Names.of_words(words, np.stack(sentences), vocabulary, spec.n_things)
+
+    def _drawn(self, chain: Chain, index: int) -> Drawn:
         """The mask of one of the chain's last two answers, -1 or -2, at the original size."""
         key = chain.keys[index]
         drawn = self._caches.drawings.get(key)
         if drawn is None:
-            layout, threshold = chain.image.layout, self._manifest.mask_threshold
-            drawn = postprocess.draw(
-                chain.answers[index].logits, layout, threshold, prompt=chain.rounds[index].prompt
-            )
+            logits, prompt = chain.answers[index].logits, chain.rounds[index].prompt
+            drawn = postprocess.draw_for(prompt, logits, chain.image.layout, self._manifest)
             self._caches.drawings.put(key, drawn, drawn.nbytes)
         return drawn
 
@@ -287,43 +313,26 @@ class Worker:
             self._caches.texts.put(text, states, states.states.nbytes)
         return states
 
+    def _example_tokens(self, example: ExamplePrompt) -> ExampleTokens:
+        key = prompt_digest(ObjectPrompt(example=example)).hex()
+        tokens = self._caches.examples.get(key)
+        if tokens is None:
+            if PromptKind.EXAMPLE not in self._manifest.prompts:
+                raise NotOffered("This model takes no examples.")
+            image = self._encode([example.image]).get(example.image)
+            if image is None:
+                raise ImageUnknown(f"The server does not hold the example {example.image}.")
+            if example.mask.shape != image.layout.size:
+                raise MaskSizeMismatch("The example's mask is not of its image's size.")
+            points = mask_pixels(example.mask, image.layout.frame, self._max_points).positive
+            tokens = self._backend.encode_example(image.features, points.astype(np.float32))
+            self._caches.examples.put(key, tokens, tokens.nbytes)
+        return tokens
 
-def _outcome(job: _Job, masks: tuple[ObjectMask, ...], spent: Timings) -> Result | SeemError:
-    if job.error is not None:
-        return job.error
-    if isinstance(job.work, Encode):
-        return Encoded(job.cache_hit, spent)
-    return MasksReady(job.work, masks, job.cache_hit, spent)
-
-
-def _previous(chain: _Chain, pixels: PromptPixels) -> Float32 | None:
-    """The mask that the next round starts from: the round's before, or one given just now."""
-    given = chain.rounds[chain.n_done].prompt.mask
-    before = chain.rounds[chain.n_done - 1].prompt.mask if chain.n_done else None
-    if given is not None and not _same(given, before):
-        return pixels.mask_logits
-    return chain.answers[-1].logits if chain.answers else None
-
-
-def _same(mask: MaskPrompt, other: MaskPrompt | None) -> bool:
-    return other is not None and (mask is other or np.array_equal(mask.mask, other.mask))
-
-
-def _pack(
-    pixels: PromptPixels, previous: Float32 | None, text: TextStates | None, text_width: int
-) -> PromptArrays:
-    """One object's prompt as the decoder's inputs, n = 1; what was not said is masked out."""
-    has_points = len(pixels.points) > 0
-    states = np.zeros((1, text_width), np.float32) if text is None else text.states
-    return PromptArrays(
-        points=pixels.points[None] if has_points else np.zeros((1, 1, 2), np.float32),
-        labels=pixels.labels[None] if has_points else np.full((1, 1), PADDING, np.float32),
-        maps=pixels.maps[None],
-        previous_mask=np.zeros_like(pixels.maps[:1]) if previous is None else previous[None],
-        has_previous=np.array([previous is not None], np.float32),
-        text=states[None],
-        text_mask=np.full((1, len(states)), text is not None, np.float32),
-    )
+    @property
+    def _max_points(self) -> int:
+        decoder = self._manifest.decoder
+        return decoder.max_points if isinstance(decoder, QueriesSpec) else MAX_PIXELS
 
 
 def _ms(start_s: float, end_s: float) -> float:

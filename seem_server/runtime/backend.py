@@ -1,12 +1,13 @@
 """The port to whatever runs the networks: encode an image once, decode prompts often.
 
-n objects · P prompt points · T text tokens · E text width · C joint space
-H, W padded network input · h, w = H / 4, W / 4
+n objects · P prompt points · T text tokens · V tokens of an example · q query rows · E text width
+C joint space · H, W padded network input · h, w = H / 4, W / 4
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -15,16 +16,53 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from seem_server.runtime.bundle import BundleManifest
+    from seem_server.runtime.specs import BundleManifest
 
     Float32 = npt.NDArray[np.float32]
+    Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextStates:
-    """A text as the text encoder sees it: states (T, E) float32, one row a real token."""
+    """A text as the text encoder sees it: states (T, E) float32, one row a real token.
+
+    The last row stands for the whole text where the bundle's decoder is one of "queries".
+    """
 
     states: Float32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExampleTokens:
+    """A thing in another image, to be found again.
+
+    tokens: (3, V, C) float32, one set for each attention level, one token a pixel. vector: (C,)
+    float32, what the pixels have in common.
+    """
+
+    tokens: Float32
+    vector: Float32
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both."""
+        return self.tokens.nbytes + self.vector.nbytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """What the learned queries find in an image that nothing was said about.
+
+    mask_logits: (Q, h, w) float32, inside where > 0. semantic: (Q, C) float32 unit vectors.
+    """
+
+    mask_logits: Float32
+    semantic: Float32
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both."""
+        return self.mask_logits.nbytes + self.semantic.nbytes
 
 
 class Features(Protocol):
@@ -37,12 +75,13 @@ class Features(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PromptArrays:
-    """The prompts of n objects of one image, padded to common P and T.
+    """The prompts of n objects of one image for a "refined" decoder, padded to common P and T.
 
     points: (n, P, 2) float32, (x, y) in network pixels. labels: (n, P) float32, see
     `seem_wire.pixels`. maps: (n, 5, h, w) float32. previous_mask: (n, h, w) float32 logits of the
     round before, zeros where there was none; has_previous: (n,) float32, 1 or 0.
-    text: (n, T, E) float32 with T >= 1; text_mask: (n, T) float32, 1 for a token.
+    text: (n, T, E) float32 with T >= 1; text_mask: (n, T) float32, 1 for a token. example: (n, C)
+    float32, what the pixels of an example have in common, or None; no graph takes it so far.
     """
 
     points: Float32
@@ -52,20 +91,62 @@ class PromptArrays:
     has_previous: Float32
     text: Float32
     text_mask: Float32
+    example: Float32 | None = None
+
+
+class Selector(IntEnum):
+    """By what a query is chosen to answer for an object: its marks, its text or its example."""
+
+    MARKS = 0
+    TEXT = 1
+    EXAMPLE = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryArrays:
+    """The prompts of n objects of one image for a decoder of "queries", padded to common P, T, V.
+
+    points: (n, P, 2) float32, (x, y) of whole network pixels, see `seem_wire.pixels.PixelSets`.
+    labels: (n, P) float32: POSITIVE, NEGATIVE or PADDING. text: (n, T, C) float32; text_mask:
+    (n, T) float32, 1 for a token; sentence: (n, C) float32. examples: (n, 3, V, C) float32;
+    example_mask: (n, V) float32; example_vector: (n, C) float32. previous_mask, has_previous: as in
+    PromptArrays. query_rows: (n, q) int64, the learned queries that answer. selector: (n,) int64.
+    P, T, V >= 1.
+    """
+
+    points: Float32
+    labels: Float32
+    text: Float32
+    text_mask: Float32
+    sentence: Float32
+    examples: Float32
+    example_mask: Float32
+    example_vector: Float32
+    previous_mask: Float32
+    has_previous: Float32
+    query_rows: Int64
+    selector: Int64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
     """What the network says of n objects.
 
-    mask_logits: (n, h, w) float32, inside where > 0. iou, presence: (n,) float32 in 0..1.
-    semantic: (n, C) float32 unit vectors, to compare with the bundle's vocabulary embeddings.
+    mask_logits: (n, h, w) float32, inside where > 0. semantic: (n, C) float32 unit vectors, to
+    compare with the bundle's vocabulary embeddings. iou: (n,) float32 in 0..1: the estimate that a
+    "refined" decoder was trained to give; one of "queries" has none, and its place is taken by the
+    mean probability of the mask's pixels, which says how sure the network is and no more.
+    presence: (n,) float32 in 0..1, whether the object is there at all; None where nobody says.
     """
 
     mask_logits: Float32
     iou: Float32
-    presence: Float32
+    presence: Float32 | None
     semantic: Float32
+
+
+Prompts = PromptArrays | QueryArrays
+"""What a decoder takes: each kind of decoder its own."""
 
 
 class Backend(Protocol):
@@ -82,8 +163,14 @@ class Backend(Protocol):
     def encode(self, images: Float32) -> list[Features]:
         """Features of B preprocessed images (B, 3, H, W)."""
 
-    def decode(self, items: Sequence[tuple[Features, PromptArrays]]) -> list[Decoded]:
+    def decode(self, items: Sequence[tuple[Features, Prompts]]) -> list[Decoded]:
         """One round for each item; items of equal shapes may share one run."""
 
     def encode_text(self, text: str) -> TextStates:
         """The token states of a text."""
+
+    def encode_example(self, features: Features, points: Float32) -> ExampleTokens:
+        """The tokens of the pixels `points` (V, 2), (x, y) in network pixels, of an image."""
+
+    def find(self, features: Features) -> Findings:
+        """What is in an image."""

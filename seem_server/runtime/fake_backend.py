@@ -16,8 +16,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seem_server.runtime.backend import Decoded, TextStates
-from seem_server.runtime.bundle import BundleManifest, ImageSpec, TextSpec, Vocabulary
+from seem_server.runtime.backend import (
+    Decoded,
+    ExampleTokens,
+    Findings,
+    PromptArrays,
+    TextStates,
+)
+from seem_server.runtime.specs import (
+    BundleManifest,
+    EverythingSpec,
+    Filter,
+    ImageSpec,
+    LongSide,
+    RefinedSpec,
+    TextSpec,
+    Vocabulary,
+)
+from seem_wire.errors import Internal
 from seem_wire.pixels import MAP_NAMES, MASK_LOGIT, NEGATIVE, POSITIVE
 from seem_wire.types import Licence, PromptKind
 
@@ -26,7 +42,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from seem_server.runtime.backend import Features, PromptArrays
+    from seem_server.runtime.backend import Features, Prompts
 
     Float32 = npt.NDArray[np.float32]
     Mask = npt.NDArray[np.bool_]
@@ -37,27 +53,30 @@ RADIUS = 8.0
 
 _STRIDE = 4
 _TEXT = TextSpec(max_tokens=8, width=8)
-_NAMES = ("thing", "named thing")
+_NAMES = ("thing", "named thing", "background")
+_THING, _STUFF, _NOTHING = range(3)
+_SURE = 10.0
 
 MANIFEST = BundleManifest(
     name=NAME,
     variant=NAME,
     version="1",
-    image=ImageSpec(256, _STRIDE, 32, (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
-    prompts=frozenset(
-        {
-            PromptKind.POINT,
-            PromptKind.BOX,
-            PromptKind.SCRIBBLE,
-            PromptKind.MASK,
-            PromptKind.TEXT,
-        }
+    image=ImageSpec(
+        LongSide(256, _STRIDE),
+        Filter.BILINEAR,
+        32,
+        (127.5, 127.5, 127.5),
+        (127.5, 127.5, 127.5),
+        ((256, 256),),
     ),
+    decoder=RefinedSpec(),
+    everything=EverythingSpec(threshold=0.5, overlap=0.8, n_things=1, instances=10),
+    prompts=frozenset(PromptKind),
     mask_stride=_STRIDE,
     mask_threshold=0.0,
     text=_TEXT,
-    joint_width=len(_NAMES),
-    vocabulary=Vocabulary(_NAMES, 10.0, np.eye(len(_NAMES), dtype=np.float32)),
+    joint_width=_TEXT.width,
+    vocabulary=Vocabulary(_NAMES, _SURE, np.eye(len(_NAMES), _TEXT.width, dtype=np.float32)),
     features=("image",),
     precision="fp32",
     licences=(Licence("all of it", "Apache-2.0", "drawn by rule, learned from nothing"),),
@@ -83,7 +102,8 @@ class FakeBackend:
     """Draws what the prompts say: disks, boxes and masks, on top of the round before.
 
     A round's mask is the mask before it, the box, and a disk around each positive point, without a
-    disk around each negative point. A text adds the middle of the image.
+    disk around each negative point. A text adds the middle of the image, an example its right half.
+    Everything is a thing in the left half, and stuff in the right.
 
     `wait` is what makes it slow, called with the seconds to spend; tests pass their own.
     """
@@ -103,6 +123,7 @@ class FakeBackend:
         self._wait = wait
         self.n_encoded = 0
         self.n_decoded = 0
+        self.n_found = 0
 
     def encode(self, images: Float32) -> list[Features]:
         """Features of B images (B, 3, H, W)."""
@@ -111,12 +132,32 @@ class FakeBackend:
         self.n_encoded += len(images)
         return [FakeFeatures(image[:, ::_STRIDE, ::_STRIDE].copy()) for image in images]
 
-    def decode(self, items: Sequence[tuple[Features, PromptArrays]]) -> list[Decoded]:
+    def decode(self, items: Sequence[tuple[Features, Prompts]]) -> list[Decoded]:
         """One round for each item."""
         if self._decode_s:
             self._wait(self._decode_s)
         self.n_decoded += len(items)
         return [_answer(prompts) for _, prompts in items]
+
+    def encode_example(self, features: Features, points: Float32) -> ExampleTokens:
+        """What the pixels have in common: the mean of them all."""
+        image = _image(features)
+        rows, columns = (points[:, 1] / _STRIDE).astype(int), (points[:, 0] / _STRIDE).astype(int)
+        colours = image[:, rows, columns].T  # (V, 3)
+        tokens = np.zeros((3, len(points), _TEXT.width), np.float32)
+        tokens[:, :, :3] = colours
+        return ExampleTokens(tokens, tokens[0].mean(axis=0))
+
+    def find(self, features: Features) -> Findings:
+        """A thing in the left half and stuff in the right; a third query that finds nothing."""
+        if self._decode_s:
+            self._wait(self._decode_s)
+        self.n_found += 1
+        rows, columns = _image(features).shape[1:]
+        inside = np.zeros((len(_NAMES), rows, columns), np.bool_)
+        inside[_THING, :, : columns // 2] = True
+        inside[_STUFF, :, columns // 2 :] = True
+        return Findings(_logits(inside), MANIFEST.vocabulary.embeddings)
 
     def encode_text(self, text: str) -> TextStates:
         """A row for each word, made of its hash."""
@@ -126,16 +167,28 @@ class FakeBackend:
         return TextStates(states.astype(np.float32) / np.float32(255))
 
 
-def _answer(prompts: PromptArrays) -> Decoded:
+def _image(features: Features) -> Float32:
+    if not isinstance(features, FakeFeatures):
+        raise Internal("Features of another backend came to the fake one.")
+    return features.image
+
+
+def _logits(inside: Mask) -> Float32:
+    return np.where(inside, np.float32(MASK_LOGIT), np.float32(-MASK_LOGIT))
+
+
+def _answer(prompts: Prompts) -> Decoded:
+    if not isinstance(prompts, PromptArrays):
+        raise Internal("Prompts of another kind of decoder came to the fake one.")
     n_objects = len(prompts.labels)
     inside = np.stack([_draw(prompts, index) for index in range(n_objects)])  # (n, h, w)
     named = prompts.text_mask.any(axis=1)
     said = (prompts.labels >= 0).sum(axis=1) + named  # (n,)
     return Decoded(
-        mask_logits=np.where(inside, np.float32(MASK_LOGIT), np.float32(-MASK_LOGIT)),
+        mask_logits=_logits(inside),
         iou=(1 - 0.5 / (1 + said)).astype(np.float32),
         presence=np.array([one.any() for one in inside], np.float32),
-        semantic=MANIFEST.vocabulary.embeddings[named.astype(np.intp)],
+        semantic=MANIFEST.vocabulary.embeddings[np.where(named, _STUFF, _THING)],
     )
 
 
@@ -147,6 +200,8 @@ def _draw(prompts: PromptArrays, index: int) -> Mask:
     if prompts.text_mask[index].any():
         rows, columns = inside.shape
         inside[rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4] = True
+    if prompts.example is not None and prompts.example[index].any():
+        inside[:, inside.shape[1] // 2 :] = True
     for sign in (POSITIVE, NEGATIVE):
         for x, y in prompts.points[index][prompts.labels[index] == sign] / _STRIDE:
             inside[_disk(inside.shape, x, y)] = sign == POSITIVE

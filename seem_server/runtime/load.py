@@ -39,6 +39,7 @@ _CUDA_OPTIONS = {
     # Full float32, so that masks are those of the CPU.
     "use_tf32": "0",
 }
+_HALF = "tensor(float16)"
 _INSTALL_HINT = "onnxruntime-gpu runs on CUDA only where onnxruntime is not installed beside it."
 
 
@@ -49,9 +50,14 @@ class Tensor:
     value: Any
     nbytes: int
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its lengths."""
+        return tuple(self.value.shape())
+
     def numpy(self) -> npt.NDArray[np.float32]:
         """The numbers as an array on the host."""
-        array: npt.NDArray[np.float32] = self.value.numpy()
+        array: npt.NDArray[np.float32] = self.value.numpy().astype(np.float32, copy=False)
         return array
 
 
@@ -63,6 +69,7 @@ class Graph:
         self.provider = provider
         self.inputs = tuple(one.name for one in session.get_inputs())
         self.outputs = tuple(one.name for one in session.get_outputs())
+        self._halved = {one.name for one in session.get_inputs() if one.type == _HALF}
 
     def run(
         self,
@@ -73,7 +80,8 @@ class Graph:
         """The tensors `outputs`; inputs are arrays of the host and tensors of earlier runs."""
         binding = self._session.io_binding()
         for name, array in arrays.items():
-            binding.bind_cpu_input(name, np.ascontiguousarray(array))
+            taken = array.astype(np.float16) if name in self._halved else array
+            binding.bind_cpu_input(name, np.ascontiguousarray(taken))
         for name, tensor in tensors.items():
             binding.bind_ortvalue_input(name, tensor.value)
         for name in outputs:
@@ -99,7 +107,6 @@ def open_graph(path: Path, *, provider: Provider, n_threads: int) -> Graph:
         BundleInvalid: The file is no ONNX graph that this runtime can load.
     """
     import onnxruntime  # noqa: PLC0415
-    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
 
     available = onnxruntime.get_available_providers()
     chosen = _choose(provider, available)
@@ -109,15 +116,7 @@ def open_graph(path: Path, *, provider: Provider, n_threads: int) -> Graph:
         session = onnxruntime.InferenceSession(
             path, _options(onnxruntime, n_threads), providers=_providers(chosen)
         )
-    except (
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NoSuchFile,
-        state.NotImplemented,
-        state.RuntimeException,
-    ) as error:
+    except graph_errors() as error:
         raise BundleInvalid(f"{path.name} does not load: {error}") from error
     session.disable_fallback()  # never to the CPU in the middle of a session, behind our back
     active = session.get_providers()
@@ -129,6 +128,36 @@ def open_graph(path: Path, *, provider: Provider, n_threads: int) -> Graph:
         logger.warning("cuda is there and does not start; running on the cpu")
         return open_graph(path, provider=Provider.CPU, n_threads=n_threads)
     return Graph(session, chosen)
+
+
+def check_names(
+    name: str, graph: Graph, inputs: set[str], outputs: set[str], *, optional: frozenset[str]
+) -> None:
+    """Raises BundleInvalid where a graph takes or gives other things than it should.
+
+    It must take `inputs`, may lack those of them that are `optional`, and may give more.
+    """
+    taken, given = set(graph.inputs), set(graph.outputs)
+    if not inputs - optional <= taken <= inputs or not outputs <= given:
+        raise BundleInvalid(
+            f"{name} should take {sorted(inputs)} and give {sorted(outputs)};"
+            f" it takes {sorted(taken)} and gives {sorted(given)}."
+        )
+
+
+def graph_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises where a graph does not load or run."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
+
+    return (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NoSuchFile,
+        state.NotImplemented,
+        state.RuntimeException,
+    )
 
 
 def open_tokenizer(path: Path, *, max_tokens: int) -> Tokenizer:

@@ -1,7 +1,6 @@
 """A bundle on ONNX Runtime.
 
-B images · n objects · P prompt points · T text tokens · E text width · C joint space
-H, W padded network input · h, w mask logits
+B images · T text tokens · H, W padded network input
 
 On the CPU every item is run alone: the last bits of an answer depend on what shares its run (matrix
 products are cut differently), and masks must come out the same when a session is resumed or a cache
@@ -10,41 +9,55 @@ was emptied. On a device, objects of one image share a run, because launching is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from itertools import groupby
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from seem_server.runtime.backend import Decoded, PromptArrays, TextStates
-from seem_server.runtime.bundle import (
+from seem_server.runtime.backend import TextStates
+from seem_server.runtime.load import (
+    Graph,
+    Provider,
+    Tensor,
+    check_names,
+    graph_errors,
+    open_graph,
+    open_tokenizer,
+)
+from seem_server.runtime.manifest import (
+    EXAMPLE_ENCODER,
     IMAGE_ENCODER,
+    MASK_HEAD,
     PROMPT_DECODER,
     TEXT_ENCODER,
     TOKENIZER,
 )
-from seem_server.runtime.load import Graph, Provider, Tensor, open_graph, open_tokenizer
+from seem_server.runtime.onnx_queries import QueriesDecoder, QueryGraphs
+from seem_server.runtime.onnx_refined import RefinedDecoder
+from seem_server.runtime.specs import QueriesSpec
+from seem_server.runtime.stacking import sharing, split, stacked
+from seem_wire.cleaning import clean
 from seem_wire.errors import BundleInvalid, Internal, NotOffered, PromptEmpty
-from seem_wire.pixels import PADDING
 from seem_wire.types import PromptKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     import numpy.typing as npt
     from tokenizers import Tokenizer
 
-    from seem_server.runtime.backend import Features
-    from seem_server.runtime.bundle import Bundle, BundleManifest
+    from seem_server.runtime.backend import (
+        Decoded,
+        ExampleTokens,
+        Features,
+        Findings,
+        Prompts,
+    )
+    from seem_server.runtime.bundle import Bundle
+    from seem_server.runtime.specs import BundleManifest
 
     Float32 = npt.NDArray[np.float32]
-    Item = tuple[Features, PromptArrays]
-
-_PROMPTS = tuple(field.name for field in fields(PromptArrays))
-_ANSWERS = tuple(field.name for field in fields(Decoded))
-
-MAX_SHARING = 16
-"""Most objects in one run: their masks at stride 4 are what fills a device's memory."""
+    Item = tuple[Features, Prompts]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,12 +72,30 @@ class OnnxFeatures:
         return sum(tensor.nbytes for tensor in self.tensors)
 
 
+class Decoder(Protocol):
+    """What a kind of decoder can do with the features of one image, by their names."""
+
+    def nothing(self, size: tuple[int, int]) -> Prompts:
+        """Prompts that say nothing, for an input of (H, W) pixels."""
+
+    def kind(self, prompts: Prompts) -> Hashable:
+        """Items of equal kind may share a run."""
+
+    def decode(self, features: Mapping[str, Tensor], prompts: Prompts) -> Decoded:
+        """One run: n objects of one image."""
+
+    def encode_example(self, features: Mapping[str, Tensor], points: Float32, /) -> ExampleTokens:
+        """The tokens of pixels (V, 2) of an image."""
+
+    def find(self, features: Mapping[str, Tensor], /) -> Findings:
+        """What is in an image."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Graphs:
-    image_encoder: Graph
-    prompt_decoder: Graph
-    text_encoder: Graph | None
-    tokenizer: Tokenizer | None
+class _TextEncoder:
+    graph: Graph
+    tokenizer: Tokenizer
+    clean: bool
 
 
 def open_backend(
@@ -74,7 +105,8 @@ def open_backend(
 
     Raises:
         ProviderNotActive: The provider that was asked for is not the one that would run.
-        BundleInvalid: A graph or the tokenizer does not load, or lacks an input or output.
+        BundleInvalid: A graph or the tokenizer does not load or run, or gives something else than
+            the manifest says.
     """
     manifest = bundle.manifest
     provider = Provider(provider)
@@ -82,67 +114,77 @@ def open_backend(
     def load(name: str) -> Graph:
         return open_graph(bundle.path(name), provider=provider, n_threads=n_threads)
 
-    has_text = PromptKind.TEXT in manifest.prompts
-    graphs = _Graphs(
-        load(IMAGE_ENCODER),
-        load(PROMPT_DECODER),
-        load(TEXT_ENCODER) if has_text else None,
-        open_tokenizer(bundle.path(TOKENIZER), max_tokens=manifest.text.max_tokens)
-        if has_text
-        else None,
-    )
-    _check(IMAGE_ENCODER, graphs.image_encoder, {"image"}, set(manifest.features))
-    needed = {*manifest.features, *_PROMPTS}
-    _check(PROMPT_DECODER, graphs.prompt_decoder, needed, set(_ANSWERS))
-    if graphs.text_encoder is not None:
-        _check(TEXT_ENCODER, graphs.text_encoder, {"ids", "mask"}, {"states"})
-    backend = OnnxBackend(manifest, graphs)
-    backend.warm_up()
+    encoder = load(IMAGE_ENCODER)
+    check_names(IMAGE_ENCODER, encoder, {"image"}, set(manifest.features), optional=frozenset())
+    text = _open_text(bundle, load) if PromptKind.TEXT in manifest.prompts else None
+    backend = OnnxBackend(manifest, encoder, _open_decoder(manifest, load), text)
+    try:
+        backend.warm_up()
+    except graph_errors() as error:
+        raise BundleInvalid(f"The bundle's graphs do not run: {error}") from error
     return backend
 
 
-def _check(name: str, graph: Graph, inputs: set[str], outputs: set[str]) -> None:
-    if set(graph.inputs) != inputs or not outputs <= set(graph.outputs):
-        raise BundleInvalid(
-            f"{name} should take {sorted(inputs)} and give {sorted(outputs)};"
-            f" it takes {sorted(graph.inputs)} and gives {sorted(graph.outputs)}."
-        )
+def _open_decoder(manifest: BundleManifest, load: Callable[[str], Graph]) -> Decoder:
+    if not isinstance(manifest.decoder, QueriesSpec):
+        return RefinedDecoder(manifest, load(PROMPT_DECODER))
+    graphs = QueryGraphs(
+        load(PROMPT_DECODER),
+        load(MASK_HEAD) if manifest.everything is not None else None,
+        load(EXAMPLE_ENCODER) if PromptKind.EXAMPLE in manifest.prompts else None,
+    )
+    return QueriesDecoder(manifest, manifest.decoder, graphs)
+
+
+def _open_text(bundle: Bundle, load: Callable[[str], Graph]) -> _TextEncoder:
+    spec = bundle.manifest.text
+    graph = load(TEXT_ENCODER)
+    check_names(TEXT_ENCODER, graph, {"ids", "mask"}, {"states"}, optional=frozenset())
+    tokenizer = open_tokenizer(bundle.path(TOKENIZER), max_tokens=spec.max_tokens)
+    return _TextEncoder(graph, tokenizer, spec.clean)
 
 
 class OnnxBackend:
-    """The three graphs of a bundle. Made by `open_backend`."""
+    """The graphs of a bundle. Made by `open_backend`."""
 
-    def __init__(self, manifest: BundleManifest, graphs: _Graphs) -> None:
+    def __init__(
+        self, manifest: BundleManifest, encoder: Graph, decoder: Decoder, text: _TextEncoder | None
+    ) -> None:
         self.manifest = manifest
-        self._graphs = graphs
+        self._encoder = encoder
+        self._decoder = decoder
+        self._text = text
 
     @property
     def provider(self) -> str:
         """Where it really runs: "cpu" or "cuda"."""
-        return self._graphs.prompt_decoder.provider.value
+        return self._encoder.provider.value
 
     def warm_up(self) -> None:
-        """Runs each graph once, so that the first user does not wait for what is made then."""
-        spec = self.manifest.image
-        side = -(-spec.long_side // spec.divisor) * spec.divisor
-        cells = side // self.manifest.mask_stride
-        features = self.encode(np.zeros((1, 3, side, side), np.float32))
-        prompts = PromptArrays(
-            points=np.zeros((1, 1, 2), np.float32),
-            labels=np.full((1, 1), PADDING, np.float32),
-            maps=np.zeros((1, 5, cells, cells), np.float32),
-            previous_mask=np.zeros((1, cells, cells), np.float32),
-            has_previous=np.zeros(1, np.float32),
-            text=np.zeros((1, 1, self.manifest.text.width), np.float32),
-            text_mask=np.zeros((1, 1), np.float32),
-        )
-        self.decode([(features[0], prompts)])
-        if self._graphs.text_encoder is not None:
-            self.encode_text(self.manifest.name)
+        """Runs each graph once, so that the first user does not wait for what is made then.
+
+        Raises:
+            BundleInvalid: The graphs' answers do not have the shapes that the manifest promises.
+        """
+        size = self.manifest.image.buckets[0]
+        features = self.encode(np.zeros((1, 3, *size), np.float32))[0]
+        answer = self.decode([(features, self._decoder.nothing(size))])[0]
+        grid = tuple(side // self.manifest.mask_stride for side in size)
+        found = (answer.mask_logits.shape, answer.semantic.shape)
+        if found != ((1, *grid), (1, self.manifest.joint_width)):
+            raise BundleInvalid(f"The bundle's graphs answer with arrays of shapes {found}.")
+        if self._text is not None:
+            width = self.encode_text(self.manifest.name).states.shape[1]
+            if width != self.manifest.text.width:
+                raise BundleInvalid(f"The bundle's text encoder gives states of width {width}.")
+        if PromptKind.EXAMPLE in self.manifest.prompts:
+            self.encode_example(features, np.zeros((1, 2), np.float32))
+        if self.manifest.everything is not None:
+            self.find(features)
 
     def encode(self, images: Float32) -> list[Features]:
         """Features of B images (B, 3, H, W)."""
-        graph = self._graphs.image_encoder
+        graph = self._encoder
         tensors = graph.run({"image": images}, {}, self.manifest.features)
         if len(images) == 1:
             return [OnnxFeatures(tuple(tensors))]
@@ -154,12 +196,13 @@ class OnnxBackend:
 
     def decode(self, items: Sequence[Item]) -> list[Decoded]:
         """One round for each item."""
-        if self._graphs.prompt_decoder.provider is Provider.CPU:
-            return [self._decode(*item) for item in items]
+        if self._encoder.provider is Provider.CPU:
+            return [self._decoder.decode(self._named(image), said) for image, said in items]
         answers = []
-        for sharing in _sharing(items):
-            whole = self._decode(sharing[0][0], _stacked([prompts for _, prompts in sharing]))
-            answers += _split(whole, [len(prompts.labels) for _, prompts in sharing])
+        for alike in sharing(items, lambda item: (id(item[0]), self._decoder.kind(item[1]))):
+            prompts = [prompts for _, prompts in alike]
+            whole = self._decoder.decode(self._named(alike[0][0]), stacked(prompts))
+            answers += split(whole, [len(one.labels) for one in prompts])
         return answers
 
     def encode_text(self, text: str) -> TextStates:
@@ -169,63 +212,25 @@ class OnnxBackend:
             NotOffered: The bundle knows no texts.
             PromptEmpty: The text has no token.
         """
-        graph, tokenizer = self._graphs.text_encoder, self._graphs.tokenizer
-        if graph is None or tokenizer is None:
+        encoder = self._text
+        if encoder is None:
             raise NotOffered("This model takes no text.")
-        ids = np.array([tokenizer.encode(text).ids], np.int64)  # (1, T)
+        tokens = encoder.tokenizer.encode(clean(text) if encoder.clean else text)
+        ids = np.array([tokens.ids], np.int64)  # (1, T)
         if not ids.size:
             raise PromptEmpty("The text has no word that the model could read.")
         arrays = {"ids": ids, "mask": np.ones_like(ids)}
-        return TextStates(graph.run(arrays, {}, ("states",))[0].numpy()[0])
+        return TextStates(encoder.graph.run(arrays, {}, ("states",))[0].numpy()[0])
 
-    def _decode(self, features: Features, prompts: PromptArrays) -> Decoded:
-        """One run: n objects of one image."""
+    def encode_example(self, features: Features, points: Float32) -> ExampleTokens:
+        """The tokens of pixels (V, 2), (x, y), of an image. Raises NotOffered."""
+        return self._decoder.encode_example(self._named(features), points)
+
+    def find(self, features: Features) -> Findings:
+        """What is in an image. Raises NotOffered."""
+        return self._decoder.find(self._named(features))
+
+    def _named(self, features: Features) -> Mapping[str, Tensor]:
         if not isinstance(features, OnnxFeatures):
             raise Internal("Features of another backend came to ONNX Runtime.")
-        arrays = {name: getattr(prompts, name)[None] for name in _PROMPTS}  # B = 1
-        tensors = dict(zip(self.manifest.features, features.tensors, strict=True))
-        answers = self._graphs.prompt_decoder.run(arrays, tensors, _ANSWERS)
-        return Decoded(*(answer.numpy()[0] for answer in answers))
-
-
-def _sharing(items: Sequence[Item]) -> list[list[Item]]:
-    """Neighbouring items of one image, at most MAX_SHARING together."""
-    groups = []
-    for _, neighbours in groupby(items, key=lambda item: id(item[0])):
-        alike = list(neighbours)
-        groups += [alike[i : i + MAX_SHARING] for i in range(0, len(alike), MAX_SHARING)]
-    return groups
-
-
-def _stacked(prompts: Sequence[PromptArrays]) -> PromptArrays:
-    """The objects of several items as one item, padded to common P and T."""
-    n_points = max(one.labels.shape[1] for one in prompts)
-    n_tokens = max(one.text_mask.shape[1] for one in prompts)
-    padded = [
-        PromptArrays(
-            points=_padded(one.points, n_points, 0.0),
-            labels=_padded(one.labels, n_points, PADDING),
-            maps=one.maps,
-            previous_mask=one.previous_mask,
-            has_previous=one.has_previous,
-            text=_padded(one.text, n_tokens, 0.0),
-            text_mask=_padded(one.text_mask, n_tokens, 0.0),
-        )
-        for one in prompts
-    ]
-    columns = ([getattr(one, name) for one in padded] for name in _PROMPTS)
-    return PromptArrays(*(np.concatenate(column) for column in columns))
-
-
-def _padded(array: Float32, length: int, value: float) -> Float32:
-    """`array` (n, k, ...) as (n, length, ...)."""
-    rest = [(0, 0)] * (array.ndim - 2)
-    missing = length - array.shape[1]
-    return np.pad(array, [(0, 0), (0, missing), *rest], constant_values=value)
-
-
-def _split(whole: Decoded, counts: Sequence[int]) -> list[Decoded]:
-    """The answers for `counts` objects each."""
-    bounds = np.cumsum(counts)[:-1]
-    columns = [np.split(getattr(whole, name), bounds) for name in _ANSWERS]
-    return [Decoded(*parts) for parts in zip(*columns, strict=True)]
+        return dict(zip(self.manifest.features, features.tensors, strict=True))

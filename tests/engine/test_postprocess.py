@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from seem_server.engine.postprocess import draw, name
 from seem_server.engine.preprocess import lay_out
-from seem_server.runtime.bundle import Vocabulary
 from seem_server.runtime.fake_backend import MANIFEST
+from seem_server.runtime.specs import Vocabulary
 from seem_wire import rle
 from seem_wire.prompts import Box
 

@@ -137,9 +137,13 @@ def test_any_other_name_is_not_found_and_the_message_tells_which_are(name):
 # --- what is wrong
 
 
-def test_an_unknown_format_is_refused_by_its_number(folder):
-    edit(folder, set_to("format", value=2))
-    with pytest.raises(BundleVersionUnknown, match="format 2; this server reads 1"):
+@pytest.mark.parametrize(
+    ("value", "match"),
+    [(1, "format 1; this server reads 2. Export or convert it again"), (3, "newer server")],
+)
+def test_an_unknown_format_is_refused_by_its_number(folder, value, match):
+    edit(folder, set_to("format", value=value))
+    with pytest.raises(BundleVersionUnknown, match=match):
         read_bundle(folder)
 
 
@@ -197,7 +201,7 @@ def test_a_folder_in_a_files_place_is_a_missing_file(folder):
         (("prompts",), []),
         (("prompts",), ["point", "telepathy"]),
         (("image", "std"), [1, 0, 1]),
-        (("image", "side_multiple"), 3),
+        (("image", "resize", "side_multiple"), 3),
         (("image", "divisor"), 30),
         (("features",), ["a", "a"]),
         (("vocabulary", "names"), ["cat", "cat"]),

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from seem_server.runtime import load
-from seem_server.runtime.bundle import IMAGE_ENCODER, TOKENIZER, read_bundle
+from seem_server.runtime.bundle import read_bundle
 from seem_server.runtime.load import Provider, open_graph, open_tokenizer
+from seem_server.runtime.manifest import IMAGE_ENCODER, TOKENIZER
 from seem_wire.errors import BundleInvalid, ProviderNotActive
 
 

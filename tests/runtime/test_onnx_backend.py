@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from bundles import prompts
 
-from seem_server.runtime import onnx_backend
-from seem_server.runtime.bundle import IMAGE_ENCODER, PROMPT_DECODER, Bundle, read_bundle
+from seem_server.runtime import stacking
+from seem_server.runtime.bundle import Bundle, read_bundle
 from seem_server.runtime.fake_backend import FakeFeatures
 from seem_server.runtime.load import Provider
+from seem_server.runtime.manifest import IMAGE_ENCODER, PROMPT_DECODER
 from seem_server.runtime.onnx_backend import open_backend
 from seem_wire.errors import BundleInvalid, Internal, NotOffered, PromptEmpty
 from seem_wire.types import PromptKind
@@ -78,7 +79,7 @@ def test_on_a_device_objects_of_one_image_share_a_run(backend, monkeypatch):
 
 
 def test_a_shared_run_has_a_largest_size(backend, features, monkeypatch):
-    monkeypatch.setattr(onnx_backend, "MAX_SHARING", 2)
+    monkeypatch.setattr(stacking, "MAX_SHARING", 2)
     runs = pretend_to_be_a_device(backend, monkeypatch)
     answers = backend.decode([(features, prompts(backend, seed=i)) for i in range(5)])
     assert len(answers) == 5
@@ -86,25 +87,21 @@ def test_a_shared_run_has_a_largest_size(backend, features, monkeypatch):
 
 
 def pretend_to_be_a_device(backend, monkeypatch):
-    """Makes the decoder believe that it is not on the CPU; gives how many objects each run has."""
-    graph, runs = backend._graphs.prompt_decoder, []
+    """Makes the backend believe that it is not on the CPU; gives how many objects each run has."""
+    graph, runs = backend._decoder._graph, []
     run = graph.run
 
     def counted(arrays, tensors, outputs):
         runs.append(arrays["labels"].shape[1])
-        graph.provider = Provider.CPU
-        try:
-            return run(arrays, tensors, outputs)
-        finally:
-            graph.provider = Provider.CUDA
+        return run(arrays, tensors, outputs)
 
     monkeypatch.setattr(graph, "run", counted)
-    monkeypatch.setattr(graph, "provider", Provider.CUDA)
+    monkeypatch.setattr(backend._encoder, "provider", Provider.CUDA)
     return runs
 
 
 def test_a_text_without_a_word_is_refused(backend, monkeypatch):
-    monkeypatch.setattr(backend._graphs.tokenizer, "post_processor", None)
+    monkeypatch.setattr(backend._text.tokenizer, "post_processor", None)
     with pytest.raises(PromptEmpty):
         backend.encode_text("")
 

@@ -16,21 +16,24 @@ NAMES = ("cat", "dog")
 def manifest():
     """A bundle.json of a bundle without files."""
     return {
-        "format": 1,
+        "format": 2,
         "name": "made",
         "variant": "tiny",
         "version": "0.1.0",
         "image": {
-            "long_side": 128,
-            "side_multiple": 4,
+            "resize": {"kind": "long_side", "long_side": 128, "side_multiple": 4},
+            "filter": "bilinear",
             "divisor": 32,
             "mean": [127.5] * 3,
             "std": [127.5] * 3,
+            "buckets": [[128, 128]],
         },
+        "decoder": {"kind": "refined"},
+        "everything": None,
         "prompts": ["point", "text"],
         "mask_stride": 4,
         "mask_threshold": 0.0,
-        "text": {"max_tokens": 8, "width": 6},
+        "text": {"max_tokens": 8, "width": 6, "clean": False},
         "joint_width": 3,
         "vocabulary": {"names": list(NAMES), "scale": 10.0},
         "features": ["scale_32", "scale_16"],

@@ -1,0 +1,75 @@
+"""An object's rounds on their way to their answers.
+
+h, w mask logits
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from seem_server.engine.cache import ByteCache
+    from seem_server.engine.postprocess import Label
+    from seem_server.engine.preprocess import Layout
+    from seem_server.engine.work import Round
+    from seem_server.runtime.backend import Features
+
+    Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedImage:
+    """An image's features, and how it lies in the network's input."""
+
+    features: Features
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What the network said in one round of one object; `logits` (h, w) float32."""
+
+    logits: Float32
+    score: float
+    label: Label | None
+
+
+@dataclass(slots=True, eq=False)
+class Chain:
+    """An object's rounds on an image; `n_done` of them are answered, the latest in `answers`."""
+
+    image: EncodedImage
+    rounds: tuple[Round, ...]
+    object_id: int
+    keys: tuple[str, ...]
+    n_done: int = 0
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def done(self) -> bool:
+        """Whether all rounds are answered."""
+        return self.n_done == len(self.keys)
+
+    @property
+    def pending(self) -> tuple[Round, ...]:
+        """The rounds that are not answered yet."""
+        return self.rounds[self.n_done :]
+
+    def add(self, answer: Answer) -> None:
+        """Takes the answer of the next round."""
+        self.answers = [*self.answers[-1:], answer]  # the mask before the last tells what changed
+        self.n_done += 1
+
+    def resume(self, answers: ByteCache[Answer]) -> None:
+        """Begins after the latest round that is known, and whose predecessor is, if it is last."""
+        for n_done in range(len(self.keys), 0, -1):
+            known = [answers.get(key) for key in self.keys[max(n_done - 2, 0) : n_done]]
+            wanted = known if n_done == len(self.keys) else known[-1:]
+            found = [answer for answer in wanted if answer is not None]
+            if len(found) == len(wanted):
+                self.n_done, self.answers = n_done, found
+                return

@@ -1,0 +1,74 @@
+"""The decoder of our own models on ONNX Runtime: kind "refined" of a bundle's decoder.
+
+n objects · P prompt points · T text tokens · h, w mask logits
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seem_server.runtime.backend import Decoded, PromptArrays
+from seem_server.runtime.load import check_names
+from seem_server.runtime.manifest import PROMPT_DECODER
+from seem_wire.errors import Internal, NotOffered
+from seem_wire.pixels import PADDING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    import numpy.typing as npt
+
+    from seem_server.runtime.backend import ExampleTokens, Findings, Prompts
+    from seem_server.runtime.load import Graph, Tensor
+    from seem_server.runtime.specs import BundleManifest
+
+    Float32 = npt.NDArray[np.float32]
+
+PROMPTS = tuple(field.name for field in fields(PromptArrays) if field.name != "example")
+ANSWERS = tuple(field.name for field in fields(Decoded))
+
+
+class RefinedDecoder:
+    """Features and prompts to masks, in one graph."""
+
+    def __init__(self, manifest: BundleManifest, graph: Graph) -> None:
+        needed = {*manifest.features, *PROMPTS}
+        check_names(PROMPT_DECODER, graph, needed, set(ANSWERS), optional=frozenset())
+        self._manifest = manifest
+        self._graph = graph
+
+    def nothing(self, size: tuple[int, int]) -> PromptArrays:
+        """Prompts that say nothing, for an input of (H, W) pixels."""
+        h, w = (side // self._manifest.mask_stride for side in size)
+        return PromptArrays(
+            points=np.zeros((1, 1, 2), np.float32),
+            labels=np.full((1, 1), PADDING, np.float32),
+            maps=np.zeros((1, 5, h, w), np.float32),
+            previous_mask=np.zeros((1, h, w), np.float32),
+            has_previous=np.zeros(1, np.float32),
+            text=np.zeros((1, 1, self._manifest.text.width), np.float32),
+            text_mask=np.zeros((1, 1), np.float32),
+        )
+
+    def kind(self, prompts: Prompts) -> Hashable:
+        """Items of equal kind may share a run."""
+        return type(prompts).__name__
+
+    def decode(self, features: Mapping[str, Tensor], prompts: Prompts) -> Decoded:
+        """One run: n objects of one image."""
+        if not isinstance(prompts, PromptArrays):
+            raise Internal("Prompts of another kind of decoder came to this one.")
+        arrays = {name: getattr(prompts, name)[None] for name in PROMPTS}  # B = 1
+        answers = self._graph.run(arrays, features, ANSWERS)
+        return Decoded(*(answer.numpy()[0] for answer in answers))
+
+    def encode_example(self, _features: Mapping[str, Tensor], _points: Float32) -> ExampleTokens:
+        """Raises NotOffered."""
+        raise NotOffered("This model takes no examples.")
+
+    def find(self, _features: Mapping[str, Tensor]) -> Findings:
+        """Raises NotOffered."""
+        raise NotOffered("This model can't tell what is in an image.")
