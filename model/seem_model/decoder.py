@@ -114,27 +114,31 @@ class Decoder(nn.Module):
         )
         heads = [self.decoder_norm(content[:, :, :n_queries])]
         for index in range(self.config.layers):
-            stage = index % N_LEVELS
-            level, spatial = levels[stage], prompts.spatial[stage]
+            level = levels[index % N_LEVELS]
             seen = self._own_mask(heads[-1], level)
             if self.config.memory:
-                remembered = memory_visible[stage].expand(-1, -1, n_memory, -1)
+                remembered = memory_visible[index % N_LEVELS].expand(-1, -1, n_memory, -1)
                 seen = torch.cat([seen, remembered], dim=2)
             cross = self.transformer_cross_attention_layers[index]
             updated = cross(content[:, :, crossing], position[:, :, crossing], level, seen)
-            middle = content[:, :, n_queries : content.shape[2] - n_memory]
-            content = torch.cat([updated[:, :, :n_queries], middle, updated[:, :, n_queries:]], 2)
-            visible = self._visibility(prompts, index)
-            content = self.transformer_self_attention_layers[index](
-                content, position, spatial, visible
-            )
-            content = self.transformer_ffn_layers[index](content)
-            if self.config.memory_moves:
-                content = _hand_over(
-                    content, prompts.memory_owners[:, :, index], content.shape[2] - n_memory
-                )
+            text = content[:, :, n_queries : content.shape[2] - n_memory]
+            content = torch.cat([updated[:, :, :n_queries], text, updated[:, :, n_queries:]], 2)
+            content = self._among_themselves(index, content, position, prompts)
             heads.append(self.decoder_norm(content[:, :, :n_queries]))
         return Proposals(heads[-1], self.mask_embed(heads[-1]), heads)
+
+    def _among_themselves(
+        self, index: int, content: Tensor, position: Tensor, prompts: PromptTokens
+    ) -> Tensor:
+        """Self-attention and feed-forward of one layer: (B, n, q + T + m, C)."""
+        attend = self.transformer_self_attention_layers[index]
+        spatial = prompts.spatial[index % N_LEVELS]
+        content = attend(content, position, spatial, self._visibility(prompts, index))
+        content = self.transformer_ffn_layers[index](content)
+        if self.config.memory_moves:
+            owners = prompts.memory_owners[:, :, index]
+            content = _hand_over(content, owners, content.shape[2] - owners.shape[2])
+        return content
 
     def spatial_tokens(
         self, levels: list[Level], points: list[Tensor], labels: list[Tensor]

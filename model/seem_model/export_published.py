@@ -33,7 +33,7 @@ from seem_model.published import (
     QueryPrompts,
     prompts_of_nothing,
 )
-from seem_model.variants import HIDDEN, SamViTConfig
+from seem_model.variants import SamViTConfig, Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,7 +160,7 @@ def export_image_encoder(model: PublishedSeem, file: Path) -> None:
 
 def export_prompt_decoder(model: PublishedSeem, file: Path) -> None:
     """Exports `PromptDecoderGraph` for any B, n, q, P, T, V, m and image size."""
-    features, prompts = _traced_inputs()
+    features, prompts = _traced_inputs(model.variant.sizes)
     grid = _Grid()
     points, tokens, queries = Dim("points"), Dim("tokens"), Dim("queries")
     seen = Dim("example_tokens")
@@ -190,7 +190,7 @@ def export_prompt_decoder(model: PublishedSeem, file: Path) -> None:
 
 def export_example_encoder(model: PublishedSeem, file: Path) -> None:
     """Exports `ExampleEncoderGraph` for any B, n, V and image size."""
-    features, prompts = _traced_inputs()
+    features, prompts = _traced_inputs(model.variant.sizes)
     grid = _Grid()
     points = {**grid.objects, 3: Dim("example_tokens")}
     export_graph(
@@ -203,13 +203,13 @@ def export_example_encoder(model: PublishedSeem, file: Path) -> None:
     )
 
 
-def export_mask_head(_model: PublishedSeem, file: Path) -> None:
+def export_mask_head(model: PublishedSeem, file: Path) -> None:
     """Exports `MaskHeadGraph`, which has no weights."""
-    features, _ = _traced_inputs()
+    features, _ = _traced_inputs(model.variant.sizes)
     grid = _Grid()
     export_graph(
         MaskHeadGraph(),
-        (torch.zeros(_TRACED_BATCH, 5, HIDDEN), features.mask_features),
+        (torch.zeros(_TRACED_BATCH, 5, model.variant.sizes.hidden), features.mask_features),
         file,
         inputs=["embeddings", "mask_features"],
         outputs=["masks"],
@@ -255,24 +255,24 @@ class _Grid:
         ]
 
 
-def _traced_inputs() -> tuple[QueryFeatures, QueryPrompts]:
+def _traced_inputs(sizes: Sizes) -> tuple[QueryFeatures, QueryPrompts]:
     """Features and prompts whose every free dimension is above 1 and unlike the others."""
     height, width = _SIZE
 
     def feature(stride: int) -> Tensor:
-        return torch.randn(_TRACED_BATCH, HIDDEN, height // stride, width // stride)
+        return torch.randn(_TRACED_BATCH, sizes.hidden, height // stride, width // stride)
 
     levels = [Level(feature(s), feature(s), feature(s)) for s in LEVEL_STRIDES]
     features = QueryFeatures(levels, feature(4))
-    nothing = prompts_of_nothing(features, objects=_TRACED_OBJECTS)
+    nothing = prompts_of_nothing(features, objects=_TRACED_OBJECTS, sizes=sizes)
     grid = (_TRACED_BATCH, _TRACED_OBJECTS)
     points, tokens, queries, seen, slots = 4, 5, 6, 7, 8
     prompts = nothing._replace(
         points=torch.zeros(*grid, N_DRAWS, points, 2),
         labels=torch.ones(*grid, N_DRAWS, points),
-        text=torch.zeros(*grid, tokens, HIDDEN),
+        text=torch.zeros(*grid, tokens, sizes.hidden),
         text_mask=torch.ones(*grid, tokens),
-        examples=torch.zeros(*grid, N_LEVELS, seen, HIDDEN),
+        examples=torch.zeros(*grid, N_LEVELS, seen, sizes.hidden),
         example_mask=torch.ones(*grid, seen),
         query_rows=torch.arange(queries).expand(*grid, queries).clone(),
         memory_owners=nothing.memory_owners.repeat(1, 1, 1, slots),

@@ -21,25 +21,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seem_model.backbones import DaViT, FocalNet, SamViT
-from seem_model.clip_text import LanguageEncoder
+from seem_model.clip_text import LanguageEncoder, LanguageSize
 from seem_model.config import DecoderConfig, PixelDecoderConfig
 from seem_model.decoder import N_LEVELS, Decoder, Level, PromptTokens, dot_map, sample_points
 from seem_model.deformable import DeformablePixelDecoder
 from seem_model.pixel_decoder import PixelDecoder, sine_position
-from seem_model.variants import (
-    DECODER_LAYERS,
-    HEADS,
-    HIDDEN,
-    MEMORY_TOKENS,
-    OBJECT_QUERIES,
-    DaViTConfig,
-    FocalNetConfig,
-    Wiring,
-)
+from seem_model.variants import PUBLISHED, DaViTConfig, FocalNetConfig, Wiring
 
 if TYPE_CHECKING:
     from seem_model.pixel_decoder import Pyramid
-    from seem_model.variants import BackboneConfig, Variant
+    from seem_model.variants import BackboneConfig, Sizes, Variant
 
 POOLING, N_DRAWS = 0, 4
 """Points are given four times, because the published program draws its own for each purpose: for
@@ -146,48 +137,22 @@ class PublishedSeem(nn.Module):
             scale = pyramid.scales[index]
             size = scale.shape[-2:]
             values = scale + level_embed[index][:, None, None]
-            position = sine_position(size[0], size[1], HIDDEN, like=scale)
+            position = sine_position(size[0], size[1], scale.shape[1], like=scale)
             masks = functional.interpolate(pyramid.mask_features, size, mode="bilinear")
             levels.append(Level(values, values + position, masks))
         return QueryFeatures(levels, pyramid.mask_features)
 
     def decode(self, features: QueryFeatures, prompts: QueryPrompts) -> QueryAnswers:
         """One round: the mask of every prompted object, and all that was considered for it."""
-        return self.trace(features, prompts)[0]
+        return self._answers(features, prompts, self._heads(features, prompts)[-1])
 
     def trace(
         self, features: QueryFeatures, prompts: QueryPrompts
     ) -> tuple[QueryAnswers, list[Head]]:
         """`decode`, with what the queries said before the first layer and after each."""
-        decoder = self._decoder
-        points = self._fractions(features, prompts.points)
-        spatial = decoder.spatial_tokens(
-            features.levels, list(points.unbind(2))[1:], list(prompts.labels.unbind(2))[1:]
-        )
-        visible = prompts.example_mask > 0
-        levels = range(N_LEVELS)
-        tokens = PromptTokens(
-            prompts.query_rows,
-            prompts.text,
-            prompts.text_mask > 0,
-            [torch.cat([spatial[i], prompts.examples[:, :, i]], dim=2) for i in levels],
-            [torch.cat([prompts.labels[:, :, i + 1] >= 0, visible], dim=2) for i in levels],
-            prompts.previous_mask,
-            prompts.memory_owners,
-        )
-        heads = [
-            Head(decoder.mask_embed(queries), queries @ decoder.class_embed)
-            for queries in decoder(features.levels, tokens).heads
-        ]
-        pooled = self._pooled(features, points[:, :, POOLING], prompts.labels[:, :, POOLING])
-        match = self._match(heads[-1], prompts, pooled[:, :, 0])
-        selected = match.argmax(2)
-        chosen = selected[:, :, None, None].expand(-1, -1, 1, HIDDEN)
-        masks = dot_map(heads[-1].embeddings.gather(2, chosen), features.mask_features)
-        answers = QueryAnswers(
-            masks.squeeze(2), selected, match, heads[-1].embeddings, heads[-1].captions, pooled
-        )
-        return answers, heads
+        queries = self._heads(features, prompts)
+        heads = [self._head(rows) for rows in queries]
+        return self._answers(features, prompts, queries[-1]), heads
 
     def example(self, features: QueryFeatures, points: Tensor, labels: Tensor) -> ExampleTokens:
         """The tokens of a prompt on a reference image, to be given with a prompt on another.
@@ -210,6 +175,40 @@ class PublishedSeem(nn.Module):
     def _decoder(self) -> Decoder:
         decoder: Decoder = self.sem_seg_head.predictor
         return decoder
+
+    def _heads(self, features: QueryFeatures, prompts: QueryPrompts) -> list[Tensor]:
+        """The queries (B, n, q, C), normed, before the first layer and after each."""
+        points = self._fractions(features, prompts.points).unbind(2)[1:]
+        labels = prompts.labels.unbind(2)[1:]
+        spatial = self._decoder.spatial_tokens(features.levels, list(points), list(labels))
+        seen = prompts.example_mask > 0
+        levels = range(N_LEVELS)
+        tokens = PromptTokens(
+            prompts.query_rows,
+            prompts.text,
+            prompts.text_mask > 0,
+            [torch.cat([spatial[i], prompts.examples[:, :, i]], dim=2) for i in levels],
+            [torch.cat([labels[i] >= 0, seen], dim=2) for i in levels],
+            prompts.previous_mask,
+            prompts.memory_owners,
+        )
+        heads: list[Tensor] = self._decoder(features.levels, tokens).heads
+        return heads
+
+    def _head(self, queries: Tensor) -> Head:
+        return Head(self._decoder.mask_embed(queries), queries @ self._decoder.class_embed)
+
+    def _answers(
+        self, features: QueryFeatures, prompts: QueryPrompts, queries: Tensor
+    ) -> QueryAnswers:
+        head = self._head(queries)
+        points = self._fractions(features, prompts.points[:, :, POOLING])
+        pooled = self._pooled(features, points, prompts.labels[:, :, POOLING])
+        match = self._match(head, prompts, pooled[:, :, 0])
+        selected = match.argmax(2)
+        place = selected[:, :, None, None].expand(-1, -1, 1, head.embeddings.shape[3])
+        masks = dot_map(head.embeddings.gather(2, place), features.mask_features).squeeze(2)
+        return QueryAnswers(masks, selected, match, head.embeddings, head.captions, pooled)
 
     def _fractions(self, features: QueryFeatures, points: Tensor) -> Tensor:
         """Network pixels as fractions of the padded input."""
@@ -247,28 +246,44 @@ class _Heads(nn.Module):
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()
-        channels = list(variant.backbone.channels)
+        channels, sizes = list(variant.backbone.channels), variant.sizes
         self.pixel_decoder: nn.Module
         if variant.deformable:
-            self.pixel_decoder = DeformablePixelDecoder(channels, HIDDEN)
+            self.pixel_decoder = DeformablePixelDecoder(
+                channels,
+                sizes.hidden,
+                heads=sizes.heads,
+                layers=sizes.encoder_layers,
+                feedforward=sizes.feedforward // 2,
+            )
         else:
-            self.pixel_decoder = PixelDecoder(channels, HIDDEN, HEADS, PixelDecoderConfig())
-        self.predictor = Decoder(
-            HIDDEN,
-            0,
-            DecoderConfig(
-                layers=DECODER_LAYERS,
-                heads=HEADS,
-                object_queries=OBJECT_QUERIES,
-                queries_per_object=variant.queries_per_object,
-                memory_tokens=MEMORY_TOKENS,
-                queries_see_text=True,
-                memory=variant.has_memory,
-                memory_moves=variant.has_memory,
-                folded=variant.wiring is Wiring.V1,
-            ),
+            fpn = PixelDecoderConfig(sizes.encoder_layers, sizes.feedforward)
+            self.pixel_decoder = PixelDecoder(channels, sizes.hidden, sizes.heads, fpn)
+        self.predictor = Decoder(sizes.hidden, 0, _decoder_config(variant))
+        self.predictor.lang_encoder = LanguageEncoder(
+            LanguageSize(
+                n_ids=sizes.text_ids,
+                width=sizes.hidden,
+                depth=sizes.text_layers,
+                heads=sizes.heads,
+                joint_width=sizes.hidden,
+            )
         )
-        self.predictor.lang_encoder = LanguageEncoder()
+
+
+def _decoder_config(variant: Variant) -> DecoderConfig:
+    return DecoderConfig(
+        layers=variant.sizes.decoder_layers,
+        heads=variant.sizes.heads,
+        feedforward=variant.sizes.feedforward,
+        object_queries=variant.sizes.object_queries,
+        queries_per_object=variant.queries_per_object,
+        memory_tokens=variant.sizes.memory_tokens,
+        queries_see_text=True,
+        memory=variant.has_memory,
+        memory_moves=variant.has_memory,
+        folded=variant.wiring is Wiring.V1,
+    )
 
 
 def _backbone(config: BackboneConfig) -> nn.Module:
@@ -280,31 +295,35 @@ def _backbone(config: BackboneConfig) -> nn.Module:
 
 
 def prompts_of_nothing(
-    features: QueryFeatures, *, objects: int = 1, rows: Tensor | None = None
+    features: QueryFeatures,
+    *,
+    objects: int = 1,
+    rows: Tensor | None = None,
+    sizes: Sizes = PUBLISHED,
 ) -> QueryPrompts:
     """Prompts that say nothing, one padded entry of each kind: the generic segmentation.
 
     `rows`: which learned queries answer; all of them where None.
     """
     like = features.mask_features
-    batch, _, height, width = like.shape
+    batch, hidden, height, width = like.shape
     grid = (batch, objects)
     if rows is None:
-        rows = torch.arange(OBJECT_QUERIES, device=like.device)
+        rows = torch.arange(sizes.object_queries, device=like.device)
 
     def zeros(*shape: int) -> Tensor:
         return like.new_zeros(*grid, *shape)
 
-    owners = torch.full((*grid, DECODER_LAYERS, 1), -1, device=like.device)
+    owners = torch.full((*grid, sizes.decoder_layers, 1), -1, device=like.device)
     return QueryPrompts(
         points=zeros(N_DRAWS, 1, 2),
         labels=zeros(N_DRAWS, 1) - 1,
-        text=zeros(1, HIDDEN),
+        text=zeros(1, hidden),
         text_mask=zeros(1),
-        sentence=zeros(HIDDEN),
-        examples=zeros(N_LEVELS, 1, HIDDEN),
+        sentence=zeros(hidden),
+        examples=zeros(N_LEVELS, 1, hidden),
         example_mask=zeros(1),
-        example_vector=zeros(HIDDEN),
+        example_vector=zeros(hidden),
         previous_mask=zeros(height, width),
         query_rows=rows.expand(*grid, -1),
         memory_owners=owners,

@@ -15,12 +15,8 @@ import numpy as np
 from seem_model.clip_tokenizer import MAX_TOKENS, ClipTokenizer
 from seem_model.export_published import FEATURE_NAMES
 from seem_model.variants import (
-    DECODER_LAYERS,
-    HIDDEN,
     MAX_PROMPT_POINTS,
     MEAN,
-    MEMORY_TOKENS,
-    OBJECT_QUERIES,
     STD,
     Resize,
     SamViTConfig,
@@ -38,8 +34,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 MANIFEST, TOKENIZER, VOCABULARY = "bundle.json", "tokenizer.json", "vocabulary.npy"
 SERVED_SIZE = Resize(512, 1024)
-"""As the authors' demo: on a CPU the larger size of their click evaluation (800, at most 1333) costs
-two and a half times as much."""
+"""As the authors' demo: on a CPU their click evaluation's 800 by at most 1333 costs 2.5 times that."""
 
 OVERLAP, INSTANCES = 0.8, 100
 """Of the published panoptic and instance outputs."""
@@ -73,7 +68,7 @@ class BundleOptions:
 def default_options(variant: Variant) -> BundleOptions:
     """How a variant is served unless somebody wants it otherwise."""
     fixed = isinstance(variant.backbone, SamViTConfig)
-    every_row = tuple(range(OBJECT_QUERIES))
+    every_row = tuple(range(variant.sizes.object_queries))
     return BundleOptions(
         resize=variant.interactive if fixed else SERVED_SIZE,
         query_rows=FIXED_ROWS_OF_V1 if variant.wiring is Wiring.V1 else every_row,
@@ -91,7 +86,7 @@ def write_texts(
     tokenizer = ClipTokenizer()
     tokenizer.tokenizer.save(str(folder / TOKENIZER), pretty=False)
     names = (*options.names, BACKGROUND) if options.names else ()
-    rows = np.zeros((0, HIDDEN), np.float32)
+    rows = np.zeros((0, model.variant.sizes.hidden), np.float32)
     if names:
         rows = embed_names(model.language, tokenizer, names, progress=progress)
     np.save(folder / VOCABULARY, np.ascontiguousarray(rows, np.float32))
@@ -110,7 +105,7 @@ def write_manifest(model: PublishedSeem, folder: Path, options: BundleOptions) -
 
 def manifest_of(model: PublishedSeem, options: BundleOptions) -> dict[str, Any]:
     """All of `bundle.json` but the list of files."""
-    variant = model.variant
+    variant, sizes = model.variant, model.variant.sizes
     names = [*options.names, BACKGROUND] if options.names else []
     everything = {
         "threshold": variant.panoptic_threshold,
@@ -140,17 +135,17 @@ def manifest_of(model: PublishedSeem, options: BundleOptions) -> dict[str, Any]:
             "kind": "queries",
             "wiring": variant.wiring.value,
             "query_rows": list(options.query_rows),
-            "object_queries": OBJECT_QUERIES,
-            "memory_tokens": MEMORY_TOKENS if variant.has_memory else 0,
-            "layers": DECODER_LAYERS,
+            "object_queries": sizes.object_queries,
+            "memory_tokens": sizes.memory_tokens if variant.has_memory else 0,
+            "layers": sizes.decoder_layers,
             "max_points": MAX_PROMPT_POINTS,
         },
         "everything": everything if names else None,
         "prompts": ["point", "box", "scribble", "mask", "text", "example"],
         "mask_stride": 4,
         "mask_threshold": 0.0,
-        "text": {"max_tokens": MAX_TOKENS, "width": HIDDEN, "clean": True},
-        "joint_width": HIDDEN,
+        "text": {"max_tokens": MAX_TOKENS, "width": sizes.hidden, "clean": True},
+        "joint_width": sizes.hidden,
         "vocabulary": {
             "names": names,
             "scale": float(model.language.logit_scale.detach().exp()),

@@ -23,6 +23,28 @@ MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 
 
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Widths and depths that all published variants share; others are for tests.
+
+    hidden: of pixel decoder, decoder and joint space. text_ids, text_layers: of the text encoder,
+    whose width is `hidden` too.
+    """
+
+    hidden: int = HIDDEN
+    heads: int = HEADS
+    feedforward: int = 2048
+    encoder_layers: int = 6
+    decoder_layers: int = DECODER_LAYERS
+    object_queries: int = OBJECT_QUERIES
+    memory_tokens: int = MEMORY_TOKENS
+    text_ids: int = 49408
+    text_layers: int = 12
+
+
+PUBLISHED = Sizes()
+
+
 class Wiring(StrEnum):
     """Which queries answer a prompt.
 
@@ -110,11 +132,12 @@ class Variant:
     interactive: Resize = Resize(800, 1333)
     referring: Resize = Resize(512, 1024)
     generic: Resize = Resize(800, 1333)
+    sizes: Sizes = PUBLISHED
 
     @property
     def queries_per_object(self) -> int:
         """Query rows that answer one object in the published program."""
-        return 3 if self.wiring is Wiring.V1 else OBJECT_QUERIES
+        return 3 if self.wiring is Wiring.V1 else self.sizes.object_queries
 
     @property
     def has_memory(self) -> bool:
