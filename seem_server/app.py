@@ -123,10 +123,11 @@ async def _serve(
 
 
 async def _warm_up(engine: Engine) -> None:
-    """Encodes an image once, so that nobody waits for what a first run costs."""
-    side = engine.manifest.image.long_side
-    engine.put_image(_WARM_UP_KEY, np.zeros((side, side, 3), np.uint8))
-    await engine.submit(Encode(_WARM_UP_KEY, _WARM_UP_KEY))
+    """Encodes an image of each usual size, so that nobody waits for what a first run costs."""
+    for height, width in engine.manifest.image.buckets:
+        key = f"{_WARM_UP_KEY} {height} x {width}"
+        engine.put_image(key, np.zeros((height, width, 3), np.uint8))
+        await engine.submit(Encode(key, key))
 
 
 async def _sweep(directory: Directory, period_s: float) -> None:
@@ -232,16 +233,20 @@ def _model_card(engine: Engine, settings: Settings) -> ModelCard:
         max_image_pixels=settings.max_image_pixels,
         max_objects=settings.max_objects,
     )
-    side = manifest.image.long_side
+    commands, vocabulary = COMMAND_NAMES, manifest.vocabulary.names
+    if manifest.everything is None:
+        commands -= {"everything"}
+    else:
+        vocabulary = vocabulary[:-1]  # the last stands for none of the others
     return ModelCard(
         model_id=manifest.model_id,
         name=manifest.name,
         variant=manifest.variant,
-        capabilities=Capabilities(manifest.prompts, COMMAND_NAMES, limits),
-        input_sizes=((side, side),),
+        capabilities=Capabilities(manifest.prompts, commands, limits),
+        input_sizes=manifest.image.buckets,
         licences=manifest.licences,
         provider=engine.provider,
-        vocabulary=manifest.vocabulary.names,
+        vocabulary=vocabulary,
         server_version=server_version(),
     )
 

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from seem_server.commands.asking import add_asking_options, asked_for
 from seem_server.commands.reach import add_reach_options, reach
-from seem_wire.errors import InvalidValue
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import ObjectPrompt
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    import argparse
 
     from seem_client import Client, Prediction, Session
-
-
-class Misused(InvalidValue):
-    """The command was given arguments that mean nothing together."""
-
-    hint = "See seem segment --help."
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the arguments ask for: objects 1, 2, … by their prompts, or what comes later."""
-
-    prompts: tuple[ObjectPrompt, ...]
-    example: tuple[Path, Path] | None = None
-    everything: bool = False
-    vocabulary: tuple[str, ...] | None = None
+    from seem_server.commands.asking import Asked, Mask
+    from seem_wire.types import Question, Timings
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The objects, and how long the program waited for them in all, in milliseconds."""
+    """What was found, and how long it took.
+
+    `timings` are the server's, one a request; `wall_ms` is how long the program waited in all.
+    """
 
     size: tuple[int, int]
     predictions: tuple[Prediction, ...]
+    timings: tuple[Timings, ...]
     wall_ms: float
     model_id: str
 
@@ -52,35 +41,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "segment",
         help="cut something out of an image",
         description=(
-            "Cut something out of an image. All that is said is about one object, but several "
-            "--text are an object each. Coordinates are pixels of the upright image, x to the "
-            "right, y down."
+            "Cut something out of an image, or everything. All that is said is about one object, "
+            "but several --text are an object each. Coordinates are pixels of the upright image, "
+            "x to the right, y down."
         ),
     )
     parser.add_argument("image", type=Path, help="an image file")
-    said = parser.add_argument_group("what to cut out (at least one)")
-    said.add_argument(
-        "--point", action="append", default=[], type=_point, metavar="X,Y", help="on the object"
-    )
-    said.add_argument(
-        "--negative", action="append", default=[], type=_point, metavar="X,Y", help="not on it"
-    )
-    said.add_argument("--box", type=_box, metavar="X0,Y0,X1,Y1", help="around it")
-    said.add_argument(
-        "--scribble",
-        action="append",
-        default=[],
-        type=_vertices,
-        metavar='"X,Y X,Y …"',
-        help="a line through it",
-    )
-    said.add_argument("--mask", type=Path, metavar="FILE", help="a rough mask of the image's size")
-    said.add_argument("--text", action="append", default=[], metavar="T", help="what it is called")
-    said.add_argument(
-        "--example", type=_example, metavar="IMAGE:MASKFILE", help="the same, in another image"
-    )
-    said.add_argument("--everything", action="store_true", help="everything in the image")
-    said.add_argument("--vocabulary", type=_names, metavar="A,B,C", help="names for --everything")
+    add_asking_options(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="write an overlay and the masks")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_reach_options(parser)
@@ -90,46 +57,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Segments; gives the exit code.
 
     Raises:
-        Misused: The arguments do not go together.
+        Misused: The arguments do not go together; nothing was done.
         SeemError: The server refused or failed.
         OSError: A file cannot be read or written.
     """
     asked = asked_for(arguments)
+    if arguments.out is not None:
+        check_writable(arguments.out)
     with reach(arguments) as client:
         answer = segment(client, arguments.image, asked)
     written = [] if arguments.out is None else write(arguments.out, arguments.image, asked, answer)
     if arguments.json:
         print(json.dumps(as_json(answer)))
     else:
-        print("\n".join([*map(as_line, answer.predictions), *map(str, written)]))
+        lines = [*map(as_line, answer.predictions)] or ["nothing found"]
+        print("\n".join([*lines, *map(str, written)]))
     return 0
-
-
-def asked_for(arguments: argparse.Namespace) -> Asked:
-    """What the arguments say, with the mask file read.
-
-    Raises:
-        Misused: They say nothing, or things that do not go together.
-        OSError: The mask file cannot be read.
-    """
-    shapes = ObjectPrompt(
-        points=tuple(
-            Point(x, y, positive)
-            for positive, points in ((True, arguments.point), (False, arguments.negative))
-            for x, y in points
-        ),
-        box=arguments.box,
-        scribbles=tuple(Scribble(vertices) for vertices in arguments.scribble),
-        mask=MaskPrompt(read_mask(arguments.mask)) if arguments.mask else None,
-        text=arguments.text[0] if len(arguments.text) == 1 else None,
-    )
-    several = tuple(ObjectPrompt(text=text) for text in arguments.text)
-    if len(several) > 1 and not shapes.is_empty:
-        raise Misused("Several --text are an object each: they take no points or shapes.")
-    prompts = several if len(several) > 1 else () if shapes.is_empty else (shapes,)
-    if not (prompts or arguments.example or arguments.everything):
-        raise Misused("Nothing says what to cut out.")
-    return Asked(prompts, arguments.example, arguments.everything, arguments.vocabulary)
 
 
 def segment(client: Client, image: Path, asked: Asked) -> Answer:
@@ -141,19 +84,22 @@ def segment(client: Client, image: Path, asked: Asked) -> Answer:
     """
     start = time.perf_counter()
     with client.open(image) as session:
-        predictions = tuple(
-            _say(session, object_id, prompt) for object_id, prompt in enumerate(asked.prompts, 1)
-        )
-        if asked.example:
-            example, mask = asked.example
-            session.example(example, read_mask(mask))
-        if asked.everything:
-            session.everything(asked.vocabulary)
+        if asked.question is not None:
+            predictions = _everything(session, asked.question)
+            timings = tuple(one.timings for one in predictions[:1])  # all came in one reply
+        else:
+            predictions = tuple(
+                _say(session, object_id, prompt, asked.example)
+                for object_id, prompt in enumerate(asked.prompts, 1)
+            )
+            timings = tuple(one.timings for one in predictions)
         wall_ms = (time.perf_counter() - start) * 1000
-        return Answer(session.size, predictions, wall_ms, client.model().model_id)
+        return Answer(session.size, predictions, timings, wall_ms, client.model().model_id)
 
 
-def _say(session: Session, object_id: int, prompt: ObjectPrompt) -> Prediction:
+def _say(
+    session: Session, object_id: int, prompt: ObjectPrompt, example: tuple[Path, Mask] | None
+) -> Prediction:
     return session.prompt(
         object_id=object_id,
         points=prompt.points,
@@ -161,16 +107,22 @@ def _say(session: Session, object_id: int, prompt: ObjectPrompt) -> Prediction:
         scribbles=prompt.scribbles,
         mask=prompt.mask.mask if prompt.mask else None,
         text=prompt.text,
+        example=example,
+    )
+
+
+def _everything(session: Session, question: Question) -> tuple[Prediction, ...]:
+    return tuple(
+        session.everything(question.vocabulary, kind=question.kind, threshold=question.threshold)
     )
 
 
 def as_json(answer: Answer) -> dict[str, Any]:
-    """The document of `--json`: times are the server's, summed over the objects, but `wall`."""
+    """The document of `--json`: times are the server's, summed over its replies, but `wall`."""
     height, width = answer.size
     stages = ("queue", "encode", "decode", "post", "total")
     timings = {
-        stage: sum(getattr(one.timings, f"{stage}_ms") for one in answer.predictions)
-        for stage in stages
+        stage: sum(getattr(one, f"{stage}_ms") for one in answer.timings) for stage in stages
     }
     return {
         "image": {"width": width, "height": height},
@@ -192,6 +144,13 @@ def _object_json(one: Prediction) -> dict[str, Any]:
     }
 
 
+def check_writable(folder: Path) -> None:
+    """Makes the folder, and raises OSError where nothing can be written into it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass
+
+
 def as_line(one: Prediction) -> str:
     """One object, for a person."""
     name = f" ({one.label}, {one.label_probability:.0%})" if one.label_probability else ""
@@ -202,70 +161,21 @@ def as_line(one: Prediction) -> str:
 
 
 def write(folder: Path, image: Path, asked: Asked, answer: Answer) -> list[Path]:
-    """Writes `NAME.overlay.png` and a `NAME.mask-ID.png` (0 and 255) for each object."""
+    """Writes `NAME.overlay.png` and a `NAME.mask-ID.png` (0 and 255) for each object.
+
+    You must have made sure that the folder is there (`check_writable`).
+    """
     from PIL import Image, ImageOps  # noqa: PLC0415 - only where pictures are wanted
 
     from seem_server.commands.overlay import Drawn, overlay  # noqa: PLC0415 - same
 
-    folder.mkdir(parents=True, exist_ok=True)
     with Image.open(image) as photo:
         upright = ImageOps.exif_transpose(photo).convert("RGB")
-    drawn = [Drawn(*pair) for pair in zip(answer.predictions, asked.prompts, strict=True)]
+    prompts = asked.prompts or [ObjectPrompt()] * len(answer.predictions)
+    drawn = [Drawn(*pair) for pair in zip(answer.predictions, prompts, strict=True)]
     written = [folder / f"{image.stem}.overlay.png"]
     overlay(upright, drawn).save(written[0])
     for one in answer.predictions:
         written.append(folder / f"{image.stem}.mask-{one.object_id}.png")
         Image.fromarray(one.mask).save(written[-1])
     return written
-
-
-def read_mask(path: Path) -> npt.NDArray[np.bool_]:
-    """A mask file, bool (H, W): all but 0 of a one-channel image, the brighter half of colours.
-
-    Raises:
-        OSError: The file is missing or no image.
-    """
-    import numpy as np  # noqa: PLC0415 - only where there is a mask
-    from PIL import Image  # noqa: PLC0415 - same
-
-    with Image.open(path) as image:
-        if image.mode in {"1", "L", "P", "I", "I;16"}:
-            return np.asarray(image).astype(np.bool_)
-        return (np.asarray(image.convert("L")) >> 7).astype(np.bool_)
-
-
-# --- how arguments are read; argparse turns each ValueError into a message and exit code 2
-
-
-def _numbers(text: str, count: int, form: str) -> tuple[float, ...]:
-    try:
-        numbers = tuple(map(float, text.split(",")))
-    except ValueError:
-        numbers = ()
-    if len(numbers) != count:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {form}")
-    return numbers
-
-
-def _point(text: str) -> tuple[float, float]:
-    x, y = _numbers(text, 2, "X,Y")
-    return x, y
-
-
-def _box(text: str) -> Box:
-    return Box(*_numbers(text, 4, "X0,Y0,X1,Y1"))
-
-
-def _vertices(text: str) -> tuple[tuple[float, float], ...]:
-    return tuple(map(_point, text.split()))
-
-
-def _example(text: str) -> tuple[Path, Path]:
-    image, colon, mask = text.rpartition(":")
-    if not (image and colon and mask):
-        raise argparse.ArgumentTypeError(f"{text!r} is not IMAGE:MASKFILE")
-    return Path(image), Path(mask)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())

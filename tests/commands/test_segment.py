@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,12 @@ from PIL import Image
 
 from seem_server.cli import main
 from seem_server.commands import segment
+from seem_server.commands.asking import Asked
 from seem_wire import rle
-from seem_wire.prompts import Box, Point, Scribble
+from seem_wire.prompts import ObjectPrompt, Point
 
 FAKE = ("--bundle", "fake")
+HERE = ObjectPrompt(points=(Point(40, 30),))
 
 
 @pytest.fixture
@@ -29,53 +30,9 @@ def read(path):
         return np.asarray(image)
 
 
-def parsed(*words):
-    parser = ArgumentParser()
-    segment.add_parser(parser.add_subparsers())
-    return segment.asked_for(parser.parse_args(["segment", "photo.png", *words]))
-
-
 def run_json(capsys, *words):
     assert main(["segment", *words, "--json", *FAKE]) == 0
     return json.loads(capsys.readouterr().out)
-
-
-def test_all_that_is_said_is_about_one_object():
-    (prompt,) = parsed(
-        *("--point", "1,2", "--point", "3,4", "--negative", "5,6", "--box", "0,0,9,9"),
-        *("--scribble", "1,1 2,2", "--text", "cat"),
-    ).prompts
-    assert prompt.points == (Point(1, 2), Point(3, 4), Point(5, 6, positive=False))
-    assert (prompt.box, prompt.text) == (Box(0, 0, 9, 9), "cat")
-    assert prompt.scribbles == (Scribble(((1, 1), (2, 2))),)
-
-
-def test_several_texts_are_an_object_each():
-    assert [p.text for p in parsed("--text", "cat", "--text", "dog").prompts] == ["cat", "dog"]
-
-
-def test_several_texts_take_no_shapes():
-    with pytest.raises(segment.Misused, match="an object each"):
-        parsed("--text", "cat", "--text", "dog", "--point", "1,2")
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        (),
-        ("--point", "1"),
-        ("--point", "a,b"),
-        ("--box", "1,2,3"),
-        ("--scribble", "1 2"),
-        ("--example", "no-mask"),
-        ("--text", "cat", "--text", "dog", "--box", "1,2,3,4"),
-    ],
-)
-def test_arguments_that_mean_nothing_end_with_exit_code_2(photo, capsys, words):
-    assert main(["segment", photo, *words, *FAKE]) == 2
-    shown = capsys.readouterr()
-    assert shown.err
-    assert not shown.out
 
 
 def test_json_is_the_document_of_the_contract(photo, capsys):
@@ -103,16 +60,6 @@ def test_a_mask_file_is_a_prompt(photo, tmp_path, capsys):
     assert told["objects"][0]["area"] > 0
 
 
-@pytest.mark.parametrize(
-    ("mode", "value"), [("1", 1), ("L", 1), ("P", 3), ("I;16", 1), ("RGB", (200, 200, 200))]
-)
-def test_mask_files_of_any_kind_mark_the_same(tmp_path, mode, value):
-    image = Image.new(mode, (6, 4))
-    image.putpixel((2, 1), value)
-    image.save(tmp_path / "mask.png")
-    assert np.argwhere(segment.read_mask(tmp_path / "mask.png")).tolist() == [[1, 2]]
-
-
 def test_out_writes_an_overlay_and_a_mask_for_each_object(photo, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["segment", photo, "--point", "40,30", "--out", str(out), *FAKE]) == 0
@@ -131,18 +78,69 @@ def test_a_turned_photo_is_drawn_upright(tmp_path, capsys):
     assert read(tmp_path / "turned.overlay.png").shape[:2] == (900, 600)
 
 
-@pytest.mark.parametrize("later", [["--everything"], ["--example", "{photo}:{photo}"]])
-def test_what_comes_later_is_told_clearly_to_be_missing(photo, capsys, later):
-    words = [word.format(photo=photo) for word in later]
+def test_an_example_is_a_prompt(photo, tmp_path, capsys):
+    Image.fromarray(np.eye(30, dtype=np.uint8) * 255).save(tmp_path / "mask.png")
+    Image.fromarray(np.full((30, 30, 3), 90, np.uint8)).save(tmp_path / "other.png")
+    shown = f"{tmp_path / 'other.png'}:{tmp_path / 'mask.png'}"
+    told = run_json(capsys, photo, "--example", shown)
+    assert told["objects"][0]["area"] > 0
+    both = run_json(capsys, photo, "--example", shown, "--point", "10,10")
+    assert both["objects"][0]["area"] > told["objects"][0]["area"]
+
+
+def test_everything_is_an_object_each_with_its_label(photo, tmp_path, capsys):
+    told = run_json(capsys, photo, "--everything", "--out", str(tmp_path / "out"))
+    assert set(told) == {"image", "objects", "timings_ms", "model"}
+    ids = [one["object_id"] for one in told["objects"]]
+    assert ids == list(range(1, len(ids) + 1))
+    assert all(one["label"] and one["area"] for one in told["objects"])
+    assert told["timings_ms"]["wall"] >= told["timings_ms"]["total"] > 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"photo.overlay.png", *(f"photo.mask-{one}.png" for one in ids)}
+
+
+def test_everything_may_be_asked_by_other_names_and_of_another_kind(photo, capsys):
+    words = ("--everything", "--vocabulary", "cat,dog", "--kind", "instance")
+    told = run_json(capsys, photo, *words)
+    assert {one["label"] for one in told["objects"]} <= {"cat", "dog"}
+
+
+def test_nothing_found_is_no_failure(photo, capsys):
+    words = ["segment", photo, "--everything", "--threshold", "1", *FAKE]
+    assert main(words) == 0
+    assert capsys.readouterr().out.strip() == "nothing found"
+
+
+@pytest.mark.parametrize(
+    "words", [["--everything"], ["--everything", "--vocabulary", "cat"], ["--example", "{p}:{p}"]]
+)
+def test_what_a_bundle_does_not_offer_is_told_and_ends_with_exit_code_1(photo, capsys, words):
+    said = [word.format(p=photo) for word in words]
+    assert main(["segment", photo, *said, "--bundle", "tiny", "--json"]) == 1
+    shown = capsys.readouterr()
+    assert "does not offer" in shown.err or "takes no example" in shown.err
+    assert not shown.out
+
+
+def test_an_example_whose_mask_is_of_another_size_is_told(photo, tmp_path, capsys):
+    Image.fromarray(np.eye(30, dtype=np.uint8) * 255).save(tmp_path / "mask.png")
+    words = ["--example", f"{photo}:{tmp_path / 'mask.png'}"]
     assert main(["segment", photo, *words, *FAKE]) == 1
-    assert "does not offer" in capsys.readouterr().err
+    assert "30 x 30" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(photo, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    words = ["--point", "1,1", "--out", str(tmp_path / "file"), "--server", "127.0.0.1:1"]
+    assert main(["segment", photo, *words]) == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["--point", "1000,1"], "outside the image"),
-        (["--negative", "1,1"], "negative"),
+        (["--box", "100,1,120,9"], "outside the image"),
         (["--point", "1,1", "--server", "127.0.0.1:1"], "cannot be reached"),
     ],
 )
@@ -160,7 +158,7 @@ def test_a_file_that_is_no_image_is_told(tmp_path, capsys):
 
 def test_an_object_is_told_in_one_line(photo):
     with fake_client() as client:
-        answer = segment.segment(client, Path(photo), parsed("--point", "40,30"))
+        answer = segment.segment(client, Path(photo), Asked((HERE,)))
     line = segment.as_line(answer.predictions[0])
     assert line.startswith("object 1 (thing, ")
     assert "within (" in line

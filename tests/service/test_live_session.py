@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from service_words import (
+    HERE,
     KEY,
+    OTHER,
+    OTHER_KEY,
+    OTHER_MASK,
     OUTSIDE,
     click,
     open_image,
@@ -12,12 +18,15 @@ from service_words import (
     photo,
     service,
     set_image,
+    show,
     slow_backend,
     until,
 )
+from session_words import MODEL
 
 from seem_server.service import live_session
 from seem_wire import errors, types
+from seem_wire.prompts import MaskPrompt, ObjectPrompt
 
 GONE = types.ImageKey("0" * 64)
 
@@ -180,3 +189,148 @@ async def test_a_session_that_breaks_tells_its_client_and_ends(monkeypatch, capl
         assert (await asked).code == "INTERNAL"
         assert session.closed
     assert "a session broke" in caplog.text
+
+
+# --- examples
+
+
+async def test_an_example_is_answered_with_a_mask_and_kept_as_a_name_and_a_mask(here):
+    session = await opened(here)
+    reply = await session.ask(show(3))
+    assert reply.objects[0].area > 0
+    said = session._state.history.objects[0].said
+    assert said.example.image == OTHER_KEY
+    assert said.example.mask is OTHER_MASK.mask
+    assert session.card.content_hash == KEY
+
+
+async def test_an_example_adds_to_what_else_is_said(here):
+    session = await opened(here)
+    alone = (await session.ask(click(3))).objects[0]
+    both = (await session.ask(show(4, said=HERE, object_id=2))).objects[0]
+    assert both.area > alone.area
+
+
+async def test_an_example_s_image_is_read_once_and_then_known_by_its_hash(here):
+    session = await opened(here)
+    await session.ask(show(3))
+    n_read = here.executor.done.count("read_image")
+    whole = await session.ask(show(4, object_id=2))
+    named = await session.ask(show(5, types.ImageKey(OTHER_KEY), object_id=3))
+    assert here.executor.done.count("read_image") == n_read
+    assert whole.objects[0].rle == named.objects[0].rle
+
+
+async def test_the_session_s_own_image_may_show_the_example(here):
+    session = await opened(here)
+    mask = MaskPrompt(np.ones((60, 80), np.bool_))
+    assert isinstance(await session.ask(show(3, types.ImageKey(KEY), mask)), types.Masks)
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "code"),
+    [
+        (types.ImageBytes(b"no image"), OTHER_MASK, "IMAGE_UNREADABLE"),
+        (types.ImageBytes(OTHER[:-50]), OTHER_MASK, "IMAGE_TRUNCATED"),
+        (GONE, OTHER_MASK, "IMAGE_UNKNOWN"),
+        (types.ImageBytes(OTHER), MaskPrompt(np.ones((30, 20), np.bool_)), "MASK_SIZE_MISMATCH"),
+    ],
+)
+async def test_a_bad_example_fails_its_command_and_nothing_else(here, image, mask, code):
+    session = await opened(here)
+    await session.ask(click(3))
+    assert (await session.ask(show(4, image, mask))).code == code
+    assert session.card.last_seq == 3
+    assert isinstance(await session.ask(show(4)), types.Masks)
+
+
+async def test_an_example_over_the_limits_is_refused():
+    limits = types.Limits(max_image_pixels=60 * 80, max_mask_pixels=60 * 80)
+    offered = replace(MODEL.capabilities, limits=limits)
+    with service(model=replace(MODEL, capabilities=offered)) as here:
+        session = await opened(here)
+        large = types.ImageBytes(photo(9, height=100, width=100))
+        assert (await session.ask(show(3, large))).code == "IMAGE_TOO_LARGE"
+        whole = ObjectPrompt(mask=MaskPrompt(np.ones((60, 80), np.bool_)))
+        assert (await session.ask(show(3, said=whole))).code == "LIMIT_EXCEEDED"
+
+
+async def test_an_example_that_the_model_does_not_take_is_not_even_read():
+    offered = replace(MODEL.capabilities, prompts=frozenset({types.PromptKind.POINT}))
+    with service(model=replace(MODEL, capabilities=offered)) as here:
+        session = await opened(here)
+        n_read = here.executor.done.count("read_image")
+        assert (await session.ask(show(3))).code == "NOT_OFFERED"
+        assert here.executor.done.count("read_image") == n_read
+
+
+async def test_an_example_is_undone_like_any_prompt(here):
+    session = await opened(here)
+    before = (await session.ask(click(3))).objects[0]
+    await session.ask(show(4))
+    back = await session.ask(types.Undo(5))
+    assert back.objects[0].rle == before.rle
+    assert (await session.ask(types.Redo(6))).objects[0].area > before.area
+
+
+# --- everything
+
+
+async def test_everything_is_answered_with_labelled_segments_that_are_no_objects(here):
+    session = await opened(here)
+    reply = await session.ask(types.Everything(3))
+    assert [one.object_id for one in reply.segments] == list(range(1, len(reply.segments) + 1))
+    assert all(one.label and one.is_thing is not None for one in reply.segments)
+    assert reply.model_id == MODEL.model_id
+    assert session.card.object_ids == ()
+
+
+@pytest.mark.parametrize("kind", types.SegmentKind)
+async def test_every_kind_of_segments_is_to_be_had(here, kind):
+    session = await opened(here)
+    reply = await session.ask(types.Everything(3, types.Question(kind)))
+    assert isinstance(reply, types.Segments)
+
+
+async def test_clicks_go_on_while_everything_is_looked_for():
+    backend, gate = slow_backend()
+    with service(backend=backend) as here:
+        session = await opened(here)
+        asked = asyncio.create_task(session.ask(types.Everything(3)))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        clicked = asyncio.create_task(session.ask(click(4)))
+        gate.let_pass(2)
+        assert isinstance(await asked, types.Segments)
+        assert isinstance(await clicked, types.Masks)
+        assert here.engine.stats.n_pins == 0
+
+
+async def test_a_newer_question_takes_the_place_of_one_that_waits():
+    backend, gate = slow_backend()
+    with service(backend=backend) as here:
+        session = await opened(here)
+        running = asyncio.create_task(session.ask(click(3)))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        older, newer = (asyncio.create_task(session.ask(types.Everything(seq))) for seq in (4, 5))
+        assert await older == types.SupersededBy(4, 5)
+        gate.let_pass(2)
+        assert isinstance(await newer, types.Segments)
+        assert isinstance(await running, types.Masks)
+
+
+async def test_a_refused_question_is_told(here):
+    session = await opened(here)
+    here.engine.close()
+    assert (await session.ask(types.Everything(3))).code == "SHUTTING_DOWN"
+
+
+async def test_closing_tells_those_who_ask_too():
+    backend, gate = slow_backend()
+    with service(backend=backend) as here:
+        session = await opened(here)
+        asked = asyncio.create_task(session.ask(types.Everything(3)))
+        await until(lambda: session.n_tickets)
+        session.close(errors.ShuttingDown("The server goes down."))
+        assert (await asked).code == "SHUTTING_DOWN"
+        gate.let_pass()
+        await until(lambda: here.at_rest)

@@ -7,6 +7,8 @@ from service_words import (
     HERE,
     KEY,
     NOT_HERE,
+    OTHER,
+    OTHER_MASK,
     OUTSIDE,
     PHOTO,
     click,
@@ -18,6 +20,7 @@ from service_words import (
 
 from seem_server.service import unary
 from seem_wire import errors, types
+from seem_wire.prompts import ObjectPrompt
 
 IMAGE = types.ImageBytes(PHOTO)
 
@@ -88,4 +91,27 @@ async def test_a_bad_image_or_prompt_is_raised_and_leaves_nothing(here):
         await segment(here, OUTSIDE)
     with pytest.raises(errors.OnlyNegativePrompts):
         await segment(here, NOT_HERE)
+    assert here.at_rest
+
+
+async def test_everything_in_an_image_needs_no_session(here):
+    request = types.Segment(IMAGE, question=types.Question())
+    answer = await unary.segment(here.directory, request, now_s=0)
+    assert (answer.content_hash, answer.size) == (KEY, (60, 80))
+    assert all(one.label for one in answer.objects)
+    assert here.at_rest
+
+
+async def test_everything_may_be_asked_in_a_session_call_by_call(here):
+    session_id = await opened(here)
+    answer = await execute(here, types.Everything(3, session_id=session_id))
+    assert isinstance(answer, types.Segments)
+
+
+async def test_an_example_needs_no_session(here):
+    one = types.PromptedObject(
+        1, ObjectPrompt(), types.Example(types.ImageBytes(OTHER), OTHER_MASK)
+    )
+    answer = await unary.segment(here.directory, types.Segment(IMAGE, (one,)), now_s=0)
+    assert answer.objects[0].area > 0
     assert here.at_rest

@@ -20,7 +20,7 @@ from seem_server.service.directory import Directory, DirectoryConfig
 from seem_server.service.images import Images
 from seem_server.settings import Settings
 from seem_wire import convert, types
-from seem_wire.prompts import ObjectPrompt, Point
+from seem_wire.prompts import MaskPrompt, ObjectPrompt, Point
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
 HEIGHT, WIDTH = 60, 80
@@ -56,6 +56,18 @@ def click(seq, said=HERE, *, object_id=1, **options):
 def opening():
     """The commands that every session begins with; the next one is number 3."""
     return open_image(), set_image()
+
+
+OTHER = photo(7, height=20, width=30)
+OTHER_KEY = types.content_hash(OTHER)
+NOTHING = ObjectPrompt()
+OTHER_MASK = MaskPrompt(np.ones((20, 30), np.bool_))
+
+
+def show(seq, image=None, mask=OTHER_MASK, *, said=NOTHING, object_id=1, **options):
+    """A prompt that shows an example in the other photo, or in `image`."""
+    example = types.Example(image or types.ImageBytes(OTHER), mask)
+    return types.Prompt(seq, (types.PromptedObject(object_id, said, example),), **options)
 
 
 class Busy(ThreadPoolExecutor):

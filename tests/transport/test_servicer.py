@@ -49,7 +49,7 @@ async def test_a_model_is_told_with_what_it_offers(stub):
     card = convert.model_card_from_proto(await stub.GetModel(pb.GetModelRequest()))
     assert (card.model_id, card.provider) == ("fake@1", "fake")
     assert card.capabilities.commands == types.COMMAND_NAMES
-    assert types.PromptKind.EXAMPLE not in card.capabilities.prompts
+    assert card.capabilities.prompts == set(types.PromptKind)
 
 
 async def test_a_session_over_one_stream(stub):

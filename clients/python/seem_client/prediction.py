@@ -28,14 +28,14 @@ class Prediction:
         score: The model's own estimate of the mask's IoU, 0 to 1.
         label: The model's name for the object, where it has names.
         label_probability: How sure it is of the name, 0 to 1.
-        is_thing: Whether the name is of things that can be counted and not of stuff like grass;
-            None where nobody knows.
         box: Around the mask, pixel edges; None where the mask is empty.
         area: Pixels in the mask.
         round: How many predictions this object has had, 1 for the first.
         timings: Where the time went on the server, in milliseconds.
         cache_hit: The image needed no encoding.
         model_id: Equal ids give equal masks.
+        is_thing: Whether the name is of things that can be counted and not of stuff like grass;
+            None where nobody knows.
     """
 
     object_id: int
@@ -43,13 +43,13 @@ class Prediction:
     score: float
     label: str | None
     label_probability: float | None
-    is_thing: bool | None
     box: Box | None
     area: int
     round: int
     timings: Timings
     cache_hit: bool
     model_id: str
+    is_thing: bool | None = None
 
     @classmethod
     def of(cls, one: ObjectMask, reply: Masks | Segments | Segmented) -> Prediction:
@@ -60,13 +60,13 @@ class Prediction:
             score=one.score,
             label=one.label,
             label_probability=one.label_probability,
-            is_thing=one.is_thing,
             box=one.box,
             area=one.area,
             round=one.round,
             timings=reply.timings,
             cache_hit=reply.cache_hit,
             model_id=reply.model_id,
+            is_thing=one.is_thing,
         )
 
     @cached_property
