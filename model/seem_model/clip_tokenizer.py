@@ -29,8 +29,10 @@ N_MERGES = 48894
 MAX_TOKENS = 77
 START, END = "<|startoftext|>", "<|endoftext|>"
 END_OF_WORD = "</w>"
-WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
-"""Contractions, runs of letters, single digits, runs of anything else but space."""
+WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}\x{345}]+"
+"""Contractions, runs of letters, single digits, runs of anything else but space.
+
+U+0345, a combining iota, is skipped: CLIP ignores case, and the iota's capital is a letter."""
 
 
 class ClipTokenizer:

@@ -116,6 +116,11 @@ def test_a_text_can_not_spell_the_end(tokenizer):
     assert ids.count(END) == ids.count(START) == 1
 
 
+def test_a_combining_iota_is_skipped_as_in_the_published_tokenizer(tokenizer):
+    assert tokenizer.encode(["a\u0345b!\u0345?"]) == tokenizer.encode(["a b! ?"])
+    assert tokenizer.encode(["a\u0344b"]) != tokenizer.encode(["a b"])
+
+
 def test_the_file_of_a_bundle_gives_the_same(tokenizer, tmp_path):
     from seem_server.runtime.load import open_tokenizer
     from seem_wire.cleaning import clean
