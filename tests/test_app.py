@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -12,6 +13,7 @@ from seem_server.app import local_server, serve
 from seem_server.runtime.fake_backend import FakeBackend
 from seem_server.settings import Settings
 from seem_wire import errors
+from seem_wire.types import PromptKind
 from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
@@ -28,6 +30,16 @@ async def test_a_server_tells_where_it_is_and_what_it_runs():
         assert running.address == f"127.0.0.1:{running.port}"
         assert (running.model.provider, running.model.name) == ("fake", "fake")
         assert running.model.vocabulary
+
+
+async def test_everything_is_offered_where_the_bundle_can_tell():
+    async with serve(FAKE, warm_up=False) as running:
+        assert "everything" in running.model.capabilities.commands
+        assert "background" not in running.model.vocabulary
+    async with serve(replace(FAKE, bundle="tiny", provider="cpu"), warm_up=False) as running:
+        assert "everything" not in running.model.capabilities.commands
+        assert PromptKind.EXAMPLE not in running.model.capabilities.prompts
+        assert running.model.input_sizes
 
 
 async def test_it_is_warm_before_it_is_ready():

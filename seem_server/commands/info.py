@@ -56,6 +56,7 @@ def about(bundle: Bundle) -> dict[str, Any]:
         "folder": str(bundle.folder),
         "bytes": sum(file.n_bytes for file in manifest.files),
         "prompts": sorted(manifest.prompts),
+        "everything": manifest.everything is not None,
         "long_side": manifest.image.long_side,
         "vocabulary": list(manifest.vocabulary.names),
         "licences": [asdict(licence) for licence in manifest.licences],
@@ -72,7 +73,7 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         return
     yield f"seem-server {document['version']}"
     for name, one in document["bundles"].items():
-        prompts = ", ".join(one["prompts"])
+        prompts = ", ".join([*one["prompts"], *["everything"] * one["everything"]])
         yield f"{name:12}{one['model_id']}, {one['bytes'] / 1e6:.1f} MB, {prompts}"
     if not document["bundles"]:
         yield "no bundles came with this installation"
@@ -84,6 +85,7 @@ def _lines_of_one(one: dict[str, Any]) -> Iterator[str]:
     yield f"{one['model_id']} ({one['variant']} {one['version']}, {one['precision']})"
     yield f"folder      {one['folder']}, {one['bytes'] / 1e6:.1f} MB"
     yield f"prompts     {', '.join(one['prompts'])}"
+    yield f"everything  {'yes' if one['everything'] else 'no'}"
     yield f"long side   {one['long_side']} px"
     yield f"names       {', '.join(names[:_SHOWN_NAMES])}{more}"
     for licence in one["licences"]:

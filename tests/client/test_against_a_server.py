@@ -16,6 +16,8 @@ from seem_wire import errors
 PIXELS = np.full((64, 96, 3), 120, np.uint8)
 ROUGH = np.zeros((64, 96), np.bool_)
 ROUGH[20:40, 20:60] = True
+OTHER = np.full((50, 30, 3), 90, np.uint8)
+OTHER_MASK = np.eye(50, 30, dtype=np.bool_)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,53 @@ def test_every_way_to_say_it_gives_a_mask_that_stands(session, say):
     assert 0 <= prediction.score <= 1
     assert prediction.label
     assert session.predictions[1].rle == prediction.rle
+
+
+def test_an_example_gives_a_mask_that_stands_and_goes_along_with_clicks(session):
+    shown = session.example(OTHER, OTHER_MASK)
+    assert shown.rle == session.example(OTHER, OTHER_MASK, object_id=2).rle
+    clicked = session.click(1, 1)
+    assert clicked.area > shown.area > 0
+    assert session.undo().rle == shown.rle
+
+
+def test_an_example_may_lie_in_the_image_itself(session):
+    assert session.example(PIXELS, ROUGH).area > 0
+
+
+def test_an_example_whose_mask_is_not_of_its_image_is_refused_and_costs_nothing(session):
+    with pytest.raises(errors.MaskSizeMismatch, match="30 x 50"):
+        session.example(OTHER, OTHER_MASK.T)
+    assert session.predictions == {}
+    assert session.click(40, 30).area > 0
+
+
+def test_everything_is_named_and_changes_no_object(session):
+    before = session.click(40, 30)
+    found = session.everything()
+    assert [one.object_id for one in found] == list(range(1, len(found) + 1))
+    assert {one.is_thing for one in found} == {True, False}
+    assert all(one.mask.shape == (64, 96) and one.label for one in found)
+    assert session.predictions[1].rle == before.rle
+
+
+def test_everything_takes_names_kinds_and_a_least_score(session):
+    named = session.everything(["cat", "dog"], kind="semantic")
+    assert {one.label for one in named} <= {"cat", "dog"}
+    assert all(one.is_thing for one in session.everything(kind="instance"))
+    assert session.everything(threshold=1.0) == []
+
+
+def test_a_vocabulary_beyond_the_limit_is_refused(session):
+    with pytest.raises(errors.LimitExceeded, match="257 names"):
+        session.everything([f"name {number}" for number in range(257)])
+
+
+def test_without_a_session_it_is_all_the_same(client, session):
+    whole = [(one.label, one.rle) for one in client.everything(PIXELS)]
+    assert whole == [(one.label, one.rle) for one in session.everything()]
+    shown = client.segment(PIXELS, example=(OTHER, OTHER_MASK))
+    assert shown.rle == session.example(OTHER, OTHER_MASK).rle
 
 
 def test_undo_redo_and_clear_give_what_stands(session):

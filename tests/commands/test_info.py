@@ -17,6 +17,7 @@ def test_one_document_is_printed_for_machines(capsys, tmp_path):
     document = json.loads(printed(capsys, str(write_bundle(tmp_path / "made")), "--json"))
     assert document["name"] == "made"
     assert document["vocabulary"] == list(NAMES)
+    assert document["everything"] is False
     assert document["provenance"] == {"made": {"by": ["hand"]}}
     assert set(document["files"]) >= {"image_encoder.onnx", "vocabulary.npy"}
 
@@ -25,6 +26,7 @@ def test_people_are_told_the_same(capsys, tmp_path):
     text = printed(capsys, str(write_bundle(tmp_path / "made")))
     assert text.startswith("made@")
     assert "prompts     point, text" in text
+    assert "everything  no" in text
     assert "licence     everything: Apache-2.0" in text
 
 

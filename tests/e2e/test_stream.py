@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 from service_words import (
+    OTHER_KEY,
     OUTSIDE,
     Talk,
     click,
@@ -14,6 +15,7 @@ from service_words import (
     photo,
     served,
     set_image,
+    show,
     slow_backend,
     until,
 )
@@ -137,3 +139,31 @@ async def test_the_event_loop_never_computes():
 
 def whole(height, width):
     return ObjectPrompt(mask=MaskPrompt(np.ones((height, width), np.bool_)))
+
+
+async def test_clicks_overtake_everything_that_waits_and_a_newer_question_an_older():
+    backend, gate = slow_backend()
+    async with served(backend) as (running, stub, _):
+        talk = Talk(stub)
+        await talk.ask(*opening())
+        await talk.say(click(3))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        await talk.say(types.Everything(4), types.Everything(5), click(6, object_id=2))
+        assert await talk.hear() == [types.SupersededBy(4, 5)]
+        await until(lambda: running.engine.stats.n_waiting == 2)
+        gate.let_pass(3)
+        replies = await talk.hear(3)
+        assert [type(reply) for reply in replies] == [types.Masks, types.Masks, types.Segments]
+        assert [reply.seq for reply in replies] == [3, 6, 5]
+        await talk.hear_until_the_end()
+        await until(lambda: at_rest(running))
+
+
+async def test_an_example_goes_over_the_stream_once_and_then_by_its_hash():
+    async with served() as (running, stub, _):
+        talk = Talk(stub)
+        masks = await talk.ask(*opening(), show(3))
+        again = await talk.ask(show(4, types.ImageKey(OTHER_KEY), object_id=2))
+        assert masks.objects[0].rle == again.objects[0].rle
+        await talk.hear_until_the_end()
+        await until(lambda: at_rest(running))
