@@ -162,6 +162,7 @@ def export_prompt_decoder(model: PublishedSeem, file: Path) -> None:
     """Exports `PromptDecoderGraph` for any B, n, q, P, T, V, m and image size."""
     features, prompts = _traced_inputs(model.variant.sizes)
     grid = _Grid()
+    slots = model.variant.sizes.memory_tokens
     points, tokens, queries = Dim("points"), Dim("tokens"), Dim("queries")
     seen = Dim("example_tokens")
     shapes = QueryPrompts(
@@ -175,7 +176,7 @@ def export_prompt_decoder(model: PublishedSeem, file: Path) -> None:
         example_vector=grid.objects,
         previous_mask={**grid.objects, 2: 8 * grid.rows, 3: 8 * grid.columns},
         query_rows={**grid.objects, 2: queries},
-        memory_owners={**grid.objects, 3: Dim("memory_slots")},
+        memory_owners={**grid.objects, 3: Dim("memory_slots", max=slots)},
         selector=grid.objects,
     )
     export_graph(
@@ -266,7 +267,7 @@ def _traced_inputs(sizes: Sizes) -> tuple[QueryFeatures, QueryPrompts]:
     features = QueryFeatures(levels, feature(4))
     nothing = prompts_of_nothing(features, objects=_TRACED_OBJECTS, sizes=sizes)
     grid = (_TRACED_BATCH, _TRACED_OBJECTS)
-    points, tokens, queries, seen, slots = 4, 5, 6, 7, 8
+    points, tokens, queries, seen, slots = 4, 5, 6, 7, sizes.memory_tokens - 1
     prompts = nothing._replace(
         points=torch.zeros(*grid, N_DRAWS, points, 2),
         labels=torch.ones(*grid, N_DRAWS, points),
