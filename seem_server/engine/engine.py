@@ -2,6 +2,7 @@
 
     event loop ── put_image, submit ──> waiting ── scheduler ──> worker thread ──> tickets end
                <───────────────────────────────────────────────── await ticket
+                                                        └── what is long to draw ──> drawing thread
 
 Nothing here computes on the caller's thread, and every ticket ends: with a result, an error, as
 cancelled or as superseded; also when the worker breaks, and when the engine closes.
@@ -12,14 +13,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seem_server.engine import scheduler
 from seem_server.engine.scheduler import Admitted, Entry, Expire, Limits, Refused, Run
 from seem_server.engine.tickets import Ticket
-from seem_server.engine.work import Decode, Encode, MasksReady
-from seem_server.engine.worker import CacheConfig, Caches, Worker
+from seem_server.engine.work import Decode, Encode, Everything, MasksReady
+from seem_server.engine.worker import CacheConfig, Caches, Drawing, Unfinished, Worker
 from seem_wire.errors import (
     DeadlineExceeded,
     ImageUnknown,
@@ -31,11 +33,12 @@ from seem_wire.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     import numpy as np
     import numpy.typing as npt
 
-    from seem_server.engine.work import Result, Work
+    from seem_server.engine.work import Result, SegmentsReady, Work
     from seem_server.runtime.backend import Backend
     from seem_server.runtime.specs import BundleManifest
 
@@ -56,11 +59,13 @@ class EngineConfig:
             faster there, and everybody wait for all.
         caches: Bytes that may be kept.
         max_failures: After so many broken batches in a row the backend is made anew.
+        max_drawings: Answers to everything that may wait to be drawn; each holds tens of megabytes.
     """
 
     limits: Limits = field(default_factory=Limits)
     caches: CacheConfig = field(default_factory=CacheConfig)
     max_failures: int = 3
+    max_drawings: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,8 @@ class Engine:
         self._n_restarts = 0
         self._mean_run_s = 0.0
         self._closing = False
+        self._drawings: list[Future[None]] = []
+        self._artist = ThreadPoolExecutor(1, thread_name_prefix="seem-drawing")
         self._thread = self._start()
 
     # --- what the event loop calls; none of it waits
@@ -185,6 +192,8 @@ class Engine:
         with self._changed:
             if self._closing:
                 raise ShuttingDown("The server takes no new work.")
+            if isinstance(work, Everything) and self._n_drawings >= self._config.max_drawings:
+                raise Overloaded("Too many images are being drawn.", retry_after_ms=1000)
             if not self.has_image(work.image_key):
                 raise ImageUnknown(f"The server does not hold the image {work.image_key}.")
             admission = self._admit(work, deadline_s)
@@ -208,7 +217,10 @@ class Engine:
         with self._changed:
             self._closing = True
             self._changed.notify()
+        until_s = time.monotonic() + drain_s
         self._thread.join(drain_s)
+        wait(self._drawings, max(until_s - time.monotonic(), 0))
+        self._artist.shutdown(wait=False, cancel_futures=True)
         with self._changed:
             left = list(self._tickets.values())
             self._waiting = ()
@@ -232,6 +244,10 @@ class Engine:
                 ),
             )
         return admission
+
+    @property
+    def _n_drawings(self) -> int:
+        return sum(not drawing.done() for drawing in self._drawings)
 
     def _forget(self, entry: Entry) -> None:
         """Lets go of all that was held for a ticket that has ended, however it did."""
@@ -331,7 +347,38 @@ class Engine:
         self._n_failures = 0
         self._mean_run_s += _SMOOTHING * (ended_s - started_s - self._mean_run_s)
         for entry, outcome in zip(entries, outcomes, strict=True):
-            self._end(entry, _complete(outcome, entry, started_s, ended_s))
+            if isinstance(outcome, Unfinished):
+                self._put_back(entry)
+            elif isinstance(outcome, Drawing):
+                self._leave(entry, outcome, started_s)
+            else:
+                self._end(entry, _complete(outcome, entry, started_s, ended_s))
+
+    def _put_back(self, entry: Entry) -> None:
+        """Lets an entry wait again, as old as it is."""
+        with self._changed:
+            if entry.number in self._tickets:
+                self._waiting = (*self._waiting, entry)
+
+    def _leave(self, entry: Entry, drawing: Drawing, started_s: float) -> None:
+        """Leaves drawing to a thread of its own, so that clicks need not wait for it."""
+        with self._changed:
+            self._drawings = [one for one in self._drawings if not one.done()]
+            self._drawings.append(self._artist.submit(self._draw, entry, drawing, started_s))
+
+    def _draw(self, entry: Entry, drawing: Drawing, started_s: float) -> None:
+        with self._changed:
+            if entry.number not in self._tickets:
+                return  # nobody wants it any more
+        outcome: SegmentsReady | SeemError
+        try:
+            outcome = drawing.finish(now=self._now)
+        except SeemError as error:
+            outcome = error
+        except Exception:
+            logger.exception("drawing what is in an image broke")
+            outcome = Internal("The server broke while it drew this.")
+        self._end(entry, _complete(outcome, entry, started_s, self._now()))
 
     def _renew(self) -> None:
         """Another backend; features go, because they may lie on a device that is gone."""

@@ -10,19 +10,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seem_server.engine.enlarging import TILE, way
 from seem_wire import rle, segments
 from seem_wire.types import ObjectMask, SegmentKind
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from seem_server.engine.enlarging import Way
     from seem_server.engine.preprocess import Layout
     from seem_server.runtime.backend import Findings
     from seem_server.runtime.specs import EverythingSpec, Vocabulary
-    from seem_wire.segments import Masks
+    from seem_wire.rle import Rle
 
     Float32 = npt.NDArray[np.float32]
-    Mask = npt.NDArray[np.bool_]
+    Ints = npt.NDArray[np.intp]
+
+MAX_PIXELS = 1 << 22
+"""Of the size that segments are drawn at: what more of them cost nobody could see, because the
+network itself looks at less than a quarter of it."""
+
+_BAND_PIXELS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +76,23 @@ def probabilities(semantic: Float32, names: Names) -> Float32:
     return likely
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """The queries' masks at a size (H, W), each made when it is asked for."""
+
+    logits: Float32
+    way: Way
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(Q, H, W)."""
+        return (len(self.logits), *self.way.size)
+
+    def __getitem__(self, query: int, /) -> Float32:
+        """Logits (H, W) of one query."""
+        return self.way.values(self.logits[query])
+
+
 def segment(
     findings: Findings,
     layout: Layout,
@@ -80,85 +105,116 @@ def segment(
     """The segments of an image, numbered from 1, by the published rules.
 
     `threshold`: the least score; None for the published one, which instances and semantic segments
-    do not have.
+    do not have. Of an image of more than MAX_PIXELS, the segments are drawn at a smaller size and
+    then enlarged.
     """
     likely = probabilities(findings.semantic, names)
-    padded = (layout.frame.height, layout.frame.width)
-    masks = segments.Enlarged(findings.mask_logits, padded, layout.resized, layout.size)
+    maps = Maps(findings.mask_logits, way(layout, drawn_size(layout.size), smooth=True))
     if kind is SegmentKind.PANOPTIC:
         least = spec.threshold if threshold is None else threshold
-        return _panoptic(likely, masks, names, least, spec.overlap)
-    if kind is SegmentKind.INSTANCE:
-        return _instances(likely, masks, names, threshold or 0.0, spec.instances)
-    return _semantic(likely, masks, names, threshold or 0.0)
+        found = _panoptic(likely, maps, names, least, spec.overlap)
+    elif kind is SegmentKind.INSTANCE:
+        found = _instances(likely, maps, names, threshold or 0.0, spec.instances)
+    else:
+        found = _semantic(likely, maps, names, threshold or 0.0)
+    return tuple(_object(i, one, layout.size) for i, one in enumerate(found, 1))
+
+
+def drawn_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The size (H, W) that segments of an image of `size` are drawn at."""
+    shrinking = min((MAX_PIXELS / (size[0] * size[1])) ** 0.5, 1.0)
+    return max(int(size[0] * shrinking), 1), max(int(size[1] * shrinking), 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """A segment; `score` of it, `probability` of its name."""
+
+    mask: Rle
+    label: str
+    score: float
+    probability: float
+    is_thing: bool
 
 
 def _panoptic(
-    likely: Float32, masks: Masks, names: Names, threshold: float, overlap: float
-) -> tuple[ObjectMask, ...]:
-    found = segments.panoptic(likely, masks, names.things, threshold, overlap)
-    return tuple(
-        _object(
-            one.id,
+    likely: Float32, maps: Maps, names: Names, threshold: float, overlap: float
+) -> list[_Found]:
+    found = segments.panoptic(likely, maps, names.things, threshold, overlap)
+    return [
+        _Found(
             rle.encode(found.ids == one.id),
             names.names[one.label],
-            score=one.score,
-            probability=one.score,
-            is_thing=one.is_thing,
+            one.score,
+            one.score,
+            one.is_thing,
         )
         for one in found.segments
-    )
+    ]
 
 
 def _instances(
-    likely: Float32, masks: Masks, names: Names, threshold: float, most: int
-) -> tuple[ObjectMask, ...]:
-    found = segments.instances(likely, masks, names.things, most)
-    kept = [one for one in found if one.area and one.score >= threshold]
-    return tuple(
-        _object(
-            number,
+    likely: Float32, maps: Maps, names: Names, threshold: float, most: int
+) -> list[_Found]:
+    found = segments.instances(likely, maps, names.things, most)
+    return [
+        _Found(
             one.mask,
             names.names[one.label],
-            score=one.score,
-            probability=float(likely[one.query, one.label]),
+            one.score,
+            float(likely[one.query, one.label]),
             is_thing=True,
         )
-        for number, one in enumerate(kept, 1)
-    )
+        for one in found
+        if one.area and one.score >= threshold
+    ]
 
 
-def _semantic(
-    likely: Float32, masks: Masks, names: Names, threshold: float
-) -> tuple[ObjectMask, ...]:
-    labels = segments.semantic(likely, masks)
+def _semantic(likely: Float32, maps: Maps, names: Names, threshold: float) -> list[_Found]:
+    labels = _likeliest(likely, maps)
     scores = likely.max(axis=0)  # of a name: that of the query which is surest of it
-    found = [int(label) for label in np.unique(labels) if scores[label] >= threshold]
-    return tuple(
-        _object(
-            number,
+    return [
+        _Found(
             rle.encode(labels == label),
             names.names[label],
-            score=float(scores[label]),
-            probability=float(scores[label]),
-            is_thing=label in names.things,
+            float(scores[label]),
+            float(scores[label]),
+            label in names.things,
         )
-        for number, label in enumerate(found, 1)
-    )
+        for label in map(int, np.unique(labels))
+        if scores[label] >= threshold
+    ]
 
 
-def _object(
-    number: int, mask: rle.Rle, label: str, *, score: float, probability: float, is_thing: bool
-) -> ObjectMask:
+def _likeliest(likely: Float32, maps: Maps) -> Ints:
+    """The likeliest name of each pixel (H, W), made in bands of rows."""
+    n_queries, height, width = maps.shape
+    labels = np.empty((height, width), np.intp)
+    n_rows = max(_BAND_PIXELS // (n_queries * width * TILE), 1) * TILE
+    for top in range(0, height, n_rows):
+        band = maps.way.band(maps.logits, top, min(top + n_rows, height))  # (Q, rows, W)
+        labels[top : top + n_rows] = segments.semantic_scores(likely, band).argmax(axis=0)
+    return labels
+
+
+def _object(number: int, found: _Found, size: tuple[int, int]) -> ObjectMask:
+    mask = found.mask if found.mask.size == size else _enlarged(found.mask, size)
     box = rle.box(mask)
     return ObjectMask(
         object_id=number,
         rle=mask,
-        score=min(max(score, 0.0), 1.0),
+        score=min(max(found.score, 0.0), 1.0),
         box=box,
         area=rle.area(mask),
-        label=label,
-        label_probability=min(max(probability, 0.0), 1.0),
+        label=found.label,
+        label_probability=min(max(found.probability, 0.0), 1.0),
         changed=box,
-        is_thing=is_thing,
+        is_thing=found.is_thing,
     )
+
+
+def _enlarged(mask: Rle, size: tuple[int, int]) -> Rle:
+    """The mask at another size, each pixel the nearest one of it."""
+    small = rle.decode(mask)
+    rows, columns = (np.arange(n) * m // n for n, m in zip(size, small.shape, strict=True))
+    return rle.encode(small[rows[:, None], columns[None, :]])

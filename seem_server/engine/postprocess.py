@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seem_server.engine.enlarging import way
 from seem_server.engine.packing import selector
 from seem_server.engine.tidy import tidy
 from seem_server.runtime.backend import Selector
 from seem_server.runtime.specs import QueriesSpec
 from seem_wire import rle
 from seem_wire.prompts import Box
-from seem_wire.resample import bicubic_antialias, bilinear, to_original
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -88,12 +88,8 @@ def draw_published(logits: Float32, layout: Layout, threshold: float, chosen_by:
     Bilinearly to the network's input, without its padding, and from there to the original size:
     bilinearly again, but bicubically where the object was named (specification, 9.3 and 9.4).
     """
-    last = bicubic_antialias if chosen_by is Selector.TEXT else bilinear
-    padded = (layout.frame.height, layout.frame.width)
-    (shown,) = to_original(
-        logits[None], padded=padded, resized=layout.resized, size=layout.size, last=last
-    )
-    return _drawn(shown > threshold)
+    shown = way(layout, layout.size, smooth=chosen_by is Selector.TEXT)
+    return _drawn(shown.over(logits, threshold))
 
 
 def draw(

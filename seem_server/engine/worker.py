@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,6 @@ from seem_server.engine.packing import Said
 from seem_server.engine.preprocess import Prepared
 from seem_server.engine.work import (
     Decode,
-    Encode,
     Encoded,
     Everything,
     MasksReady,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seem_server.engine.postprocess import Drawn
-    from seem_server.engine.work import ObjectRounds, Result, Work
+    from seem_server.engine.work import ObjectRounds, Work
     from seem_server.runtime.backend import (
         Backend,
         Decoded,
@@ -61,6 +61,9 @@ if TYPE_CHECKING:
 
 TEMPLATE = "{}."
 """What a name of somebody's own vocabulary is put into before it is encoded."""
+
+WORDS_AT_ONCE = 16
+"""Names that are read before clicks get their turn: about a quarter of a second on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,36 @@ class Caches:
         self.findings: ByteCache[Findings] = ByteCache(config.findings_bytes)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """Everything was found, and its segments are still to be drawn: that needs no device.
+
+    So it is left to whoever has time: drawing what is in a large image takes seconds.
+    """
+
+    work: Everything
+    cache_hit: bool
+    draw: Callable[[], tuple[ObjectMask, ...]] = field(repr=False)
+    timings: Timings = Timings()
+
+    def finish(self, *, now: Callable[[], float]) -> SegmentsReady:
+        """Draws."""
+        started_s = now()
+        segments = self.draw()
+        spent = replace(self.timings, post_ms=self.timings.post_ms + _ms(started_s, now()))
+        return SegmentsReady(self.work, segments, self.cache_hit, spent)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A long vocabulary was read in part: give the work again, after what is more urgent."""
+
+    work: Everything
+
+
+Outcome = Encoded | MasksReady | Drawing | Unfinished | SeemError
+
+
 @dataclass(slots=True, eq=False)
 class _Job:
     """One piece of work on its way to its outcome."""
@@ -106,6 +139,7 @@ class _Job:
     cache_hit: bool
     image: EncodedImage | None = None
     chains: list[Chain] = field(default_factory=list)
+    outcome: Drawing | Unfinished | None = None
     error: SeemError | None = None
 
 
@@ -124,7 +158,7 @@ class Worker:
     def _manifest(self) -> BundleManifest:
         return self._backend.manifest
 
-    def run(self, works: Sequence[Work]) -> list[Result | SeemError]:
+    def run(self, works: Sequence[Work]) -> list[Outcome]:
         """The outcome of each, in order: its result, or the typed error that it alone met.
 
         Timings hold what this batch spent; queue and total are the caller's to know.
@@ -139,8 +173,10 @@ class Worker:
             self._open(job, images.get(job.work.image_key))
         encoded_s = self._now()
         self._decode([chain for job in jobs for chain in job.chains])
+        for job in jobs:
+            self._find(job)
         decoded_s = self._now()
-        outcomes: list[Result | SeemError] = []
+        outcomes: list[Outcome] = []
         for job in jobs:
             drawing_s = self._now()
             outcome = self._outcome(job)
@@ -149,9 +185,9 @@ class Worker:
                 decode_ms=_ms(encoded_s, decoded_s),
                 post_ms=_ms(drawing_s, self._now()),
             )
-            outcomes.append(
-                outcome if isinstance(outcome, SeemError) else replace(outcome, timings=spent)
-            )
+            if not isinstance(outcome, SeemError | Unfinished):
+                outcome = replace(outcome, timings=spent)
+            outcomes.append(outcome)
         return outcomes
 
     def _encode(self, keys: Iterable[str]) -> dict[str, EncodedImage]:
@@ -192,8 +228,6 @@ class Worker:
             job.image = image
             if isinstance(work, Decode):
                 job.chains = [self._chain(image, one, work.image_key) for one in work.objects]
-            if isinstance(work, Everything) and self._manifest.everything is None:
-                raise NotOffered("This model can't tell what is in an image.")
         except SeemError as error:
             job.error = error
 
@@ -233,6 +267,9 @@ class Worker:
         if not math.isfinite(score):
             raise Internal("The network answered with a score that is no number.")
         label = postprocess.name(decoded.semantic[0], self._manifest.vocabulary)
+        if label is not None and self._manifest.everything is not None:
+            nothing = self._manifest.vocabulary.names[-1]
+            label = None if label.name == nothing else label
         return Answer(decoded.mask_logits[0].copy(), min(max(score, 0.0), 1.0), label)
 
     def _object_mask(self, chain: Chain) -> ObjectMask:
@@ -253,33 +290,47 @@ class Worker:
             changed=changed,
         )
 
-    def _outcome(self, job: _Job) -> Result | SeemError:
+    def _outcome(self, job: _Job) -> Outcome:
         """What a job came to; a typed error is its own fault, not the backend's."""
-        work = job.work
-        if job.error is not None or job.image is None:
-            return job.error or Internal("A job has neither an image nor an error.")
-        if isinstance(work, Encode):
+        if job.error is not None:
+            return job.error
+        if job.outcome is not None:
+            return job.outcome
+        if not isinstance(job.work, Decode):
             return Encoded(job.cache_hit, Timings())
         try:
-            if isinstance(work, Everything):
-                found = self._segments(work, job.image)
-                return SegmentsReady(work, found, job.cache_hit, Timings())
             masks = tuple(self._object_mask(chain) for chain in job.chains)
         except SeemError as error:
             return error
-        return MasksReady(work, masks, job.cache_hit, Timings())
+        return MasksReady(job.work, masks, job.cache_hit, Timings())
 
-    def _segments(self, work: Everything, image: EncodedImage) -> tuple[ObjectMask, ...]:
-        spec = self._manifest.everything
-        if spec is None:
-            raise NotOffered("This model can't tell what is in an image.")
-        return findings.segment(
-            self._findings(work.image_key, image),
-            image.layout,
-            self._names(work.vocabulary, spec),
-            spec,
-            kind=work.kind,
-            threshold=work.threshold,
+    def _find(self, job: _Job) -> None:
+        """Looks for everything, as far as its work asks for that and is not refused."""
+        work, spec = job.work, self._manifest.everything
+        if not isinstance(work, Everything) or job.image is None or job.error is not None:
+            return
+        try:
+            if spec is None:
+                raise NotOffered("This model can't tell what is in an image.")
+            names = self._names(work.vocabulary, spec)
+        except SeemError as error:
+            job.error = error
+            return
+        if names is None:
+            job.outcome = Unfinished(work)
+            return
+        job.outcome = Drawing(
+            work,
+            job.cache_hit,
+            partial(
+                findings.segment,
+                self._findings(work.image_key, job.image),
+                job.image.layout,
+                names,
+                spec,
+                kind=work.kind,
+                threshold=work.threshold,
+            ),
         )
 
     def _findings(self, key: str, image: EncodedImage) -> Findings:
@@ -289,11 +340,19 @@ class Worker:
             self._caches.findings.put(key, found, found.nbytes)
         return found
 
-    def _names(self, words: tuple[str, ...] | None, spec: EverythingSpec) -> Names:
+    def _names(self, words: tuple[str, ...] | None, spec: EverythingSpec) -> Names | None:
+        """The names to look for; None where some of many words were read, and more are to be."""
         vocabulary = self._manifest.vocabulary
         if words is None:
             return Names.of_bundle(vocabulary, spec)
-        sentences = [self._text_states(TEMPLATE.format(word)).states[-1] for word in words]
+        texts = [TEMPLATE.format(word) for word in words]
+        unread = [text for text in texts if text not in self._caches.texts]
+        for text in unread[:WORDS_AT_ONCE]:
+            self._text_states(text)
+        left = [text for text in texts if text not in self._caches.texts]
+        if left and len(left) < len(unread):  # fewer each time: it comes to an end
+            return None
+        sentences = [self._text_states(text).states[-1] for text in texts]
         return Names.of_words(words, np.stack(sentences), vocabulary, spec.n_things)
 
     def _drawn(self, chain: Chain, index: int) -> Drawn:

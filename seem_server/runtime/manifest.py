@@ -43,9 +43,6 @@ TEXT_ENCODER, TOKENIZER = "text_encoder.onnx", "tokenizer.json"
 EXAMPLE_ENCODER, MASK_HEAD = "example_encoder.onnx", "mask_head.onnx"
 VOCABULARY = "vocabulary.npy"
 
-OBJECT_QUERIES = 101
-"""Learned queries of a published model whose bundle does not say how many it has."""
-
 # What a bundle may ask for: generous for any network that one would serve, and small enough that
 # a spoiled number is refused here and not by running out of memory.
 MAX_FILE_BYTES = 1 << 40
@@ -143,9 +140,7 @@ def _decoder(fields: Fields) -> RefinedSpec | QueriesSpec:
         return RefinedSpec()
     if kind != "queries":
         raise BundleInvalid(f"{MANIFEST}: decoder: kind should be refined or queries, not {kind}.")
-    n_queries = OBJECT_QUERIES
-    if fields.has("object_queries"):
-        n_queries = fields.whole("object_queries", 1, MAX_QUERIES)
+    n_queries = fields.whole("object_queries", 1, MAX_QUERIES)
     rows = fields.wholes("query_rows", 0, n_queries - 1)
     if not rows or len(set(rows)) < len(rows):
         raise BundleInvalid(f"{MANIFEST}: decoder: query_rows should be different rows.")
