@@ -9,9 +9,10 @@ from seem_model.published import QueryAnswers, prompts_of_nothing
 from seem_model.variants import Wiring
 
 
-@pytest.fixture(
-    scope="module", params=[Wiring.V1, pytest.param(Wiring.DEMO, marks=pytest.mark.slow)]
-)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # exporting takes a minute
+
+
+@pytest.fixture(scope="module", params=[Wiring.V1, Wiring.DEMO])
 def exported(request, tmp_path_factory):
     model = small_model(request.param)
     folder = tmp_path_factory.mktemp("graphs")
