@@ -253,7 +253,7 @@ class Engine:
         """Lets go of all that was held for a ticket that has ended, however it did."""
         with self._changed:
             del self._tickets[entry.number]
-            self._waiting = tuple(other for other in self._waiting if other is not entry)
+            self._waiting = tuple(e for e in self._waiting if e.number != entry.number)
         for key in _image_keys(entry.work):
             self._caches.images.unpin(key)
             self._caches.features.unpin(key)
@@ -355,10 +355,10 @@ class Engine:
                 self._end(entry, _complete(outcome, entry, started_s, ended_s))
 
     def _put_back(self, entry: Entry) -> None:
-        """Lets an entry wait again, as old as it is."""
+        """Lets an entry wait again, as if it had come just now: others get their turn."""
         with self._changed:
             if entry.number in self._tickets:
-                self._waiting = (*self._waiting, entry)
+                self._waiting = (*self._waiting, replace(entry, arrived_s=self._now()))
 
     def _leave(self, entry: Entry, drawing: Drawing, started_s: float) -> None:
         """Leaves drawing to a thread of its own, so that clicks need not wait for it."""

@@ -6,8 +6,8 @@ Rules, in order:
    Everything takes the place of its session's waiting one.
 2. Whoever then finds `max_waiting` others waiting is refused with a hint when to try again.
 3. What is past its deadline is told so before anything else runs.
-4. The most urgent class goes first, and within it the oldest. Prewarming that has waited for
-   `prewarm_patience_s` counts as a click: constant clicking delays it, and does not starve it.
+4. The most urgent class goes first, and within it the oldest. What is less urgent than a click and
+   has waited for `patience_s` counts as one: constant clicking delays it, and does not starve it.
 5. Equal kinds of work go along in one batch of at most `max_batch`, one for each session. Nothing
    ever waits for a batch to fill: what is there when the device is free is the batch.
 """
@@ -33,7 +33,7 @@ class Limits:
 
     max_waiting: int = 256
     max_batch: int = 8
-    prewarm_patience_s: float = 2.0
+    patience_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,9 +152,8 @@ def _seqs(entry: Entry) -> tuple[int, ...]:
 
 
 def _urgency(entry: Entry, now_s: float, limits: Limits) -> tuple[int, float, int]:
-    priority = entry.work.priority
-    if priority is Priority.PREWARM and now_s - entry.arrived_s >= limits.prewarm_patience_s:
-        priority = Priority.CLICK
+    is_patient = now_s - entry.arrived_s < limits.patience_s
+    priority = entry.work.priority if is_patient else Priority.CLICK
     return priority, entry.arrived_s, entry.number
 
 

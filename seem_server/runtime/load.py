@@ -157,6 +157,7 @@ def graph_errors() -> tuple[type[Exception], ...]:
         state.NoSuchFile,
         state.NotImplemented,
         state.RuntimeException,
+        RuntimeError,  # where an input does not fit a graph
     )
 
 

@@ -5,14 +5,25 @@ import logging
 import threading
 import time
 
+import numpy as np
 import pytest
 from engine_words import BrokenBackend, Gate, click, engine, image
 
+from seem_server.engine import findings
 from seem_server.engine.engine import Engine, EngineConfig
 from seem_server.engine.scheduler import Limits
 from seem_server.engine.tickets import TicketState
-from seem_server.engine.work import Encode, Encoded, MasksReady
-from seem_server.engine.worker import CacheConfig
+from seem_server.engine.work import (
+    Decode,
+    Encode,
+    Encoded,
+    Everything,
+    MasksReady,
+    ObjectRounds,
+    Round,
+    SegmentsReady,
+)
+from seem_server.engine.worker import WORDS_AT_ONCE, CacheConfig
 from seem_server.runtime.bundle import read_bundle
 from seem_server.runtime.fake_backend import FakeBackend
 from seem_server.runtime.onnx_backend import open_backend
@@ -25,6 +36,8 @@ from seem_wire.errors import (
     ShuttingDown,
     Superseded,
 )
+from seem_wire.prompts import ExamplePrompt, ObjectPrompt
+from seem_wire.types import SegmentKind
 
 SMALL = EngineConfig(caches=CacheConfig(images_bytes=1, features_bytes=1, memory_bytes=1))
 
@@ -119,6 +132,144 @@ async def test_equal_clicks_of_two_people_are_decoded_once(quick):
     mine, yours = await quick.submit(click(1)), await quick.submit(click(1, session="yours"))
     assert mine.masks == yours.masks
     assert quick._backend.n_decoded == 1
+
+
+# --- everything
+
+
+def everything(session="s", seq=1, key="k", **asked):
+    return Everything(session, seq, key, SegmentKind.PANOPTIC, **asked)
+
+
+async def test_everything_is_answered_with_segments(quick):
+    answer = await quick.submit(everything())
+    assert isinstance(answer, SegmentsReady)
+    assert len(answer.segments) == 2
+    assert answer.timings.total_ms >= answer.timings.post_ms > 0
+    assert nothing_is_left(quick)
+
+
+class Easel:
+    """Holds the drawing of segments up, as a large image does, until it is told to go on."""
+
+    def __init__(self, monkeypatch):
+        self._gate = Gate()
+        self._segment = findings.segment
+        monkeypatch.setattr(findings, "segment", self._held)
+
+    def _held(self, *arguments, **options):
+        self._gate(0)
+        return self._segment(*arguments, **options)
+
+    def wait_for_somebody(self):
+        self._gate.wait_for_somebody()
+
+    def go_on(self):
+        self._gate.let_pass(1000)
+
+
+@pytest.fixture
+def easel(monkeypatch):
+    made = Easel(monkeypatch)
+    yield made
+    made.go_on()
+
+
+async def test_nobody_waits_for_what_is_long_to_draw(quick, easel):
+    asked = quick.submit(everything())
+    easel.wait_for_somebody()
+    assert (await quick.submit(click(1))).masks
+    assert not asked.ended
+    easel.go_on()
+    assert (await asked).segments
+
+
+async def test_a_question_that_nobody_asks_any_more_is_not_drawn(quick, easel):
+    first, second = quick.submit(everything("a")), quick.submit(everything("b"))
+    easel.wait_for_somebody()
+    await quick.submit(click(1))
+    first.cancel()
+    second.cancel()
+    easel.go_on()
+    assert (await quick.submit(everything("c"))).segments
+    assert nothing_is_left(quick)
+
+
+async def test_too_many_drawings_are_refused_with_a_hint(easel):
+    made = engine(config=EngineConfig(max_drawings=1))
+    drawn = made.submit(everything("a"))
+    easel.wait_for_somebody()
+    with pytest.raises(Overloaded) as refusal:
+        made.submit(everything("b"))
+    assert refusal.value.retry_after_ms > 0
+    easel.go_on()
+    assert (await drawn).segments
+    made.close()
+
+
+async def test_a_drawing_that_breaks_fails_its_own_work_alone(quick, monkeypatch, caplog):
+    def break_down(*_arguments, **_options):
+        raise MemoryError
+
+    monkeypatch.setattr(findings, "segment", break_down)
+    with caplog.at_level(logging.CRITICAL), pytest.raises(Internal):
+        await quick.submit(everything())
+    assert (await quick.submit(click(1))).masks
+    assert nothing_is_left(quick)
+
+
+async def test_closing_does_not_wait_for_ever_for_what_is_drawn(easel):
+    made = engine()
+    drawn = made.submit(everything())
+    easel.wait_for_somebody()
+    made.close(drain_s=0.0)
+    with pytest.raises(ShuttingDown):
+        await drawn
+
+
+async def test_a_newer_question_supersedes_a_waiting_one(slow, gate):
+    slow.submit(click(1))
+    gate.wait_for_somebody()
+    old, new = slow.submit(everything()), slow.submit(everything(seq=2))
+    assert old.superseded_by == 2
+    gate.let_pass(1000)
+    assert (await new).segments
+
+
+async def test_clicks_get_their_turn_while_a_long_vocabulary_is_read(quick):
+    read = []
+    backend, encode_text = quick._backend, quick._backend.encode_text
+    clicked = []
+
+    def slowly(text):
+        read.append(text)
+        if len(read) == 1:
+            clicked.append(quick.submit(click(1)))
+            clicked[0].add_done_callback(lambda _: read.append("clicked"))
+        return encode_text(text)
+
+    backend.encode_text = slowly
+    words = tuple(f"word {n}" for n in range(40))
+    answer = await quick.submit(everything(vocabulary=words, threshold=0.0))
+    assert isinstance(answer, SegmentsReady)
+    assert read.index("clicked") == WORDS_AT_ONCE
+    assert len(read) == 41
+
+
+async def test_the_image_of_an_example_is_held_while_its_work_waits(gate):
+    made = engine(FakeBackend(decode_s=1, wait=gate), SMALL)
+    first = made.submit(click(1))
+    gate.wait_for_somebody()
+    made.put_image("other", image())
+    shown = ObjectPrompt(example=ExamplePrompt("other", np.ones((120, 160), np.bool_)))
+    asked = made.submit(Decode("t", 1, "k", (ObjectRounds(1, (Round(1, shown),)),)))
+    for number in range(5):
+        made.put_image(str(number), image())
+    gate.let_pass(1000)
+    assert (await first).masks
+    assert (await asked).masks
+    assert nothing_is_left(made)
+    made.close()
 
 
 # --- superseded

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seem_server.engine.postprocess import draw, name
+from seem_server.engine.postprocess import draw, draw_for, name
 from seem_server.engine.preprocess import lay_out
 from seem_server.runtime.fake_backend import MANIFEST
-from seem_server.runtime.specs import Vocabulary
+from seem_server.runtime.specs import QueriesSpec, Vocabulary, Wiring
 from seem_wire import rle
-from seem_wire.prompts import Box
+from seem_wire.prompts import Box, ObjectPrompt, Point
+from seem_wire.resample import bicubic_antialias, bilinear, to_original
 
 SIZES = st.sampled_from(
     [(427, 640), (1, 1), (100, 80), (33, 300), (1, 700), (256, 256), (1000, 30)]
@@ -105,3 +107,31 @@ def test_large_scales_do_not_overflow():
 def test_without_a_vocabulary_there_is_no_name():
     empty = Vocabulary((), 1.0, np.zeros((0, 2), np.float32))
     assert name(np.zeros(2, np.float32), empty) is None
+
+
+# --- as the published programs do it
+
+PUBLISHED = replace(MANIFEST, decoder=QueriesSpec(Wiring.V1, (0,), 1, 0, 1, 16))
+NAMED, CLICKED = ObjectPrompt(text="bus"), ObjectPrompt(points=(Point(1, 1),))
+
+
+@pytest.mark.parametrize(("prompt", "last"), [(NAMED, bicubic_antialias), (CLICKED, bilinear)])
+def test_a_published_mask_takes_the_published_way_and_is_not_tidied(prompt, last):
+    layout = lay_out((333, 517), PUBLISHED)
+    logits = np.random.default_rng(0).standard_normal(layout.frame.grid).astype(np.float32)
+    drawn = draw_for(prompt, logits, layout, PUBLISHED)
+    padded = (layout.frame.height, layout.frame.width)
+    (exact,) = to_original(
+        logits[None], padded=padded, resized=layout.resized, size=layout.size, last=last
+    )
+    wrong = rle.decode(drawn.rle) != (exact > 0)
+    assert np.abs(exact)[wrong].max(initial=0) < 1e-4
+    assert drawn.area == rle.area(drawn.rle)
+    assert drawn.box == rle.box(drawn.rle)
+
+
+def test_our_own_masks_are_drawn_as_ever():
+    layout = lay_out((333, 517), MANIFEST)
+    logits = blobs(layout, 3)
+    expected = draw(logits, layout, MANIFEST.mask_threshold, prompt=CLICKED)
+    assert draw_for(CLICKED, logits, layout, MANIFEST) == expected

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from seem_server.engine.preprocess import lay_out, prepare, to_input
 from seem_server.runtime.fake_backend import MANIFEST
+from seem_server.runtime.specs import Filter, Rounding, ShortSide
 
 SPEC = MANIFEST.image  # long side 256, sides multiples of 4, padded to multiples of 32
 
@@ -72,3 +75,49 @@ def test_a_megapixel_takes_little_time():
         to_input(prepare(pixels, MANIFEST), MANIFEST)
         spent.append(time.perf_counter() - started)
     assert min(spent) < 0.05  # about 7 ms; a busy machine may take some more
+
+
+# --- as the published programs do it
+
+
+def published(short, long, rounding, divisor=32):
+    rule = ShortSide(short, long, rounding)
+    spec = replace(SPEC, resize=rule, filter=Filter.BICUBIC, divisor=divisor)
+    return replace(MANIFEST, image=spec)
+
+
+@pytest.mark.parametrize(
+    ("size", "short", "long", "floor", "nearest"),
+    [
+        ((273, 375), 182, 1333, (182, 250), (182, 250)),
+        ((240, 331), 182, 1333, (182, 251), (182, 251)),
+        ((480, 641), 512, 1024, (512, 683), (512, 684)),
+        ((641, 480), 512, 1024, (683, 512), (684, 512)),
+        ((100, 300), 800, 1333, (444, 1333), (444, 1333)),
+        ((101, 300), 800, 1333, (448, 1333), (449, 1333)),
+        ((512, 512), 512, 512, (512, 512), (512, 512)),
+        ((1, 5000), 512, 1024, (1, 1024), (1, 1024)),
+        ((5000, 1), 512, 1024, (1024, 1), (1024, 1)),
+    ],
+)
+def test_the_short_side_is_filled_unless_the_long_would_be_too_long(
+    size, short, long, floor, nearest
+):
+    assert lay_out(size, published(short, long, Rounding.FLOOR)).resized == floor
+    assert lay_out(size, published(short, long, Rounding.NEAREST)).resized == nearest
+
+
+def test_sams_input_is_always_of_one_size():
+    manifest = published(1000, 1024, Rounding.FLOOR, divisor=1024)
+    for size in ((480, 640), (640, 480), (10, 5000), (300, 300)):
+        frame = lay_out(size, manifest).frame
+        assert (frame.height, frame.width) == (1024, 1024)
+        assert frame.shown == lay_out(size, manifest).resized
+
+
+def test_the_bundles_filter_is_used_without_shrinking_by_halves_first():
+    pixels = np.random.default_rng(0).integers(0, 256, (700, 900, 3), np.uint8)
+    manifest = published(96, 128, Rounding.FLOOR)
+    prepared = prepare(pixels, manifest)
+    exact = Image.fromarray(pixels).resize(prepared.layout.resized[::-1], Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(prepared.pixels, np.asarray(exact))

@@ -14,9 +14,10 @@ from seem_server.engine.scheduler import (
     next_action,
     retry_after_ms,
 )
-from seem_server.engine.work import Encode
+from seem_server.engine.work import Encode, Everything
+from seem_wire.types import SegmentKind
 
-LIMITS = Limits(max_waiting=4, max_batch=3, prewarm_patience_s=2.0)
+LIMITS = Limits(max_waiting=4, max_batch=3, patience_s=2.0)
 
 
 def entry(number, work, *, at=0.0, deadline=None, dropped=()):
@@ -25,6 +26,10 @@ def entry(number, work, *, at=0.0, deadline=None, dropped=()):
 
 def prewarm(session="s", key="k"):
     return Encode(session, key)
+
+
+def everything(session="s", seq=1):
+    return Everything(session, seq, "k", SegmentKind.PANOPTIC)
 
 
 def seqs(admitted):
@@ -136,6 +141,26 @@ def test_the_oldest_goes_first_whatever_the_order_of_the_queue():
 
 def test_a_click_goes_before_prewarming_that_came_earlier():
     assert served(1.0, entry(1, prewarm(), at=0.0), entry(2, click(1), at=1.0)) == [2]
+
+
+def test_everything_goes_between_clicks_and_prewarming():
+    waiting = entry(1, prewarm(), at=0.0), entry(2, everything(), at=0.5), entry(3, click(1), at=1)
+    assert served(1.0, *waiting) == [3]
+    assert served(1.0, *waiting[:2]) == [2]
+
+
+def test_everything_that_has_waited_long_counts_as_a_click():
+    waiting = entry(1, everything(), at=0.0), entry(2, click(1), at=1.0)
+    assert served(1.9, *waiting) == [2]
+    assert served(2.0, *waiting) == [1]
+
+
+def test_a_newer_question_takes_the_place_of_its_sessions_waiting_one():
+    old, other = entry(1, everything(), at=1.0), entry(2, everything("t"))
+    admitted = enter(entry(3, everything(seq=2), at=5.0), old, other, entry(4, click(1)))
+    assert admitted.superseded == (old,)
+    assert admitted.entry.arrived_s == 1.0
+    assert admitted.entry.dropped == ()
 
 
 def test_prewarming_that_has_waited_long_counts_as_a_click():

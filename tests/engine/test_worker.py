@@ -1,18 +1,32 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
 import pytest
 from engine_words import click, clicks, image, points, rounds
+from query_bundles import write_query_bundle
 
 from seem_server.engine.preprocess import Prepared
-from seem_server.engine.work import Decode, Encode, Encoded, MasksReady, ObjectRounds, Round
-from seem_server.engine.worker import CacheConfig, Caches, Worker
-from seem_server.runtime.fake_backend import FakeBackend
+from seem_server.engine.work import (
+    Decode,
+    Encode,
+    Encoded,
+    Everything,
+    MasksReady,
+    ObjectRounds,
+    Round,
+    SegmentsReady,
+)
+from seem_server.engine.worker import WORDS_AT_ONCE, CacheConfig, Caches, Unfinished, Worker
+from seem_server.runtime.bundle import read_bundle
+from seem_server.runtime.fake_backend import MANIFEST, FakeBackend
+from seem_server.runtime.onnx_backend import open_backend
 from seem_wire import rle
-from seem_wire.errors import ImageUnknown, Internal, NotOffered
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt
+from seem_wire.errors import ImageUnknown, Internal, MaskSizeMismatch, NotOffered
+from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt
+from seem_wire.types import PromptKind, SegmentKind
 
 
 class Bench:
@@ -230,3 +244,174 @@ def test_timings_tell_where_the_time_went(bench):
     (answer,) = bench.run(click(1))
     spent = answer.timings
     assert (spent.encode_ms, spent.decode_ms, spent.post_ms) == (1000, 1000, 1000)
+
+
+# --- examples
+
+
+def example(x0, x1, *, key="other", size=(120, 160)):
+    mask = np.zeros(size, np.bool_)
+    mask[20:100, x0:x1] = True
+    return ObjectPrompt(example=ExamplePrompt(key, mask))
+
+
+@pytest.fixture
+def two():
+    return Bench(keys=("k", "other"))
+
+
+def test_an_example_is_shown_in_its_own_image(two):
+    mask = rle.decode(two.mask(said(example(10, 50))).rle)
+    assert mask[60, 120]
+    assert not mask[60, 40]
+    assert {"k", "other"} <= set(two.caches.features._values)
+
+
+def test_an_example_is_encoded_once_whoever_shows_it():
+    calls = []
+
+    class Counting(FakeBackend):
+        def encode_example(self, features, points):
+            calls.append(len(points))
+            return super().encode_example(features, points)
+
+    bench = Bench(Counting(), keys=("k", "other", "third"))
+    bench.run(said(example(10, 50)))
+    bench.forget_answers()
+    bench.run(said(example(10, 50)), said(example(10, 50), clicks(1)))
+    assert calls == [512]
+    bench.run(said(example(10, 51)), said(example(10, 50, key="third")))
+    assert calls == [512] * 3
+
+
+def test_the_image_of_an_example_may_go_once_its_tokens_are_known(two):
+    two.run(said(example(10, 50)))
+    two.forget_answers()
+    two.caches.images.clear()
+    two.run(Encode("s", "k"))
+    assert isinstance(two.run(said(example(10, 50), clicks(1)))[0], MasksReady)
+
+
+def test_an_example_whose_image_is_gone_fails_its_own_work_alone(bench):
+    refused, answered = bench.run(said(example(10, 50)), click(1))
+    assert isinstance(refused, ImageUnknown)
+    assert "other" in refused.message
+    assert isinstance(answered, MasksReady)
+
+
+def test_an_examples_mask_must_be_of_its_images_size(two):
+    (refused,) = two.run(said(example(10, 50, size=(120, 161))))
+    assert isinstance(refused, MaskSizeMismatch)
+
+
+class Modest(FakeBackend):
+    """Offers neither examples nor everything."""
+
+    manifest = replace(FakeBackend.manifest, prompts=frozenset({PromptKind.POINT}), everything=None)
+
+
+def test_what_a_bundle_does_not_offer_fails_its_own_work_alone():
+    bench = Bench(Modest(), keys=("k", "other"))
+    outcomes = bench.run(said(example(10, 50)), everything(), click(1))
+    assert [type(one) for one in outcomes] == [NotOffered, NotOffered, MasksReady]
+
+
+# --- everything
+
+
+def everything(kind=SegmentKind.PANOPTIC, **asked):
+    return Everything("s", 1, "k", kind, **asked)
+
+
+def segments(bench, work):
+    """The segments, after as many turns as it takes."""
+    outcome = Unfinished(work)
+    while isinstance(outcome, Unfinished):
+        (outcome,) = bench.run(work)
+    return outcome.finish(now=lambda: 0.0)
+
+
+def test_everything_is_segments_with_their_names(bench):
+    answer = segments(bench, everything())
+    assert isinstance(answer, SegmentsReady)
+    assert [(one.object_id, one.label, one.is_thing) for one in answer.segments] == [
+        (1, "thing", True),
+        (2, "named thing", False),
+    ]
+    assert sum(one.area for one in answer.segments) == 120 * 160
+
+
+@pytest.mark.parametrize("kind", SegmentKind)
+def test_all_kinds_of_segments_rest_on_one_look_at_the_image(bench, kind):
+    segments(bench, everything())
+    assert segments(bench, everything(kind)).segments
+    assert bench.backend.n_found == 1
+
+
+def test_what_was_found_and_lost_is_found_again():
+    forgetful = Bench(config=CacheConfig(findings_bytes=0), keys=("k", "l"))
+    expected = segments(forgetful, everything()).segments
+    forgetful.run(replace(everything(), image_key="l"))
+    assert segments(forgetful, everything()).segments == expected
+    assert forgetful.backend.n_found == 3
+
+
+def test_names_of_ones_own_are_looked_for(bench):
+    answer = segments(bench, everything(vocabulary=("red", "blue sky"), threshold=0.0))
+    assert {one.label for one in answer.segments} <= {"red", "blue sky"}
+
+
+def test_a_long_vocabulary_is_read_in_turns_and_gives_the_same():
+    words = tuple(f"word {n}" for n in range(3 * WORDS_AT_ONCE))
+    work = everything(vocabulary=words, threshold=0.0)
+    bench = Bench()
+    turns = 1
+    while isinstance(bench.run(work)[0], Unfinished):
+        turns += 1
+    assert turns == 3
+    forgetful = Bench(config=CacheConfig(texts_bytes=0))
+    assert segments(forgetful, work).segments == segments(bench, work).segments
+
+
+def test_a_name_that_cannot_be_read_fails_its_own_work_alone():
+    class Illiterate(FakeBackend):
+        def encode_text(self, text):
+            raise NotOffered(f"cannot read {text}")
+
+    refused, answered = Bench(Illiterate()).run(everything(vocabulary=("bus",)), click(1))
+    assert isinstance(refused, NotOffered)
+    assert isinstance(answered, MasksReady)
+
+
+def test_everything_in_an_image_that_is_gone_fails(bench):
+    (refused,) = bench.run(replace(everything(), image_key="gone"))
+    assert isinstance(refused, ImageUnknown)
+
+
+def test_an_object_that_is_none_of_the_bundles_names_has_no_label():
+    class Puzzled(FakeBackend):
+        def decode(self, items):
+            answers = super().decode(items)
+            return [replace(one, semantic=MANIFEST.vocabulary.embeddings[-1:]) for one in answers]
+
+    assert Bench(Puzzled()).mask(click(1)).label is None
+
+
+# --- a bundle of queries
+
+
+def test_a_bundle_of_queries_answers_all_that_can_be_said(tmp_path):
+    backend = open_backend(read_bundle(write_query_bundle(tmp_path / "q")), provider="cpu")
+    bench = Bench(backend, keys=("k", "other"))
+    click_, word = points((80.5, 60.5)), ObjectPrompt(text="red")
+    shown = example(10, 50)
+    both = replace(click_, text="red", example=shown.example)
+    works = [said(one) for one in (click_, word, shown, both)] + [said(click_, both)]
+    answers = [bench.mask(work) for work in works]
+    assert all(answer.rle.size == (120, 160) and 0 <= answer.score <= 1 for answer in answers)
+    assert len({answer.rle.counts for answer in answers}) > 1
+    assert answers[-1].round == 2
+    bench.forget_answers()
+    assert [bench.mask(work) for work in works] == answers
+    for kind in SegmentKind:
+        assert isinstance(segments(bench, everything(kind, threshold=0.0)), SegmentsReady)

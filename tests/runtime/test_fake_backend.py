@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from seem_server.runtime.backend import PromptArrays
 from seem_server.runtime.fake_backend import MANIFEST, FakeBackend
+from seem_wire.errors import Internal
 from seem_wire.pixels import MAP_NAMES, NEGATIVE, PADDING, POSITIVE
 
 GRID = (32, 48)
@@ -87,3 +90,34 @@ def test_words_have_rows_of_their_own():
     states = FakeBackend().encode_text("red bus red").states
     assert (states[0] == states[2]).all()
     assert (states[0] != states[1]).any()
+
+
+def encoded():
+    return FakeBackend().encode(np.random.default_rng(0).random((1, 3, 64, 96), np.float32))[0]
+
+
+def test_an_example_is_what_its_pixels_have_in_common():
+    points = np.array([[0, 0], [95, 63]], np.float32)
+    tokens = FakeBackend().encode_example(encoded(), points)
+    assert tokens.tokens.shape == (3, 2, MANIFEST.joint_width)
+    assert np.allclose(tokens.vector, tokens.tokens[0].mean(axis=0))
+
+
+def test_an_example_marks_the_right_half():
+    shown = replace(prompt(), example=np.ones((1, MANIFEST.joint_width), np.float32))
+    marked = FakeBackend().decode([(None, shown)])[0].mask_logits[0] > 0
+    assert marked[:, 24:].all()
+    assert not marked[:, :24].any()
+
+
+def test_everything_is_a_thing_on_the_left_and_stuff_on_the_right():
+    found = FakeBackend().find(encoded())
+    assert (found.mask_logits > 0).sum(axis=(1, 2)).tolist() == [16 * 12, 16 * 12, 0]
+    assert (found.semantic == MANIFEST.vocabulary.embeddings).all()
+
+
+def test_what_is_not_its_own_is_refused():
+    with pytest.raises(Internal):
+        FakeBackend().find(object())
+    with pytest.raises(Internal):
+        FakeBackend().decode([(None, object())])

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from engine_words import rounds
+
+from seem_server.engine.cache import ByteCache
+from seem_server.engine.chains import Answer, Chain
+
+
+def chain(*seqs):
+    one = rounds(*seqs)
+    return Chain(None, one.rounds, 1, one.memory_keys("k"))
+
+
+def answer(number):
+    return Answer(np.full((1, 1), number, np.float32), 1.0, None)
+
+
+def known(one, *numbers):
+    """A cache that knows the answers to these rounds, counted from 1."""
+    cache = ByteCache(1000)
+    for number in numbers:
+        cache.put(one.keys[number - 1], answer(number), 4)
+    return cache
+
+
+def test_a_chain_keeps_its_last_two_answers():
+    one = chain(1, 2, 3)
+    for number in (1, 2, 3):
+        assert not one.done
+        one.add(answer(number))
+    assert one.done
+    assert [int(kept.logits[0, 0]) for kept in one.answers] == [2, 3]
+    assert one.pending == ()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "n_done"),
+    [((), 0), ((1,), 1), ((1, 2), 2), ((2,), 2), ((2, 3), 3), ((1, 3), 1), ((3,), 0)],
+)
+def test_it_resumes_where_all_that_it_needs_is_known(numbers, n_done):
+    one = chain(1, 2, 3)
+    one.resume(known(one, *numbers))
+    assert one.n_done == n_done
+    assert [entry.seq for entry in one.pending] == [1, 2, 3][n_done:]
+
+
+def test_of_a_single_round_its_answer_is_enough():
+    one = chain(1)
+    one.resume(known(one, 1))
+    assert one.done
