@@ -11,6 +11,10 @@ def main() -> int:
         from seem_model.evaluate.parity import main as parity  # noqa: PLC0415 - one or the other
 
         return parity(sys.argv[2:])
+    if sys.argv[1:2] == ["rows"]:
+        from seem_model.evaluate.rows import main as rows  # noqa: PLC0415 - one or the other
+
+        return rows(sys.argv[2:])
     from seem_model.evaluate.command import main as protocols  # noqa: PLC0415 - as above
 
     return protocols(sys.argv[1:])
