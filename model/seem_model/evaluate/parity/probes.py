@@ -59,9 +59,8 @@ def _readings(model: PublishedSeem) -> list[tuple[nn.Module, Reading]]:
     ]
     match model.variant.backbone:
         case FocalNetConfig():
-            stem, block = (
-                backbone.get_submodule(name) for name in ("patch_embed", "layers.0.blocks.0")
-            )
+            stem = backbone.get_submodule("patch_embed")
+            block = backbone.get_submodule("layers.0.blocks.0")
             readings.append((stem, lambda x: {"stem_out": x.permute(0, 3, 1, 2)}))
             readings.append((block, lambda x: {"stage0_block0_out": x.flatten(1, 2)}))
         case SamViTConfig():

@@ -36,8 +36,8 @@ class Use(StrEnum):
 class Row:
     """One recorded array.
 
-    `error`, the largest, against `limit`, both in the array's unit (or pixels, or ids); `iou` of the
-    worst mask, where it is one.
+    `error`, the largest, against `limit`, both in the array's unit (or pixels, or ids); `iou` of
+    the worst mask, where it is one.
     """
 
     file: str
