@@ -1,4 +1,4 @@
-"""The command line of the published protocols; `parity` has its own."""
+"""The command line of the published protocols; parity and rows have their own."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m seem_model.evaluate",
         description="Measure a published checkpoint by the protocols of its README.",
-        epilog="parity GOLDEN_DIR: compare with recorded outputs instead (see parity --help).",
+        epilog="Also: parity, which compares with recorded outputs, and rows, which measures the"
+        " choice of the queries that answer clicks; each has its own --help.",
     )
     protocols = parser.add_subparsers(dest="protocol", required=True)
     panoptic = _add(protocols, "panoptic", "COCO panoptic quality: PQ, SQ, RQ")

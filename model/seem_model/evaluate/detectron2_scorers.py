@@ -85,8 +85,9 @@ class Detectron2Panoptic:
         document = json.loads(self._annotations.read_text("utf-8"))
         for entries, key in (("images", "id"), ("annotations", "image_id")):
             document[entries] = [one for one in document[entries] if one[key] in self._added]
-        self._file.write_text(json.dumps(document), "utf-8")
-        return _numbers(self._evaluator.evaluate()["panoptic_seg"])
+        with self._folder:  # which goes with its files
+            self._file.write_text(json.dumps(document), "utf-8")
+            return _numbers(self._evaluator.evaluate()["panoptic_seg"])
 
 
 class Detectron2Instances:
@@ -115,7 +116,8 @@ class Detectron2Instances:
             return
         instances = structures.Instances(predicted[0].mask.size)
         instances.pred_boxes = structures.Boxes(torch.zeros(len(predicted), 4))
-        instances.scores = torch.tensor([one.score for one in predicted])
+        scores = [one.score for one in predicted]
+        instances.scores = torch.tensor(scores, dtype=torch.float64)  # rounded, some would be equal
         instances.pred_classes = torch.tensor([one.label for one in predicted])
         masks = np.stack([rle.decode(one.mask) for one in predicted])
         instances.pred_masks = torch.from_numpy(masks)

@@ -69,7 +69,7 @@ def read_references(
             raise DatasetInvalid(f"{file} lists references without masks: name the instances too.")
         else:
             annotations, references = read_json(instances), document
-    with reading(instances or file):
+    with reading(file if instances is None or document is annotations else instances):
         masks = numbered(annotations["annotations"])
         files = numbered(annotations["images"])
     with reading(file):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -48,8 +49,12 @@ def vocabulary_of(
 
 
 def _read(file: Path, fingerprint: str) -> Float32:
-    with reading(file), np.load(file, allow_pickle=False) as arrays:
-        found, rows = str(arrays["fingerprint"]), arrays["rows"]
+    with reading(file), file.open("rb") as stream:
+        try:
+            arrays = np.load(stream, allow_pickle=False)
+            found, rows = str(arrays["fingerprint"]), arrays["rows"]
+        except (EOFError, BadZipFile, IndexError) as error:
+            raise DatasetInvalid(f"{file} holds no vocabulary: {error}.") from error
     if found != fingerprint:
         raise DatasetInvalid(f"{file} holds the vocabulary of another checkpoint: remove it.")
     return np.asarray(rows, np.float32)
