@@ -39,7 +39,6 @@ _CUDA_OPTIONS = {
     # Full float32, so that masks are those of the CPU.
     "use_tf32": "0",
 }
-_HALF = "tensor(float16)"
 _INSTALL_HINT = "onnxruntime-gpu runs on CUDA only where onnxruntime is not installed beside it."
 
 
@@ -57,7 +56,7 @@ class Tensor:
 
     def numpy(self) -> npt.NDArray[np.float32]:
         """The numbers as an array on the host."""
-        array: npt.NDArray[np.float32] = self.value.numpy().astype(np.float32, copy=False)
+        array: npt.NDArray[np.float32] = self.value.numpy()
         return array
 
 
@@ -69,7 +68,6 @@ class Graph:
         self.provider = provider
         self.inputs = tuple(one.name for one in session.get_inputs())
         self.outputs = tuple(one.name for one in session.get_outputs())
-        self._halved = {one.name for one in session.get_inputs() if one.type == _HALF}
 
     def run(
         self,
@@ -80,8 +78,7 @@ class Graph:
         """The tensors `outputs`; inputs are arrays of the host and tensors of earlier runs."""
         binding = self._session.io_binding()
         for name, array in arrays.items():
-            taken = array.astype(np.float16) if name in self._halved else array
-            binding.bind_cpu_input(name, np.ascontiguousarray(taken))
+            binding.bind_cpu_input(name, np.ascontiguousarray(array))
         for name, tensor in tensors.items():
             binding.bind_ortvalue_input(name, tensor.value)
         for name in outputs:

@@ -121,3 +121,13 @@ def test_the_bundles_filter_is_used_without_shrinking_by_halves_first():
     prepared = prepare(pixels, manifest)
     exact = Image.fromarray(pixels).resize(prepared.layout.resized[::-1], Image.Resampling.BICUBIC)
     np.testing.assert_array_equal(prepared.pixels, np.asarray(exact))
+
+
+def test_published_models_are_given_quotients_to_the_last_bit():
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    manifest = published(64, 64, Rounding.FLOOR)
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    manifest = replace(manifest, image=replace(manifest.image, mean=mean, std=std))
+    image = to_input(prepare(pixels, manifest), manifest)[0].transpose(1, 2, 0)
+    exact = (pixels.astype(np.float32) - np.float32(mean)) / np.float32(std)
+    assert (image == exact).all()
