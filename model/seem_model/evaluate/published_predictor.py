@@ -1,4 +1,4 @@
-"""A published model as the protocols use it: in PyTorch, on any device, in float32.
+"""A published model as the protocols use it: in PyTorch, on its own device, in its own precision.
 
 n objects · T tokens · P clicked pixels · C joint space · h4, w4 decoder's map
 """
@@ -52,7 +52,8 @@ class PublishedPredictor:
     ) -> None:
         self._model = model.eval()
         self._tokenizer = tokenizer
-        self._device = next(model.parameters()).device
+        first = next(model.parameters())
+        self._device, self._dtype = first.device, first.dtype
         self._vocabulary = None if vocabulary is None else self._tensor(vocabulary)
         self._rows = None if query_rows is None else self._tensor(np.array(query_rows))
 
@@ -69,8 +70,8 @@ class PublishedPredictor:
         answers = self._model.decode(features, self._nothing(features, 1))
         logits = self._model.class_logits(answers.captions[0, 0], self._vocabulary)
         masks = torch.einsum("qc,chw->qhw", answers.embeddings[0, 0], features.mask_features[0])
-        enlarged = Enlarged(masks.cpu().numpy(), framed.padded, framed.resized, framed.size)
-        return Findings(logits.softmax(-1).cpu().numpy(), enlarged)
+        enlarged = Enlarged(_array(masks), framed.padded, framed.resized, framed.size)
+        return Findings(_array(logits.softmax(-1)), enlarged)
 
     @torch.inference_mode()
     def refer(self, image: Rgb, sentences: Sequence[str]) -> list[Mask]:
@@ -140,8 +141,7 @@ class PublishedPredictor:
         )
 
     def _masks(self, features: QueryFeatures, prompts: QueryPrompts) -> Float32:
-        logits: Float32 = self._model.decode(features, prompts).mask_logits[0].cpu().numpy()
-        return logits
+        return _array(self._model.decode(features, prompts).mask_logits[0])
 
     def _encode(self, image: Rgb, framing: Framing) -> tuple[Framed, QueryFeatures]:
         framed = frame(image, framing)
@@ -155,7 +155,8 @@ class PublishedPredictor:
         return states, self._model.language.sentence(tokens)[0]
 
     def _tensor(self, array: npt.NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+        tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+        return tensor.to(self._dtype) if tensor.is_floating_point() else tensor
 
 
 class ClickedPicture:
@@ -187,6 +188,11 @@ class ClickedPicture:
             last=bilinear,
         )
         return Answer(bilinear(logits, framed.padded) > 0, original > 0)
+
+
+def _array(tensor: Tensor) -> Float32:
+    array: Float32 = tensor.float().cpu().numpy()
+    return array
 
 
 def _listed(positive: Mask, negative: Mask) -> tuple[Float32, Float32]:
