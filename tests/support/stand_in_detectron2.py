@@ -97,7 +97,8 @@ class COCOPanopticEvaluator:
             values = [
                 (iou / (tp + fp / 2 + fn / 2), iou / tp if tp else 0.0, tp / (tp + fp / 2 + fn / 2))
                 for iou, tp, fp, fn in rows
-            ] or [(0.0, 0.0, 0.0)]
+            ]
+            1 / len(values)  # panopticapi divides by the number of categories
             for name, column in zip(("PQ", "SQ", "RQ"), np.mean(values, axis=0), strict=True):
                 results[name + kind] = 100 * column
         return {"panoptic_seg": results}
@@ -170,7 +171,7 @@ class COCOEvaluator:
             scored.accumulate()
             scored.summarize()
         names = ("AP", "AP50", "AP75", "APs", "APm", "APl")
-        values = [100 * v if v >= 0 else float("nan") for v in scored.stats[:6].tolist()]
+        values = [100 * value for value in scored.stats[:6].tolist()]
         return {"segm": dict(zip(names, values, strict=True)) | {"AP-person": 1.0}}
 
 

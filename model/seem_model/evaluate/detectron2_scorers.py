@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import uuid
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 
 from seem_model.evaluate.coco import IGNORED
+from seem_model.evaluate.datasets import DatasetInvalid
 from seem_wire import rle
 from seem_wire.errors import CallerError
 
@@ -81,13 +83,22 @@ class Detectron2Panoptic:
         )
 
     def results(self) -> dict[str, float]:
-        """PQ, SQ, RQ in percent, of all, of things, of stuff."""
+        """PQ, SQ, RQ in percent, of all, of things, of stuff.
+
+        Raises:
+            DatasetInvalid: Of things or of stuff, none was seen.
+        """
         document = json.loads(self._annotations.read_text("utf-8"))
         for entries, key in (("images", "id"), ("annotations", "image_id")):
             document[entries] = [one for one in document[entries] if one[key] in self._added]
         with self._folder:  # which goes with its files
             self._file.write_text(json.dumps(document), "utf-8")
-            return _numbers(self._evaluator.evaluate()["panoptic_seg"])
+            try:
+                return _numbers(self._evaluator.evaluate()["panoptic_seg"])
+            except ZeroDivisionError as error:
+                raise DatasetInvalid(
+                    "detectron2 can't score pictures that are all without things or without stuff."
+                ) from error
 
 
 class Detectron2Instances:
@@ -125,8 +136,12 @@ class Detectron2Instances:
         self._evaluator.process([{"image_id": picture.id}], [{"instances": instances}])
 
     def results(self) -> dict[str, float]:
-        """AP and its kin in percent, of the pictures that were added; also of each name."""
-        return _numbers(self._evaluator.evaluate(img_ids=sorted(self._added))["segm"])
+        """AP and its kin in percent, of the pictures that were added; also of each name.
+
+        NaN where there is nothing to find; detectron2 itself says -100.
+        """
+        measured = _numbers(self._evaluator.evaluate(img_ids=sorted(self._added))["segm"])
+        return {name: value if value >= 0 else math.nan for name, value in measured.items()}
 
 
 class Detectron2Semantic:
