@@ -13,7 +13,7 @@ from seem_model.evaluate.parity.draws import RecordedDraws, as_points, belong
 from seem_model.evaluate.parity.finals import shown_straight
 from seem_model.evaluate.parity.queries import MARKS, OBJECTS, Group, check_group
 from seem_model.published import BY_MARKS
-from seem_model.variants import DECODER_LAYERS, MEMORY_TOKENS, Wiring
+from seem_model.variants import Wiring
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -111,7 +111,8 @@ def batch_of(sheet: Sheet) -> int:
 def _with_memory(prompts: QueryPrompts, sheet: Sheet, setting: Setting) -> QueryPrompts:
     previous = setting.tensor(sheet.golden["prev_mask_in"])
     n_objects = prompts.selector.shape[1]
-    slots = (DECODER_LAYERS, MEMORY_TOKENS)
+    sizes = setting.subject.model.variant.sizes
+    slots = (sizes.decoder_layers, sizes.memory_tokens)
     sheet.given("prev_mask_in")
     if "memory_idx_per_layer" in sheet.golden:
         drawn = torch.from_numpy(sheet.golden["memory_idx_per_layer"])

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seem_model.decoder import N_LEVELS, dot_map
-from seem_model.variants import DECODER_LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +48,7 @@ class CloseCall(NamedTuple):
 def close_calls(run: int, features: QueryFeatures, heads: Sequence[Head]) -> list[CloseCall]:
     """The close calls of a run on one image, the closest first."""
     found = []
-    for layer in range(DECODER_LAYERS):
+    for layer in range(len(heads) - 1):  # nothing attends by the last
         masks = features.levels[layer % N_LEVELS].mask_features
         logits = dot_map(heads[layer].embeddings, masks)[0].flatten(2)  # (n, q, S)
         for place in (logits.abs() < CLOSE).nonzero().tolist():

@@ -8,8 +8,10 @@ along the last axis, whose true width another array tells.
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -54,14 +56,25 @@ class Recorded:
         return whole[tuple(slice(None, None, step) for step in self.strides)]
 
 
+class GoldenUnusable(ValueError):
+    """A file can't be read, or lacks an array that its kind has."""
+
+
 class Golden:
-    """The arrays of one file, by name. `label`: folder and file without the ending."""
+    """The arrays of one file, by name. `label`: folder and file without the ending.
+
+    Raises:
+        GoldenUnusable: The file can't be read; later, an array is asked for that isn't there.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.label = f"{path.parent.name}/{path.stem}"
-        with np.load(path, allow_pickle=False) as arrays:
-            self._arrays: dict[str, NDArray[Any]] = {name: arrays[name] for name in arrays.files}
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                self._arrays: dict[str, NDArray[Any]] = {name: arrays[name] for name in arrays}
+        except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+            raise GoldenUnusable(f"{path} can't be read: {error}") from error
         self.names = tuple(dict.fromkeys(_THINNED.sub("", name) for name in self._arrays))
 
     def __contains__(self, name: str) -> bool:
@@ -69,7 +82,7 @@ class Golden:
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """An array that is there whole."""
-        return self._arrays[name]
+        return self._part(name)
 
     def recorded(self, name: str) -> Recorded:
         """An array, whole or thinned."""
@@ -77,14 +90,19 @@ class Golden:
             values = self._arrays[name]
             return Recorded(values, (1,) * values.ndim, values.shape, _figures_of(values))
         strides, shape = (
-            tuple(int(n) for n in self._arrays[f"{name}__{part}"]) for part in ("strides", "shape")
+            tuple(int(n) for n in self._part(f"{name}__{part}")) for part in ("strides", "shape")
         )
-        figures = Figures(*(float(n) for n in self._arrays[f"{name}__stats"]))
-        return Recorded(self._arrays[f"{name}__sample"], strides, shape, figures)
+        figures = Figures(*(float(n) for n in self._part(f"{name}__stats")))
+        return Recorded(self._part(f"{name}__sample"), strides, shape, figures)
 
     def bits(self, name: str, width: int) -> NDArray[np.bool_]:
         """The booleans of `name`, their last axis cut to `width`."""
-        return np.unpackbits(self._arrays[name], axis=-1)[..., :width].astype(bool)
+        return np.unpackbits(self._part(name), axis=-1)[..., :width].astype(bool)
+
+    def _part(self, name: str) -> NDArray[Any]:
+        if name not in self._arrays:
+            raise GoldenUnusable(f"{self.label} has no array {name}")
+        return self._arrays[name]
 
 
 def _figures_of(values: NDArray[Any]) -> Figures:

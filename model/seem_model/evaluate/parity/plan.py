@@ -17,7 +17,7 @@ from seem_model.evaluate.parity.demo import TOKENS, check_demo, check_example_to
 from seem_model.evaluate.parity.encoders import check_encoder
 from seem_model.evaluate.parity.everything import check_everything, check_postprocessing
 from seem_model.evaluate.parity.examples import check_refimg
-from seem_model.evaluate.parity.golden import Golden
+from seem_model.evaluate.parity.golden import Golden, GoldenUnusable
 from seem_model.evaluate.parity.pictures import check_pictures
 from seem_model.evaluate.parity.setting import SHARED
 from seem_model.evaluate.parity.settle import Attempt, settle
@@ -84,9 +84,16 @@ def _look_again(path: Path, setting: Setting, subject: TorchSubject, rows: list[
 
 
 def _check(path: Path, setting: Setting) -> list[Row]:
-    sheet = Sheet(Golden(path))
-    _check_of(path, setting)(sheet, setting)
-    return sheet.close()
+    """All rows of a file; one that can't be used has a row that says so."""
+    rows: list[Row] = []
+    try:
+        sheet = Sheet(Golden(path))
+        rows = sheet.rows
+        _check_of(path, setting)(sheet, setting)
+        return sheet.close()
+    except GoldenUnusable as error:
+        label = f"{path.parent.name}/{path.stem}"
+        return [*rows, Row(label, "", Use.FORGOTTEN, ok=False, note=str(error))]
 
 
 def recorded_variants(root: Path) -> list[str]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from seem_model.published import QueryFeatures
 
 _NAME = re.compile(r"(?P<aux>aux_)?(?P<base>pred_[a-z]+)(_q(?P<queries>\d+))?(_s(?P<pixels>\d+))?")
-_N_AUXILIARY = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Group:
         answers = decoded.answers
         last = Said(arrange(answers.embeddings), arrange(answers.captions))
         heads = [Said(arrange(h.embeddings), arrange(h.captions)) for h in decoded.heads]
-        return cls(last, heads[:_N_AUXILIARY])
+        return cls(last, heads[:-1])
 
     def repeated(self, batch: int) -> Group:
         """The same for each image of a batch."""

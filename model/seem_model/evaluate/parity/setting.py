@@ -93,7 +93,7 @@ class Setting:
         """The answers of all object queries without any prompt; kept."""
         if self._everything is None:
             features = self.features()
-            self._everything = self.subject.decode(features, prompts_of_nothing(features))
+            self._everything = self.subject.decode(features, self.nothing(features))
         return self._everything
 
     def forget_answers(self) -> None:
@@ -109,7 +109,8 @@ class Setting:
 
     def nothing(self, features: QueryFeatures, objects: int = 1) -> QueryPrompts:
         """Prompts to fill in, for all object queries."""
-        return prompts_of_nothing(features, objects=objects)
+        sizes = self.subject.model.variant.sizes
+        return prompts_of_nothing(features, objects=objects, sizes=sizes)
 
     def class_logits(self, captions: Tensor) -> Tensor:
         """(..., C) captions to (..., 134) logits against the recorded vocabulary."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seem_model.evaluate.parity.golden import Figures
+from seem_model.evaluate.parity.golden import Figures, GoldenUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -145,7 +145,7 @@ class Sheet:
 
     def _add(self, name: str, use: Use, **rest: Any) -> None:
         if name not in self.golden:
-            raise KeyError(f"{self.golden.label} has no array {name}")
+            raise GoldenUnusable(f"{self.golden.label} has no array {name}")
         if not any(row.array == name for row in self.rows):
             self.rows.append(Row(self.golden.label, name, use, **rest))
 
