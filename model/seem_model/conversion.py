@@ -22,6 +22,7 @@ from seem_model.precision import Precision, lower
 from seem_model.published_bundle import default_options, write_manifest, write_texts
 from seem_model.runs import EXAMPLE_ENCODER, IMAGE_ENCODER, PROMPT_DECODER, TEXT_ENCODER
 from seem_model.variants import Resize, SamViTConfig
+from seem_model.vocabularies import COCO_PANOPTIC, N_THINGS
 from seem_wire.errors import CheckpointNotFound, InvalidValue, ParityTooLow
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from seem_model.bundle_parity import Parity
     from seem_model.published import PublishedSeem
     from seem_model.published_bundle import BundleOptions
+    from seem_model.vocabulary_file import Words
+
+ALL_ROWS = (-1,)
+"""In `Wishes.query_rows`: every learned query answers."""
 
 EIGHT_BITS = (TEXT_ENCODER, EXAMPLE_ENCODER, PROMPT_DECODER, IMAGE_ENCODER)
 """The graphs that int8 tries, those first in which it was seen to change masks least."""
@@ -54,9 +59,9 @@ class Progress(Protocol):
 class Wishes:
     """What is to be converted, and how.
 
-    variant: None where the file tells. resize sides: None for the variant's own. names: of the
-    vocabulary, all of them things; None for COCO's, of which the first 80 are. accept: keep a
-    bundle whose masks are not those of the model, and int8 in every graph. force: replace a bundle.
+    variant: None where the file tells. resize sides: None for the variant's own. vocabulary: None
+    for COCO's. query_rows: that answer marks; None for the variant's own. accept: keep a bundle
+    whose masks are not those of the model, and int8 in every graph. force: replace a bundle.
     """
 
     checkpoint: Path
@@ -65,7 +70,8 @@ class Wishes:
     precision: Precision = Precision.FP32
     short_side: int | None = None
     long_side: int | None = None
-    names: tuple[str, ...] | None = None
+    vocabulary: Words | None = None
+    query_rows: tuple[int, ...] | None = None
     accept: bool = False
     force: bool = False
 
@@ -161,10 +167,31 @@ def _options(wishes: Wishes, model: PublishedSeem) -> BundleOptions:
             f"{model.variant.name} sees {backbone.image_side} pixels a side; the long side is"
             f" {resize.long_side}."
         )
-    options = replace(defaults, resize=resize, precision=wishes.precision.value)
-    if wishes.names is None:
+    options = replace(
+        defaults,
+        resize=resize,
+        precision=wishes.precision.value,
+        query_rows=_rows(wishes.query_rows, model) or defaults.query_rows,
+    )
+    words = wishes.vocabulary
+    if words is None:
         return options
-    return replace(options, names=wishes.names, n_things=len(wishes.names))
+    n_things = N_THINGS if words.names == COCO_PANOPTIC else len(words.names)
+    rows, width = words.embeddings, model.variant.sizes.hidden
+    if rows is not None and rows.shape[1] != width:
+        raise InvalidValue(f"The vocabulary's embeddings should be {width} wide, as the model is.")
+    return replace(options, names=words.names, n_things=n_things, embeddings=rows)
+
+
+def _rows(wished: tuple[int, ...] | None, model: PublishedSeem) -> tuple[int, ...]:
+    """Which learned queries answer marks: those that were wished for, all where -1 was."""
+    n_rows = model.variant.sizes.object_queries
+    if wished == ALL_ROWS:
+        return tuple(range(n_rows))
+    rows = wished or ()
+    if len(set(rows)) < len(rows) or not all(0 <= row < n_rows for row in rows):
+        raise InvalidValue(f"Query rows should be different numbers of 0 to {n_rows - 1}.")
+    return rows
 
 
 def _room(model: PublishedSeem, precision: Precision) -> int:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tqdm import tqdm
 
-from seem_model.conversion import Wishes, convert
+from seem_model.conversion import ALL_ROWS, Wishes, convert
 from seem_model.precision import Precision
 from seem_model.variants import VARIANTS
-from seem_model.vocabularies import BACKGROUND
+from seem_model.vocabulary_file import read_vocabulary
 from seem_wire.errors import InvalidValue, SeemError, VariantNeeded
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 DONE, FAILED, MISUSED = 0, 1, 2
 LEAST_SIDE, MOST_SIDE = 32, 4096
-MAX_NAMES, MAX_NAME = 10_000, 200
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 logger = logging.getLogger(__name__)
@@ -81,7 +80,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--long-side", type=_side, metavar="PIXELS", help="unless this would be passed (1024)"
     )
     parser.add_argument(
-        "--vocabulary", default="coco", metavar="coco|none|FILE", help="names, one a line"
+        "--vocabulary",
+        default="coco",
+        metavar="coco|none|FILE",
+        help="names, one a line; or an .npz of names and embeddings, the background last",
+    )
+    parser.add_argument(
+        "--query-rows",
+        type=read_rows,
+        metavar="all|R,R,R",
+        help="learned queries that answer marks (v1: 16,50,84; others: all)",
     )
     parser.add_argument(
         "--accept", action="store_true", help="keep a bundle whose masks are not PyTorch's"
@@ -91,28 +99,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_vocabulary(text: str) -> tuple[str, ...] | None:
-    """The names in a file, one a line; none for "none", None for COCO's.
-
-    Raises:
-        InvalidValue: There is no such file, or it is no list of different names.
-    """
-    if text in {"coco", "none"}:
-        return None if text == "coco" else ()
-    try:
-        lines = Path(text).read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidValue(f"The vocabulary {text} can't be read: {error}.") from error
-    names = tuple(line.strip() for line in lines if line.strip())
-    if not 1 <= len(names) <= MAX_NAMES or max(map(len, names)) > MAX_NAME:
-        raise InvalidValue(
-            f"The vocabulary {text} should have 1 to {MAX_NAMES} lines of up to {MAX_NAME} letters."
-        )
-    if len({*names, BACKGROUND}) <= len(names):
-        raise InvalidValue(
-            f"The vocabulary {text} names something twice; {BACKGROUND!r} is added to every one."
-        )
-    return names
+def read_rows(text: str) -> tuple[int, ...]:
+    """Query rows of "all" or "16,50,84", for the parser."""
+    return ALL_ROWS if text == "all" else tuple(int(row) for row in text.split(","))
 
 
 def summary(document: dict[str, Any]) -> list[str]:
@@ -177,7 +166,8 @@ def _convert(arguments: argparse.Namespace) -> dict[str, Any]:
         precision=Precision(arguments.precision),
         short_side=arguments.short_side,
         long_side=arguments.long_side,
-        names=read_vocabulary(arguments.vocabulary),
+        vocabulary=read_vocabulary(arguments.vocabulary),
+        query_rows=arguments.query_rows,
         accept=arguments.accept,
         force=arguments.force,
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers", "tqdm")
 FAILED = 1
 
-_OPTIONS = ("variant", "precision", "short_side", "long_side", "vocabulary")
+_OPTIONS = ("variant", "precision", "short_side", "long_side", "vocabulary", "query_rows")
 _FLAGS = ("accept", "force", "json")
 
 
@@ -56,6 +56,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default="coco",
         metavar="coco|none|FILE",
         help="the names that masks get; a file has one a line",
+    )
+    parser.add_argument(
+        "--query-rows",
+        metavar="all|R,R,R",
+        help="learned queries that answer marks (v1: 16,50,84; others: all)",
     )
     parser.add_argument(
         "--accept", action="store_true", help="keep a bundle whose masks are not PyTorch's"

@@ -18,6 +18,7 @@ from seem_model.precision import Precision
 from seem_model.published import PublishedSeem
 from seem_model.runs import IMAGE_ENCODER, PROMPT_DECODER, TorchRuns
 from seem_model.variants import Wiring
+from seem_model.vocabulary_file import Words
 from seem_wire.errors import (
     CheckpointUnreadable,
     DiskFull,
@@ -69,7 +70,7 @@ def wishes(tmp_path, monkeypatch):
 
     def make(**options):
         out = tmp_path / "models" / "mine"
-        defaults = {"variant": "small_v0", "names": ("cat", "dog")}
+        defaults = {"variant": "small_v0", "vocabulary": Words(("cat", "dog"))}
         return Wishes(tmp_path / "seem.pt", out, **(defaults | options))
 
     return make
@@ -133,7 +134,7 @@ def test_a_short_side_above_the_long_one_is_refused(wishes, short, long):
 
 
 def test_a_bundle_may_have_no_vocabulary(wishes):
-    said = manifest(convert(wishes(names=()), Heard()))
+    said = manifest(convert(wishes(vocabulary=Words(())), Heard()))
     assert said["vocabulary"]["names"] == []
     assert said["everything"] is None
 
@@ -143,7 +144,7 @@ def test_coco_is_the_vocabulary_unless_another_is_given(wishes, monkeypatch):
     monkeypatch.setattr(
         conversion, "write_texts", lambda _m, _f, options, **_: told.append(options)
     )
-    convert(wishes(names=None), Heard())
+    convert(wishes(vocabulary=None), Heard())
     assert (len(told[0].names), told[0].n_things) == (133, 80)
 
 
@@ -235,3 +236,11 @@ def test_a_variant_without_memory_and_one_with_fixed_rows_convert_too(wishes):
         said = manifest(document)["decoder"]
         assert said["memory_tokens"] == (0 if wiring is Wiring.DEMO else SIZES.memory_tokens)
         assert len(said["query_rows"]) == (3 if wiring is Wiring.V1 else SIZES.object_queries)
+
+
+def test_wished_rows_answer_and_rows_that_are_none_are_refused(wishes):
+    said = manifest(convert(wishes(variant="small_v1", query_rows=(0, 4, 8)), Heard()))
+    assert said["decoder"]["query_rows"] == [0, 4, 8]
+    for rows in ((0, 0), (-2,), (SIZES.object_queries,)):
+        with pytest.raises(InvalidValue, match="Query rows"):
+            convert(wishes(query_rows=rows, force=True), Heard())

@@ -10,11 +10,10 @@ from small_graphs import write_graphs
 from small_published import small_variants
 
 from seem_model import bundle_parity, conversion, convert
-from seem_model.convert import DONE, FAILED, MISUSED, main, read_vocabulary, summary
+from seem_model.convert import DONE, FAILED, MISUSED, main, summary
 from seem_model.published import PublishedSeem
 from seem_model.runs import TorchRuns
 from seem_server.runtime.bundle import read_bundle
-from seem_wire.errors import InvalidValue
 
 
 @pytest.fixture
@@ -82,15 +81,6 @@ def test_a_vocabulary_of_ones_own_is_embedded(run, tmp_path):
     assert "names       2" in said.out
     manifest = json.loads((tmp_path / "mine" / "bundle.json").read_text("utf-8"))
     assert manifest["vocabulary"]["names"] == ["cat", "red car", "background"]
-
-
-@pytest.mark.parametrize(
-    "content", ["", "cat\ncat\n", "background\n", "x" * 201, "\n".join(map(str, range(10_001)))]
-)
-def test_a_vocabulary_that_is_no_list_of_names_is_refused(tmp_path, content):
-    (tmp_path / "names.txt").write_text(content, encoding="utf-8")
-    with pytest.raises(InvalidValue):
-        read_vocabulary(str(tmp_path / "names.txt"))
 
 
 @pytest.mark.usefixtures("saved")
