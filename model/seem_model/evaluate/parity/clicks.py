@@ -31,7 +31,7 @@ POSITIVE, NEGATIVE = 0, 1
 def check_clicks(sheet: Sheet, setting: Setting) -> None:
     """One round on the target picture: all that a file of the "spatial" task recorded."""
     features = setting.features()
-    decoded = setting.subject.decode(features, click_prompts(sheet, setting, features))
+    decoded = setting.decode(features, click_prompts(sheet, setting, features))
     check_unprompted(sheet, setting, batch_of(sheet))
     check_marks(sheet, setting, features, decoded)
     check_choice(sheet, setting, decoded)

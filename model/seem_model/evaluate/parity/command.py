@@ -78,7 +78,7 @@ def run_variant(name: str, files: Sequence[Path], arguments: argparse.Namespace)
         if arguments.onnx:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="seem-parity-")))
             _progress(f"{name}: exporting its graphs")
-            subject = GraphSubject(subject.model, folder, arguments.threads)
+            subject = GraphSubject(subject.model, folder)
         setting = Setting(subject, arguments.golden, tolerances)
         rows: list[Row] = []
         for file in files:

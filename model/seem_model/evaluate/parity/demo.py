@@ -53,7 +53,7 @@ def check_demo(sheet: Sheet, setting: Setting) -> None:
         prompts = with_example(prompts, tokens)
     if "pts_pos_mean" in golden:
         prompts = _with_marks(prompts, sheet, setting)
-    decoded = setting.subject.decode(features, prompts)
+    decoded = setting.decode(features, prompts)
     check_group(sheet, setting, features, Group.of(decoded, 1), OBJECTS)
     if "pred_pspatials" in golden:
         check_pooled(sheet, setting, decoded.answers.pooled, 1)

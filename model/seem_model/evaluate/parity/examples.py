@@ -27,7 +27,7 @@ def check_refimg(sheet: Sheet, setting: Setting) -> None:
     """The tokens; and what they find in the target, where the reference gets that far (v0)."""
     tokens = check_tokens(sheet, setting, "spatial", setting.tolerances.maps)
     features = setting.features()
-    decoded = setting.subject.decode(features, with_example(setting.nothing(features), tokens))
+    decoded = setting.decode(features, with_example(setting.nothing(features), tokens))
     if not torch.isfinite(decoded.answers.mask_logits).all():
         raise ValueError(f"{sheet.golden.label}: the target's mask is not finite")
     if "target_error" in sheet.golden:

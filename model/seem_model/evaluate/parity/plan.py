@@ -10,8 +10,6 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
-import torch
-
 from seem_model.evaluate.parity.clicks import check_clicks
 from seem_model.evaluate.parity.demo import TOKENS, check_demo, check_example_tokens
 from seem_model.evaluate.parity.encoders import check_encoder
@@ -19,10 +17,10 @@ from seem_model.evaluate.parity.everything import check_everything, check_postpr
 from seem_model.evaluate.parity.examples import check_refimg
 from seem_model.evaluate.parity.golden import Golden, GoldenUnusable
 from seem_model.evaluate.parity.pictures import check_pictures
+from seem_model.evaluate.parity.queries import OBJECTS, is_of
 from seem_model.evaluate.parity.setting import SHARED
 from seem_model.evaluate.parity.settle import Attempt, settle
 from seem_model.evaluate.parity.sheet import Row, Sheet, Use
-from seem_model.evaluate.parity.subject import TorchSubject
 from seem_model.evaluate.parity.texts import check_texts
 from seem_model.evaluate.parity.words import check_grounding
 from seem_model.variants import FOCAL_TINY, VARIANTS, Wiring
@@ -50,37 +48,30 @@ _NAMED: dict[str, Check] = {
 
 
 def check_file(path: Path, setting: Setting) -> list[Row]:
-    """The account of one file.
-
-    What fails in float64 is looked at again: see `close_calls`.
-    """
+    """The account of one file. What fails is looked at again: see `close_calls`."""
     rows = _check(path, setting)
-    subject = setting.subject
-    failed = any(not row.ok for row in rows)
-    if failed and isinstance(subject, TorchSubject) and subject.dtype == torch.float64:
-        return _look_again(path, setting, subject, rows)
-    return rows
+    if all(row.ok and not row.flipped for row in rows):
+        return rows
+    return _look_again(path, setting, rows)
 
 
-def _look_again(path: Path, setting: Setting, subject: TorchSubject, rows: list[Row]) -> list[Row]:
+def _look_again(path: Path, setting: Setting, rows: list[Row]) -> list[Row]:
     """The rows with some close calls taken as the reference took them, if they pass then."""
+    doubtful = {row.array for row in rows if row.flipped or not row.ok}
+    anew = any(is_of(OBJECTS, name) for name in doubtful)
 
-    def attempt(turned: Sequence[CloseCall]) -> Attempt:
-        if path.stem == EVERYTHING:
-            setting.forget_answers()
-        subject.replay(turned)
+    def attempt(calls: Sequence[CloseCall]) -> Attempt:
+        setting.replay(calls, anew=anew)
         found = _check(path, setting)
-        calls = sorted(subject.close_calls, key=lambda call: abs(call.logit))
-        return Attempt(found, tuple(turned), tuple(calls))
+        still_open = sorted(setting.close_calls, key=lambda call: abs(call.logit))
+        return Attempt(found, tuple(calls), tuple(still_open))
 
     settled = settle(attempt(()), attempt)
-    subject.replay(())
-    setting.forget_answers()
+    setting.forget()
     if settled is None:
         return rows
-    failed = {row.array for row in rows if not row.ok}
     note = f"{len(settled.turned)} attention decision(s) within {settled.closest:.0e} of 0 turned"
-    return [replace(row, note=note) if row.array in failed else row for row in settled.rows]
+    return [replace(row, note=note) if row.array in doubtful else row for row in settled.rows]
 
 
 def _check(path: Path, setting: Setting) -> list[Row]:

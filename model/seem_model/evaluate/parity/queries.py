@@ -97,6 +97,13 @@ def check_group(
         checks.check(match["base"], wanted)
 
 
+def is_of(names: GroupNames, name: str) -> bool:
+    """Whether an array was recorded of that group."""
+    match = _NAME.fullmatch(name)
+    bases = {names.masks, names.embeddings, names.captions, names.logits} - {""}
+    return match is not None and match["base"] in bases
+
+
 class _Wanted(NamedTuple):
     name: str
     auxiliary: bool

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from seem_model.evaluate.parity.close_calls import close_calls, turned
 from seem_model.evaluate.parity.draws import RecordedDraws, as_points
 from seem_model.evaluate.parity.golden import Golden
 from seem_model.evaluate.parity.sheet import Sheet
@@ -15,11 +16,13 @@ from seem_model.published import prompts_of_nothing
 from seem_model.variants import MEAN, STD
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from seem_model.evaluate.parity.close_calls import CloseCall
     from seem_model.evaluate.parity.subject import Decoded, Encoded, Subject
     from seem_model.evaluate.parity.tolerances import Tolerances
     from seem_model.published import ExampleTokens, QueryFeatures, QueryPrompts
@@ -51,6 +54,9 @@ class Setting:
         self._encoded: dict[int, Encoded] = {}
         self._everything: Decoded | None = None
         self._example: ExampleTokens | None = None
+        self.close_calls: list[CloseCall] = []
+        self._turned: Sequence[CloseCall] = ()
+        self._run, self._watching = 0, False
 
     @property
     def shows_inside(self) -> bool:
@@ -93,12 +99,33 @@ class Setting:
         """The answers of all object queries without any prompt; kept."""
         if self._everything is None:
             features = self.features()
-            self._everything = self.subject.decode(features, self.nothing(features))
+            self._everything = self.decode(features, self.nothing(features))
         return self._everything
 
-    def forget_answers(self) -> None:
-        """Lets `everything` run again."""
-        self._everything = None
+    def decode(self, features: QueryFeatures, prompts: QueryPrompts) -> Decoded:
+        """One round, the close calls that `replay` named turned."""
+        run, self._run = self._run, self._run + 1
+        nudged = turned(features, [call for call in self._turned if call.run == run])
+        decoded = self.subject.decode(nudged, prompts)
+        if self._watching:
+            heads = decoded.heads or self.subject.heads(nudged, prompts)
+            self.close_calls += close_calls(run, nudged, heads)
+        return decoded
+
+    def replay(self, calls: Sequence[CloseCall], *, anew: bool) -> None:
+        """Counts runs from 0 again, these calls turned from now on; keeps `close_calls`.
+
+        `anew`: `everything` is run again.
+        """
+        self.close_calls = []
+        self._turned, self._run, self._watching = calls, 0, True
+        if anew:
+            self._everything = None
+
+    def forget(self) -> None:
+        """Ends `replay`."""
+        self.replay((), anew=True)
+        self._watching = False
 
     def example(self, file: Golden) -> ExampleTokens:
         """The tokens of the prompt drawn on the reference picture, as `file` recorded it; kept."""

@@ -29,13 +29,13 @@ class Attempt:
 
     @property
     def passed(self) -> bool:
-        """Whether no row failed."""
-        return all(row.ok for row in self.rows)
+        """Whether no row failed, or needs a flip for an excuse."""
+        return all(row.ok and not row.flipped for row in self.rows)
 
     @property
     def distance(self) -> float:
         """How far from the recording on the whole: less is better."""
-        return sum(row.mean_error / row.limit for row in self.rows if row.limit)
+        return sum(row.mean_error for row in self.rows)
 
     @property
     def closest(self) -> float:
@@ -53,10 +53,10 @@ def settle(first: Attempt, attempt: Callable[[Sequence[CloseCall]], Attempt]) ->
         tried = []
         for start in beam:
             for call in start.open:
-                places = frozenset(one.place for one in (*start.turned, call))
-                if places in seen or call.place in {one.place for one in start.turned}:
+                choices = frozenset(one.choice for one in (*start.turned, call))
+                if choices in seen or call.place in {one.place for one in start.turned}:
                     continue
-                seen.add(places)
+                seen.add(choices)
                 trial = attempt((*start.turned, call))
                 if trial.passed:
                     return trial

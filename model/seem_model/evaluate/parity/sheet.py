@@ -37,7 +37,7 @@ class Row:
     """One recorded array.
 
     `error`, the largest, against `limit`, both in the array's unit (or pixels, or ids); `iou` of
-    the worst mask, where it is one.
+    the worst mask, where it is one. `flipped`: passed as what a flip may do.
     """
 
     file: str
@@ -49,6 +49,7 @@ class Row:
     iou: float | None = None
     note: str = ""
     mean_error: float = 0.0
+    flipped: bool = False
 
     @property
     def severity(self) -> float:
@@ -103,6 +104,7 @@ class Sheet:
             limit=tolerance.flip_limit if flipped else limit,
             note=f"a flip: {share:.2%} beyond {limit:g}" if flipped else "",
             mean_error=float(difference.mean()) if difference.size else 0.0,
+            flipped=flipped,
         )
 
     def equal(

@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import torch
 
 from seem_model.decoder import dot_map
-from seem_model.evaluate.parity.close_calls import Turned, close_calls
 from seem_model.evaluate.parity.probes import Probes
 from seem_model.published import PublishedSeem
 from seem_model.rule_weights import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
-    from seem_model.evaluate.parity.close_calls import CloseCall
     from seem_model.published import ExampleTokens, Head, QueryAnswers, QueryFeatures, QueryPrompts
     from seem_model.variants import Variant
 
@@ -56,6 +52,9 @@ class Subject(Protocol):
     def decode(self, features: QueryFeatures, prompts: QueryPrompts) -> Decoded:
         """One round."""
 
+    def heads(self, features: QueryFeatures, prompts: QueryPrompts) -> list[Head]:
+        """What the layers say, where `decode` can't show it."""
+
     def example(self, features: QueryFeatures, points: Tensor, labels: Tensor) -> ExampleTokens:
         """The tokens of a prompt on a reference picture."""
 
@@ -75,7 +74,6 @@ class TorchSubject:
         self.model = model.to(dtype).to_empty(device="cpu").eval()
         self.dtype = dtype
         fill(self.model)
-        self.replay(())
 
     def encode(self, image: Tensor) -> Encoded:
         """Features of (B, 3, H, W), and the maps on the way."""
@@ -83,20 +81,14 @@ class TorchSubject:
             features = self.model.encode(image)
         return Encoded(features, probes.maps)
 
-    def replay(self, turned: Sequence[CloseCall]) -> None:
-        """Counts runs from 0 again, and from now on takes these decisions the other way."""
-        self.close_calls: list[CloseCall] = []
-        self._turned, self._run = turned, 0
-
     def decode(self, features: QueryFeatures, prompts: QueryPrompts) -> Decoded:
-        """One round; what was decided by a hair is added to `close_calls`."""
-        run, self._run = self._run, self._run + 1
-        turned = [call for call in self._turned if call.run == run]
+        """One round."""
         with torch.inference_mode():
-            with Turned(self.model, features, turned):
-                decoded = Decoded(*self.model.trace(features, prompts))
-            self.close_calls += close_calls(run, features, decoded.heads)
-        return decoded
+            return Decoded(*self.model.trace(features, prompts))
+
+    def heads(self, features: QueryFeatures, prompts: QueryPrompts) -> list[Head]:
+        """What the layers say."""
+        return self.decode(features, prompts).heads
 
     def example(self, features: QueryFeatures, points: Tensor, labels: Tensor) -> ExampleTokens:
         """The tokens of a prompt on a reference picture."""

@@ -42,12 +42,12 @@ def check_grounding(sheet: Sheet, setting: Setting) -> None:
         sentence=words.sentences[None, :1],
         selector=torch.tensor([[BY_TEXT]]),
     )
-    decoded = setting.subject.decode(features, prompts)
+    decoded = setting.decode(features, prompts)
     check_unprompted(sheet, setting, 1)
     group = Group.of(decoded, 1)
     check_group(sheet, setting, features, group, TEXTS)
     if "pred_pspatials" in golden:
-        marks = setting.subject.decode(features, click_prompts(sheet, setting, features))
+        marks = setting.decode(features, click_prompts(sheet, setting, features))
         check_marks(sheet, setting, features, marks)
         sheet.given("point_yx", ok=_is_the_dot(sheet))
     if "final_mask_bits" in golden:

@@ -16,7 +16,7 @@ def test_exported_graphs_give_what_was_recorded(recorders, tmp_path):
 
     recorder = recorders[Wiring.V1]
     model = TorchSubject(recordable(Wiring.V1), torch.float32).model
-    setting = Setting(GraphSubject(model, tmp_path, threads=1), recorder.root, SINGLE)
+    setting = Setting(GraphSubject(model, tmp_path), recorder.root, SINGLE)
     files = [
         recorder.encoder(),
         recorder.clicks("multi_memory", memory=True),

@@ -61,11 +61,8 @@ def test_a_close_call_that_fell_otherwise_is_told_from_a_mistake(
     """Recorded with one decision turned: as if float32 had put it on the other side."""
     monkeypatch.setattr("seem_model.evaluate.parity.close_calls.CLOSE", 0.5)
     setting, path = setting_of(Wiring.V1), recorders[Wiring.V1].clicks("multi")
-    setting.subject.replay(())
     assert all(row.ok for row in check_file(path, setting))
-    last = max(call.run for call in setting.subject.close_calls)
-    call = next(call for call in setting.subject.close_calls if call.run == last)
-    said = said_with(call._replace(run=0), path, setting, recorders[Wiring.V1])
+    said = said_with_a_turned_call(path, setting, recorders[Wiring.V1])
     if not passes:
         said["pred_stexts"] += 0.01
     changed = rewrite(path, tmp_path, **said)
@@ -74,13 +71,15 @@ def test_a_close_call_that_fell_otherwise_is_told_from_a_mistake(
     assert ("1 attention decision" in rows["pred_smaskembs"].note) is passes
 
 
-def said_with(call, path, setting, recorder):
-    """What the marks' queries say with this decision turned, as recorded arrays."""
+def said_with_a_turned_call(path, setting, recorder):
+    """What the marks' queries say if the closest decision falls the other way."""
     features = setting.features()
     prompts = click_prompts(Sheet(Golden(path)), setting, features)
-    setting.subject.replay([call])
-    answers, heads = setting.subject.decode(features, prompts)
-    setting.subject.replay(())
+    setting.replay((), anew=False)
+    setting.decode(features, prompts)
+    setting.replay([min(setting.close_calls, key=lambda call: abs(call.logit))], anew=False)
+    answers, heads = setting.decode(features, prompts)
+    setting.forget()
     answers = answers._replace(
         **{name: value.float() for name, value in answers._asdict().items() if name != "selected"}
     )

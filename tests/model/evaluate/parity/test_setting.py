@@ -23,9 +23,24 @@ def test_a_picture_is_encoded_once(setting_of):
     setting = setting_of(Wiring.V1)
     assert setting.encoded() is setting.encoded()
     assert setting.everything() is setting.everything()
+
+
+def test_close_calls_are_kept_while_runs_are_replayed(setting_of, monkeypatch):
+    monkeypatch.setattr("seem_model.evaluate.parity.close_calls.CLOSE", 0.5)
+    setting = setting_of(Wiring.V0)
     before = setting.everything()
-    setting.forget_answers()
+    assert setting.close_calls == []
+    setting.replay((), anew=True)
     assert setting.everything() is not before
+    setting.decode(setting.features(), setting.nothing(setting.features()))
+    assert {call.run for call in setting.close_calls} == {0, 1}
+    call = min(setting.close_calls, key=lambda call: abs(call.logit))
+    setting.replay([call], anew=False)
+    other = [setting.decode(setting.features(), setting.nothing(setting.features())) for _ in "ab"]
+    assert torch.equal(other[1 - call.run].answers.captions, before.answers.captions)
+    assert not torch.equal(other[call.run].answers.captions, before.answers.captions)
+    setting.forget()
+    assert torch.equal(setting.everything().answers.captions, before.answers.captions)
 
 
 def test_an_unrolled_frame_is_the_picture(setting_of):

@@ -1,7 +1,6 @@
 import torch
 from made_goldens import recordable
 
-from seem_model.evaluate.parity.subject import TorchSubject
 from seem_model.published import prompts_of_nothing
 from seem_model.rule_weights import rule_tensor
 from seem_model.variants import Wiring
@@ -14,19 +13,15 @@ def test_every_weight_is_made_by_rule_and_in_the_wanted_precision(subjects):
         assert torch.equal(tensor, expected), name
 
 
-def test_runs_are_counted_and_close_calls_kept(monkeypatch):
-    monkeypatch.setattr("seem_model.evaluate.parity.close_calls.CLOSE", 0.5)
-    subject = TorchSubject(recordable(), torch.float32)
-    features = subject.encode(torch.randn(1, 3, 64, 64)).features
+def test_what_the_layers_say_is_seen(subjects):
+    subject = subjects[Wiring.V1]
+    features = subject.encode(torch.randn(1, 3, 64, 64, dtype=torch.float64)).features
     prompts = prompts_of_nothing(features, sizes=recordable().sizes)
-    for _ in range(2):
-        subject.decode(features, prompts)
-    assert {call.run for call in subject.close_calls} == {0, 1}
-    first = subject.close_calls[0]
-    subject.replay([first])
-    turned = subject.decode(features, prompts)
-    again = subject.decode(features, prompts)
-    assert not torch.equal(turned.answers.embeddings, again.answers.embeddings)
+    decoded = subject.decode(features, prompts)
+    assert len(decoded.heads) == recordable().sizes.decoder_layers + 1
+    assert torch.equal(decoded.heads[-1].embeddings, decoded.answers.embeddings)
+    again = subject.heads(features, prompts)
+    assert all(torch.equal(*pair) for pair in zip(again[0], decoded.heads[0], strict=True))
 
 
 def test_states_of_padding_are_zero(subjects):
