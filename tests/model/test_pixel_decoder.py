@@ -42,3 +42,18 @@ def test_sine_position_has_y_in_the_first_half():
 
 def test_conv_norm_halves_with_stride_two():
     assert ConvNorm(3, 8, 3, norm="batch", stride=2)(torch.zeros(1, 3, 8, 8)).shape[2:] == (4, 4)
+
+
+def test_published_shape_has_the_published_names():
+    config = PixelDecoderConfig(encoder_layers=2, feedforward=8)
+    shapes = {
+        n: tuple(x.shape)
+        for n, x in PixelDecoder([4, 6, 8, 10], 32, 4, config).state_dict().items()
+    }
+    layer = "transformer.encoder.layers.1"
+    assert shapes["input_proj.bias"] == (32,)
+    assert shapes["adapter_1.weight"] == (32, 4, 1, 1)
+    assert shapes["mask_features.weight"] == (32, 32, 3, 3)
+    assert {"layer_4.norm.weight", "layer_1.weight", "adapter_3.norm.bias"} <= set(shapes)
+    assert {f"{layer}.self_attn.in_proj_weight", f"{layer}.norm2.bias"} <= set(shapes)
+    assert not [name for name in shapes if name.startswith(("adapter_4", "layer_5"))]
