@@ -161,14 +161,24 @@ def test_words_on_v0_and_v1(request, picture, variant):
 def test_words_on_demo(demo, picture):
     arrays = golden("focalt_demo/text")
     with demo.open(picture) as session:
-        found = session.text(str(arrays["text"]))
+        found = session.text(str(arrays["text"][0]))
     assert iou(found.mask, enlarged(arrays, bicubic_antialias)) >= LEAST_IOU
 
 
-def test_a_click_and_words_together_on_demo(demo, picture):
+def painted(arrays):
+    """The recorded stroke, as somebody would paint it on the picture itself."""
+    stroke = np.unpackbits(arrays["stroke_bits"], axis=-1)[0].astype(bool)
+    row, column = (
+        ((np.arange(side) + 0.5) * small / side).astype(int)
+        for side, small in zip(SIZE, RESIZED, strict=True)
+    )
+    return stroke[row[:, None], column]
+
+
+def test_a_stroke_and_words_together_on_demo(demo, picture):
     arrays = golden("focalt_demo/stroke_text")
     with demo.open(picture) as session:
-        found = session.prompt(points=[(*CLICK, True)], text=str(arrays["text"]))
+        found = session.prompt(mask=painted(arrays), text=str(arrays["text"][0]))
     assert iou(found.mask, enlarged(arrays, bilinear)) >= LEAST_IOU
 
 
