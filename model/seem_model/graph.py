@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import torch
 
+from seem_model.translations import TRANSLATIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -45,6 +47,7 @@ def export_graph(
             dynamo=True,
             external_data=False,
             verbose=False,
+            custom_translation_table=dict(TRANSLATIONS),
         )
     graph = onnx.load(file)
     for node in graph.graph.node:  # traces of the exporting machine have no place in a bundle

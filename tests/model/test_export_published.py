@@ -8,7 +8,6 @@ from seem_model.export_published import FEATURE_NAMES, GRAPHS, export_graphs, fl
 from seem_model.published import QueryAnswers, prompts_of_nothing
 from seem_model.variants import Wiring
 
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # exporting takes a minute
 
 
