@@ -101,7 +101,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def read_rows(text: str) -> tuple[int, ...]:
     """Query rows of "all" or "16,50,84", for the parser."""
-    return ALL_ROWS if text == "all" else tuple(int(row) for row in text.split(","))
+    if text == "all":
+        return ALL_ROWS
+    rows = text.split(",")
+    if not all(row.strip().isdecimal() for row in rows):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 'all' nor numbers such as 16,50,84")
+    return tuple(map(int, rows))
 
 
 def summary(document: dict[str, Any]) -> list[str]:
@@ -200,9 +205,9 @@ def _stoppable() -> Iterator[None]:
 
 
 def _side(text: str) -> int:
-    side = int(text)
+    side = int(text) if text.isdecimal() else -1
     if not LEAST_SIDE <= side <= MOST_SIDE:
-        raise argparse.ArgumentTypeError(f"{side} is not within {LEAST_SIDE} to {MOST_SIDE}")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of {LEAST_SIDE} to {MOST_SIDE}")
     return side
 
 

@@ -59,9 +59,12 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise CheckpointUnreadable(f"{path} is not a file.")
     try:
         with path.open("rb") as file:
-            archive = file.read(len(_ZIP_START)) == _ZIP_START
+            start = file.read(len(_ZIP_START))
     except OSError as error:
         raise CheckpointUnreadable(f"{path} cannot be read: {error.strerror}.") from error
+    if not start:
+        raise CheckpointUnreadable(f"{path} is empty.")
+    archive = start == _ZIP_START
     if archive:
         _check_archive(path)
     return _flat(_load(path, mapped=archive), path)
@@ -118,7 +121,9 @@ def _refuse(path: Path, error: Exception) -> NoReturn:
         raise CheckpointUnsafe(
             f"{path} was not opened: reading it would run code, {code}."
         ) from error
-    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    reason = next(iter(str(error).splitlines()), "")
+    if not reason or isinstance(error, KeyError):  # whose text is a bare number
+        reason = "it is no pickle of tensors"
     if "weights_only" in reason:  # PyTorch's advice to open it without care is none of ours
         reason = "it holds more than tensors"
     raise CheckpointUnreadable(

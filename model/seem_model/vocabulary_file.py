@@ -57,9 +57,9 @@ def _read_lines(file: Path) -> tuple[str, ...]:
 
 def _read_arrays(file: Path) -> Words:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as arrays:
             names, rows = arrays["names"], arrays["embeddings"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise InvalidValue(f"The vocabulary {file} can't be read: {error}.") from error
     if names.ndim != 1 or names.dtype.kind != "U" or rows.dtype.kind != "f":
         raise InvalidValue(f"The vocabulary {file} should hold names and float embeddings.")
@@ -79,6 +79,9 @@ def _check(names: tuple[str, ...], file: Path) -> None:
         raise InvalidValue(
             f"The vocabulary {file} should have 1 to {MAX_NAMES} names of up to {MAX_NAME} letters."
         )
+    unreadable = next((name for name in names if not (name.strip() and name.isprintable())), None)
+    if unreadable is not None:
+        raise InvalidValue(f"The vocabulary {file} names something {unreadable!r}.")
     if len({*names, BACKGROUND}) <= len(names):
         raise InvalidValue(
             f"The vocabulary {file} names something twice; {BACKGROUND!r} is added to every one."

@@ -92,6 +92,11 @@ def test_a_vocabulary_of_ones_own_is_embedded(run, tmp_path):
         ("--precision", "fp8"),
         ("--short-side", "tiny"),
         ("--short-side", "5000"),
+        ("--query-rows", "a"),
+        ("--query-rows=",),
+        ("--query-rows=-1", "--variant", "small_v0"),
+        ("--query-rows", "1,1", "--variant", "small_v0"),
+        ("--query-rows", "999", "--variant", "small_v0"),
         ("--short-side", "800", "--long-side", "700", "--variant", "small_v0"),
         (),  # the file fits three variants
     ],

@@ -217,3 +217,12 @@ def test_whatever_happens_to_the_names_a_typed_error_or_a_table_comes_out(saved,
         path.write_bytes(pristine)
         with contextlib.suppress(SeemError):
             assert read_checkpoint(rewritten(path, spoil))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"", "is empty"), (b"hello world\n", "no pickle of tensors")]
+)
+def test_what_is_no_pickle_is_told_in_words(tmp_path, content, told):
+    (tmp_path / "weights.pt").write_bytes(content)
+    with pytest.raises(CheckpointUnreadable, match=told):
+        read_checkpoint(tmp_path / "weights.pt")

@@ -16,7 +16,16 @@ def test_coco_and_none_are_words_of_their_own():
 
 
 @pytest.mark.parametrize(
-    "content", ["", "cat\ncat\n", "background\n", "x" * 201, "\n".join(map(str, range(10_001)))]
+    "content",
+    [
+        "",
+        "cat\ncat\n",
+        "background\n",
+        "x" * 201,
+        "c\0t",
+        "\x1b[31mdog",
+        "\n".join(map(str, range(10_001))),
+    ],
 )
 def test_a_text_that_is_no_list_of_names_is_refused(tmp_path, content):
     (tmp_path / "names.txt").write_text(content, encoding="utf-8")
@@ -51,6 +60,8 @@ def test_embeddings_come_with_their_names_and_the_background(tmp_path):
         {"names": np.array(["cat", "background"]), "embeddings": unit([1, 2])},
         {"names": np.array([1, 2]), "embeddings": unit([1, 2], [3, 4])},
         {"names": np.array(["cat", {}], dtype=object), "embeddings": unit([1, 2], [3, 4])},
+        {"names": np.array([" ", "background"]), "embeddings": unit([1, 2], [3, 4])},
+        {"names": np.array(["a\nb", "background"]), "embeddings": unit([1, 2], [3, 4])},
     ],
 )
 def test_arrays_that_are_no_vocabulary_are_refused(tmp_path, arrays):
@@ -65,3 +76,14 @@ def test_what_is_no_archive_is_refused(tmp_path):
         read_vocabulary(str(tmp_path / "words.npz"))
     with pytest.raises(InvalidValue):
         read_vocabulary(str(tmp_path / "missing.txt"))
+
+
+def test_a_file_that_is_only_called_npz_is_refused(tmp_path):
+    file = tmp_path / "words.npz"
+    with file.open("wb") as stream:
+        np.save(stream, np.eye(2))
+    alone = file.read_bytes()
+    for content in (b"", b"cat\n", alone):
+        file.write_bytes(content)
+        with pytest.raises(InvalidValue):
+            read_vocabulary(str(file))
