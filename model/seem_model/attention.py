@@ -62,14 +62,16 @@ class MultiheadAttention(nn.Module):
         evenly and drops out.
         """
         if not folded:
-            return self(queries, keys.unsqueeze(1), values.unsqueeze(1), visible)
+            return self.forward(queries, keys.unsqueeze(1), values.unsqueeze(1), visible)
         (q_weight, q_bias), (k_weight, _), (v_weight, v_bias) = self._projections()
         batch, objects, rows, width = queries.shape
         q_rows = functional.linear(queries, q_weight, q_bias)
         q_rows = q_rows.reshape(batch, objects, rows, self.heads, -1)
         k_heads = k_weight.reshape(self.heads, -1, width)
-        folded = torch.einsum("bnlhd,hdc->bnlhc", q_rows, k_heads) / math.sqrt(q_rows.shape[-1])
-        logits = folded.flatten(1, 3) @ keys.transpose(1, 2)  # (B, n L h, S)
+        through_keys = torch.einsum("bnlhd,hdc->bnlhc", q_rows, k_heads) / math.sqrt(
+            q_rows.shape[-1]
+        )
+        logits = through_keys.flatten(1, 3) @ keys.transpose(1, 2)  # (B, n L h, S)
         logits = logits.reshape(batch, objects, rows, self.heads, -1)
         shown = visible.unsqueeze(3)
         logits = torch.where(shown, logits, torch.full_like(logits, BLOCKED))

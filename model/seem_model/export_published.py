@@ -165,27 +165,30 @@ def export_prompt_decoder(model: PublishedSeem, file: Path) -> None:
     slots = model.variant.sizes.memory_tokens
     points, tokens, queries = Dim("points"), Dim("tokens"), Dim("queries")
     seen = Dim("example_tokens")
-    shapes = QueryPrompts(
-        points={**grid.objects, 3: points},
-        labels={**grid.objects, 3: points},
-        text={**grid.objects, 2: tokens},
-        text_mask={**grid.objects, 2: tokens},
-        sentence=grid.objects,
-        examples={**grid.objects, 3: seen},
-        example_mask={**grid.objects, 2: seen},
-        example_vector=grid.objects,
-        previous_mask={**grid.objects, 2: 8 * grid.rows, 3: 8 * grid.columns},
-        query_rows={**grid.objects, 2: queries},
-        memory_owners={**grid.objects, 3: Dim("memory_slots", max=slots)},
-        selector=grid.objects,
-    )
+    shapes: dict[str, dict[int, Any]] = {
+        "points": {**grid.objects, 3: points},
+        "labels": {**grid.objects, 3: points},
+        "text": {**grid.objects, 2: tokens},
+        "text_mask": {**grid.objects, 2: tokens},
+        "sentence": grid.objects,
+        "examples": {**grid.objects, 3: seen},
+        "example_mask": {**grid.objects, 2: seen},
+        "example_vector": grid.objects,
+        "previous_mask": {**grid.objects, 2: 8 * grid.rows, 3: 8 * grid.columns},
+        "query_rows": {**grid.objects, 2: queries},
+        "memory_owners": {**grid.objects, 3: Dim("memory_slots", max=slots)},
+        "selector": grid.objects,
+    }
     export_graph(
         PromptDecoderGraph(model),
         (list(flatten(features)), list(prompts)),
         file,
         inputs=[*FEATURE_NAMES, *QueryPrompts._fields],
         outputs=list(QueryAnswers._fields),
-        shapes={"features": grid.features(), "prompts": list(shapes)},
+        shapes={
+            "features": grid.features(),
+            "prompts": [shapes[name] for name in QueryPrompts._fields],
+        },
     )
 
 

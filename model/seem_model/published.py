@@ -125,8 +125,7 @@ class PublishedSeem(nn.Module):
     @property
     def language(self) -> LanguageEncoder:
         """The text encoder, which published checkpoints keep inside the decoder."""
-        language: LanguageEncoder = self.sem_seg_head.predictor.lang_encoder
-        return language
+        return self.sem_seg_head.language
 
     def encode(self, image: Tensor) -> QueryFeatures:
         """Features of (B, 3, H, W) images, normalised and then zero-padded."""
@@ -260,7 +259,7 @@ class _Heads(nn.Module):
             fpn = PixelDecoderConfig(sizes.encoder_layers, sizes.feedforward)
             self.pixel_decoder = PixelDecoder(channels, sizes.hidden, sizes.heads, fpn)
         self.predictor = Decoder(sizes.hidden, 0, _decoder_config(variant))
-        self.predictor.lang_encoder = LanguageEncoder(
+        language = LanguageEncoder(
             LanguageSize(
                 n_ids=sizes.text_ids,
                 width=sizes.hidden,
@@ -269,6 +268,13 @@ class _Heads(nn.Module):
                 joint_width=sizes.hidden,
             )
         )
+        self.predictor.lang_encoder = language
+
+    @property
+    def language(self) -> LanguageEncoder:
+        """The text encoder, inside the decoder."""
+        language: LanguageEncoder = self.predictor.get_submodule("lang_encoder")  # type: ignore[assignment]
+        return language
 
 
 def _decoder_config(variant: Variant) -> DecoderConfig:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seem_wire.prompts import Box, ObjectPrompt, Point, Scribble
 
     Float32 = npt.NDArray[np.float32]
+    _Places = npt.NDArray[np.floating[Any]]
     Mask = npt.NDArray[np.bool_]
 
 MAP_NAMES = ("positive_clicks", "negative_clicks", "positive_strokes", "negative_strokes", "box")
@@ -336,7 +337,7 @@ def _resample_mask(mask: Mask, frame: Frame) -> Mask:
     return _nearest(mask, y, x)
 
 
-def _nearest(mask: Mask, y: npt.NDArray[np.float64], x: npt.NDArray[np.float64]) -> Mask:
+def _nearest(mask: Mask, y: _Places, x: _Places) -> Mask:
     """The mask's value at rows `y` and columns `x`; False beyond it."""
     height, width = mask.shape
     row, column = y.astype(np.intp), x.astype(np.intp)
