@@ -75,8 +75,8 @@ class OnnxFeatures:
 class Decoder(Protocol):
     """What a kind of decoder can do with the features of one image, by their names."""
 
-    def nothing(self, size: tuple[int, int]) -> Prompts:
-        """Prompts that say nothing, for an input of (H, W) pixels."""
+    def trials(self, size: tuple[int, int]) -> tuple[Prompts, ...]:
+        """Prompts for an input of (H, W) pixels: nothing, and then what takes most of a graph."""
 
     def kind(self, prompts: Prompts) -> Hashable:
         """Items of equal kind may share a run."""
@@ -168,13 +168,15 @@ class OnnxBackend:
         """
         size = self.manifest.image.buckets[0]
         features = self.encode(np.zeros((1, 3, *size), np.float32))[0]
-        answer = self.decode([(features, self._decoder.nothing(size))])[0]
         grid = tuple(side // self.manifest.mask_stride for side in size)
-        found = (answer.mask_logits.shape, answer.semantic.shape)
-        if found != ((1, *grid), (1, self.manifest.joint_width)):
-            raise BundleInvalid(f"The bundle's graphs answer with arrays of shapes {found}.")
+        for prompts in self._decoder.trials(size):
+            answer = self.decode([(features, prompts)])[0]
+            found = (answer.mask_logits.shape, answer.semantic.shape)
+            if found != ((1, *grid), (1, self.manifest.joint_width)):
+                raise BundleInvalid(f"The bundle's graphs answer with arrays of shapes {found}.")
         if self._text is not None:
-            width = self.encode_text(self.manifest.name).states.shape[1]
+            longest = f"{self.manifest.name} " * self.manifest.text.max_tokens
+            width = self.encode_text(longest).states.shape[1]
             if width != self.manifest.text.width:
                 raise BundleInvalid(f"The bundle's text encoder gives states of width {width}.")
         if PromptKind.EXAMPLE in self.manifest.prompts:

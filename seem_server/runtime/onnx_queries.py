@@ -9,7 +9,7 @@ h, w mask logits
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +63,23 @@ class QueriesDecoder:
         self._manifest = manifest
         self._spec = spec
         self._graphs = graphs
+
+    def trials(self, size: tuple[int, int]) -> tuple[QueryArrays, ...]:
+        """Prompts for an input of (H, W) pixels: nothing, and then what takes most of a graph.
+
+        The second is answered by every learned query, and remembers where the decoder does, so
+        that numbers in the manifest that are not the graph's show before anybody asks.
+        """
+        nothing = self.nothing(size)
+        most = replace(
+            nothing,
+            labels=np.full_like(nothing.labels, POSITIVE),
+            text_mask=np.ones_like(nothing.text_mask),
+            previous_mask=np.ones_like(nothing.previous_mask),
+            has_previous=np.full(1, self._spec.memory_tokens > 0, np.float32),
+            query_rows=np.arange(self._spec.object_queries)[None],
+        )
+        return nothing, most
 
     def nothing(self, size: tuple[int, int]) -> QueryArrays:
         """Prompts that say nothing, for an input of (H, W) pixels."""

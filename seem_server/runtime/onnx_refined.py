@@ -40,10 +40,10 @@ class RefinedDecoder:
         self._manifest = manifest
         self._graph = graph
 
-    def nothing(self, size: tuple[int, int]) -> PromptArrays:
+    def trials(self, size: tuple[int, int]) -> tuple[PromptArrays, ...]:
         """Prompts that say nothing, for an input of (H, W) pixels."""
         h, w = (side // self._manifest.mask_stride for side in size)
-        return PromptArrays(
+        nothing = PromptArrays(
             points=np.zeros((1, 1, 2), np.float32),
             labels=np.full((1, 1), PADDING, np.float32),
             maps=np.zeros((1, 5, h, w), np.float32),
@@ -52,6 +52,7 @@ class RefinedDecoder:
             text=np.zeros((1, 1, self._manifest.text.width), np.float32),
             text_mask=np.zeros((1, 1), np.float32),
         )
+        return (nothing,)
 
     def kind(self, prompts: Prompts) -> Hashable:
         """Items of equal kind may share a run."""

@@ -242,6 +242,41 @@ def test_a_manifest_of_another_text_width_is_refused(tmp_path):
         open_backend(read_bundle(folder), provider="cpu")
 
 
+def test_a_manifest_of_more_queries_than_the_graph_has_is_refused(tmp_path):
+    folder = change(write_query_bundle(tmp_path / "a"), "decoder", "object_queries", value=6)
+    change(folder, "everything", value=None)  # words alone ask all of them
+    with pytest.raises(BundleInvalid, match="do not run"):
+        open_backend(read_bundle(folder), provider="cpu")
+
+
+@pytest.mark.parametrize(("tokens", "remembers"), [(3, 1), (0, 0)])
+def test_a_decoder_is_tried_with_its_memory_where_it_has_one(tmp_path, tokens, remembers):
+    folder = change(write_query_bundle(tmp_path / "a"), "decoder", "memory_tokens", value=tokens)
+    backend = open_backend(read_bundle(folder), provider="cpu", n_threads=1)
+    _, most = backend._decoder.trials((64, 96))
+    assert most.has_previous.tolist() == [remembers]
+    assert most.query_rows.tolist() == [list(range(len(TABLE)))]
+
+
+def test_a_text_encoder_that_takes_fewer_tokens_than_listed_is_refused(tmp_path):
+    five = """{
+      words = Gather <axis = 0> (table, ids)
+      length = Shape <start = 1> (ids)
+      last = Sub (length, one)
+      place = Gather <axis = 0> (table, last)
+      states = Add (words, place)
+    }"""
+    head = (
+        GRAPHS["text_encoder.onnx"].rpartition("{ states")[0].replace("}>", "}, int64 one = {1}>")
+    )
+    folder = write_query_bundle(tmp_path / "a", text_encoder=head + five)
+    change(folder, "text", "max_tokens", value=5)
+    open_backend(read_bundle(folder), provider="cpu")
+    change(folder, "text", "max_tokens", value=6)
+    with pytest.raises(BundleInvalid, match="do not run"):
+        open_backend(read_bundle(folder), provider="cpu")
+
+
 def test_the_score_is_how_sure_the_mask_is_of_its_inside():
     masks = np.full((3, 4, 4), -5.0, np.float32)
     masks[0, :2] = 100

@@ -25,7 +25,7 @@ def decoder(bundle):
 
 
 def test_prompts_that_say_nothing_fit_an_input_of_any_size(decoder):
-    nothing = decoder.nothing((64, 96))
+    (nothing,) = decoder.trials((64, 96))
     assert nothing.maps.shape == (1, 5, 16, 24)
     assert not nothing.has_previous.any()
 
@@ -43,5 +43,5 @@ def test_prompts_of_another_kind_are_refused(decoder):
 
 
 def test_prompts_of_one_kind_share_a_run(decoder):
-    nothing = decoder.nothing((64, 96))
+    (nothing,) = decoder.trials((64, 96))
     assert decoder.kind(nothing) == decoder.kind(replace(nothing, points=nothing.points + 1))
