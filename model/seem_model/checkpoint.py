@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["expected_shapes", "load_model", "load_variant", "read_checkpoint", "recognise"]
 
-PREFIXES = ("model.", "module.")
+PREFIXES = ("module.", "model.")
+"""Of wrappers, the outermost first."""
 CRITERION, DILATION = "criterion.", "dilation_kernel"
 """Saved by the published program and needed by nothing: weights of its loss, and a constant."""
 
@@ -126,10 +127,10 @@ def _used(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state without the one wrapper's name that all its tensors start with, if they do."""
+    """The state without the wrappers' names that all its tensors start with, if they do."""
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in state):
-            return {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
     return state
 
 

@@ -68,8 +68,8 @@ def test_a_file_that_fits_several_asks_which(saved, small):
     assert load_variant(path, "small_demo")[0] == "small_demo"
 
 
-@pytest.mark.parametrize("prefix", ["", "model.", "module."])
-def test_one_prefix_of_all_names_and_what_serving_ignores_are_left_out(saved, small, prefix):
+@pytest.mark.parametrize("prefix", ["", "model.", "module.", "module.model."])
+def test_prefixes_of_all_names_and_what_serving_ignores_are_left_out(saved, small, prefix):
     extra = {"criterion.empty_weight": torch.ones(134), "dilation_kernel": torch.ones(1, 1, 3, 3)}
     path = saved({prefix + key: value for key, value in (small | extra).items()})
     assert list(load_variant(path, "small_v0")[1]) == list(small)
