@@ -119,7 +119,7 @@ def summary(document: dict[str, Any]) -> list[str]:
         f"bundle      {document['bundle']}, {document['bytes'] / 1e6:.1f} MB",
         f"variant     {document['variant']}, {document['precision']}",
         f"image       short side {document['short_side']}, long side {document['long_side']} px",
-        f"names       {document['names']}",
+        f"names       {document['names'] or 'none: it cannot be asked for everything'}",
         f"took        {ran:.0f} s ({_longest(seconds)}), at most {peak:.2f} GB of memory",
         f"parity      with PyTorch on {height} x {width} px; least mask IoU {parity['least_iou']}",
     ]

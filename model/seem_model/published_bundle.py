@@ -160,8 +160,8 @@ def manifest_of(model: PublishedSeem, options: BundleOptions) -> dict[str, Any]:
         "precision": options.precision,
         "licences": [
             {
-                "covers": "the model's weights: those of the checkpoint, which you brought",
-                "licence": "of the checkpoint (the authors' code is Apache-2.0)",
+                "covers": "the model's weights",
+                "licence": "that of the checkpoint you brought (the authors' code is Apache-2.0)",
                 "source": "SEEM (Zou et al. 2023)",
             },
             {"covers": "tokenizer's merges (CLIP)", "licence": "MIT", "source": "OpenAI CLIP"},

@@ -55,7 +55,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--vocabulary",
         default="coco",
         metavar="coco|none|FILE",
-        help="the names that masks get; a file has one a line",
+        help="the names that masks get; a file has one a line; with none, the bundle can't be asked"
+        " for everything",
     )
     parser.add_argument(
         "--query-rows",
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     if missing:
         print(
             f"seem convert: converting needs {', '.join(missing)}, which serving does not:"
-            " pip install 'seem-server[model]'",
+            " pip install 'seem-server[serve,model]' (in a clone: pip install -e '.[serve,model]')",
             file=sys.stderr,
         )
         return FAILED

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from seem_server.app import server_version
 from seem_server.runtime.bundle import read_bundle, shipped_bundles
+from seem_server.runtime.specs import LongSide
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
     from seem_server.runtime.bundle import Bundle
+    from seem_server.runtime.specs import ShortSide
 
 _SHOWN_NAMES = 8
 
@@ -57,6 +59,7 @@ def about(bundle: Bundle) -> dict[str, Any]:
         "bytes": sum(file.n_bytes for file in manifest.files),
         "prompts": sorted(manifest.prompts),
         "everything": manifest.everything is not None,
+        "resized": _resizing(manifest.image.resize),
         "long_side": manifest.image.long_side,
         "vocabulary": list(manifest.vocabulary.names),
         "licences": [asdict(licence) for licence in manifest.licences],
@@ -65,6 +68,12 @@ def about(bundle: Bundle) -> dict[str, Any]:
             file.name: {"sha256": file.sha256, "bytes": file.n_bytes} for file in manifest.files
         },
     }
+
+
+def _resizing(resize: LongSide | ShortSide) -> str:
+    if isinstance(resize, LongSide):
+        return f"long side {resize.long_side} px"
+    return f"short side {resize.short_side} px, long side at most {resize.long_side} px"
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
@@ -86,9 +95,13 @@ def _lines_of_one(one: dict[str, Any]) -> Iterator[str]:
     yield f"folder      {one['folder']}, {one['bytes'] / 1e6:.1f} MB"
     yield f"prompts     {', '.join(one['prompts'])}"
     yield f"everything  {'yes' if one['everything'] else 'no'}"
-    yield f"long side   {one['long_side']} px"
-    yield f"names       {', '.join(names[:_SHOWN_NAMES])}{more}"
+    yield f"image       {one['resized']}"
+    yield f"names       {', '.join(names[:_SHOWN_NAMES]) or 'none'}{more}"
     for licence in one["licences"]:
         yield f"licence     {licence['covers']}: {licence['licence']} {licence['source']}".rstrip()
     for key, value in one["provenance"].items():
-        yield f"provenance  {key}: {value}"
+        if key != "parity":  # long, and for programs: `--json` has it whole
+            yield f"provenance  {key}: {value}"
+    parity = one["provenance"].get("parity")
+    if isinstance(parity, dict) and "least_iou" in parity:
+        yield f"parity      held against PyTorch's masks: mean IoU of {parity['least_iou']} asked"

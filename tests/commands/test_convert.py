@@ -67,7 +67,7 @@ def test_without_torch_it_is_told_what_to_install(capsys, monkeypatch):
     assert cli.main(COMMAND) == cli.FAILED
     said = capsys.readouterr()
     assert said.out == ""
-    assert "pip install 'seem-server[model]'" in said.err
+    assert "pip install 'seem-server[serve,model]'" in said.err
 
 
 @needs_torch

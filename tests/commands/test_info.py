@@ -6,6 +6,8 @@ import pytest
 from bundles import NAMES, write_bundle
 
 from seem_server import cli
+from seem_server.commands import info
+from seem_server.runtime.specs import LongSide, Rounding, ShortSide
 
 
 def printed(capsys, *argv):
@@ -50,3 +52,9 @@ def test_a_bundle_that_is_not_right_is_an_error_and_prints_nothing(capsys, tmp_p
     output = capsys.readouterr()
     assert output.out == ""
     assert "tokenizer.json has" in output.err
+
+
+def test_says_how_images_are_resized():
+    assert info._resizing(LongSide(512, 4)) == "long side 512 px"
+    short = info._resizing(ShortSide(182, 1024, Rounding.FLOOR))
+    assert short == "short side 182 px, long side at most 1024 px"
