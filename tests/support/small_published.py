@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
-from seem_model import checkpoint, convert
-from seem_model.variants import VARIANTS, FocalNetConfig, Sizes, Variant, Wiring
+import published_models
 
-SIZES = Sizes(
-    hidden=32,
-    heads=2,
-    feedforward=32,
-    encoder_layers=1,
-    decoder_layers=3,
-    memory_tokens=4,
-    text_layers=1,
+from seem_model import checkpoint, convert
+from seem_model.variants import PUBLISHED, VARIANTS, Variant, Wiring
+
+SIZES = replace(
+    published_models.SIZES,
+    object_queries=PUBLISHED.object_queries,  # whose rows a bundle names
+    text_ids=PUBLISHED.text_ids,  # the tokenizer's
 )
-BACKBONE = FocalNetConfig(8, (1, 1, 1, 1), focal_levels=2, depthwise=True)
+BACKBONE = published_models.small_variant().backbone
 
 
 def small_variants(monkeypatch, wirings=tuple(Wiring)):
