@@ -146,6 +146,7 @@ async def test_clicks_overtake_everything_that_waits_and_a_newer_question_an_old
     async with served(backend) as (running, stub, _):
         talk = Talk(stub)
         await talk.ask(*opening())
+        await until(lambda: running.engine.stats.features_bytes)  # the head start is over
         await talk.say(click(3))
         await asyncio.to_thread(gate.wait_for_somebody)
         await talk.say(types.Everything(4), types.Everything(5), click(6, object_id=2))
