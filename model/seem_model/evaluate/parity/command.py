@@ -2,10 +2,10 @@
 
 Every array in the folder is compared with what the rule-made weights give here, with the recorded
 draws of the reference program put in: one table, and exit code 1 if anything is beyond its
-tolerance. Weights follow from names, so nothing but the folder is needed. Arrays are compared, given
-to the run, set aside with a reason, or hidden inside the exported graphs; none is left out. What is
-beyond its tolerance is run again with attention decisions that sit within rounding of their
-threshold turned; where that settles it, the table says how many and how close they were.
+tolerance. Weights follow from names, so nothing but the folder is needed. Arrays are compared,
+given to the run, set aside with a reason, or hidden inside the exported graphs; none is left out.
+What is beyond its tolerance is run again with attention decisions turned that sit within rounding
+of their threshold; where that settles it, the table says how many and how close they were.
 """
 
 from __future__ import annotations
