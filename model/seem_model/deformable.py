@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seem_model.group_norm import GroupNorm
 from seem_model.pixel_decoder import ConvNorm, Pyramid, sine_position
 
 _LEVELS = 3
@@ -31,7 +32,7 @@ class DeformablePixelDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.input_proj = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(inputs, hidden, 1), nn.GroupNorm(32, hidden))
+            nn.Sequential(nn.Conv2d(inputs, hidden, 1), GroupNorm(32, hidden))
             for inputs in channels[:0:-1]
         )
         self.transformer = _Encoder(hidden, heads, layers, feedforward)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seem_model.attention import MultiheadAttention
+from seem_model.group_norm import GroupNorm
 
 if TYPE_CHECKING:
     from seem_model.config import PixelDecoderConfig
@@ -72,7 +73,7 @@ class ConvNorm(nn.Conv2d):
         stride: int = 1,
     ) -> None:
         super().__init__(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        self.norm = nn.GroupNorm(32, outputs) if norm == "group" else nn.BatchNorm2d(outputs)
+        self.norm = GroupNorm(32, outputs) if norm == "group" else nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, h / stride, w / stride)."""

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seem_model.group_norm import GroupNorm
+
 if TYPE_CHECKING:
     from seem_model.variants import SamViTConfig
 
@@ -149,21 +151,21 @@ class _Neck(nn.Module):
         wide, coarse = max(channels[1], width // 2), max(channels[3], 2 * width)
         self.down_4 = nn.Sequential(
             nn.ConvTranspose2d(width, wide, 2, 2),
-            nn.GroupNorm(1, wide),
+            GroupNorm(1, wide),
             nn.GELU(),
             nn.ConvTranspose2d(wide, wide // 2, 2, 2),
-            nn.GroupNorm(1, wide // 2),
+            GroupNorm(1, wide // 2),
             *_last(wide // 2, channels[0]),
         )
         self.down_8 = nn.Sequential(
             nn.ConvTranspose2d(width, wide, 2, 2),
-            nn.GroupNorm(1, wide),
+            GroupNorm(1, wide),
             *_last(wide, channels[1]),
         )
         self.down_16 = nn.Sequential(*_last(width, channels[2]))
         self.down_32 = nn.Sequential(
             nn.Conv2d(width, coarse, 2, 2),
-            nn.GroupNorm(1, coarse),
+            GroupNorm(1, coarse),
             *_last(coarse, channels[3]),
         )
 
@@ -172,4 +174,4 @@ class _Neck(nn.Module):
 
 
 def _last(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(inputs, outputs, 1), nn.GroupNorm(1, outputs), nn.GELU()
+    return nn.Conv2d(inputs, outputs, 1), GroupNorm(1, outputs), nn.GELU()
