@@ -172,17 +172,9 @@ def manifest_of(model: PublishedSeem, options: BundleOptions) -> dict[str, Any]:
 
 def buckets(variant: Variant, resize: Resize) -> list[list[int]]:
     """Padded inputs (height, width) of the usual aspects, without repeats."""
-    sizes = [[_padded(side, variant) for side in _resized(*aspect, resize)] for aspect in ASPECTS]
+    fitted = (resize.cut_down((height, width)) for width, height in ASPECTS)
+    sizes = [[_padded(side, variant) for side in size] for size in fitted]
     return [list(size) for size in dict.fromkeys(map(tuple, sizes))]
-
-
-def _resized(width: int, height: int, resize: Resize) -> tuple[int, int]:
-    """(height, width) of an image of that aspect."""
-    short, long = sorted((width, height))
-    sides = resize.short_side, resize.short_side * long // short
-    if sides[1] > resize.long_side:
-        sides = resize.long_side * short // long, resize.long_side
-    return sides if height <= width else (sides[1], sides[0])
 
 
 def _padded(side: int, variant: Variant) -> int:

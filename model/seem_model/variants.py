@@ -114,6 +114,14 @@ class Resize:
     short_side: int
     long_side: int
 
+    def cut_down(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of an image of `size`, its longer side rounded down."""
+        short, long = self.short_side, self.short_side * max(size) // min(size)
+        if long > self.long_side:
+            short, long = self.long_side * short // long, self.long_side
+        height, width = size
+        return (short, long) if height <= width else (long, short)
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:

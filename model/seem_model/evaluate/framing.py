@@ -42,7 +42,9 @@ class Framing:
 
     def resized(self, size: tuple[int, int]) -> tuple[int, int]:
         """(h, w) of a picture of `size`."""
-        return _FITS[self.rounding](size, self.resize)
+        if self.rounding is Rounding.FLOOR:
+            return self.resize.cut_down(size)
+        return _round(size, self.resize)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,20 +104,9 @@ def frame(image: Rgb, framing: Framing) -> Framed:
     return Framed(values, size, (height, width))
 
 
-def _cut_down(size: tuple[int, int], resize: Resize) -> tuple[int, int]:
-    short, long = resize.short_side, resize.short_side * max(size) // min(size)
-    if long > resize.long_side:
-        short, long = resize.long_side * short // long, resize.long_side
-    height, width = size
-    return (short, long) if height <= width else (long, short)
-
-
 def _round(size: tuple[int, int], resize: Resize) -> tuple[int, int]:
     scale = resize.short_side / min(size)
     if scale * max(size) > resize.long_side:
         scale = resize.long_side / max(size)
     height, width = size
     return int(height * scale + 0.5), int(width * scale + 0.5)
-
-
-_FITS = {Rounding.FLOOR: _cut_down, Rounding.NEAREST: _round}
