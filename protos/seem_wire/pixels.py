@@ -20,17 +20,24 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from seem_wire.prompts import Box, ObjectPrompt, Point, Scribble
+    from seem_wire.prompts import Box, Lasso, ObjectPrompt, Point, Scribble
 
     Float32 = npt.NDArray[np.float32]
     _Places = npt.NDArray[np.floating[Any]]
     Mask = npt.NDArray[np.bool_]
 
-MAP_NAMES = ("positive_clicks", "negative_clicks", "positive_strokes", "negative_strokes", "box")
-"""The channels of `PromptPixels.maps`, in order."""
+MAP_NAMES = (
+    "positive_clicks",
+    "negative_clicks",
+    "positive_strokes",
+    "negative_strokes",
+    "region",
+    "negative_region",
+)
+"""The channels of `PromptPixels.maps`, in order. A region is a box or the inside of a lasso."""
 
 NEGATIVE, POSITIVE, LATTICE, PADDING = 0.0, 1.0, 2.0, -1.0
-"""Point labels: not on the object, on the object, somewhere in its box, no point at all."""
+"""Point labels: not on the object, on the object, somewhere in its region, no point at all."""
 
 CLICK_RADIUS = 1.5
 """Radius of the disk that stands for a click, in grid cells (a soft rim of one cell is added)."""
@@ -43,11 +50,15 @@ MAX_STROKE_POINTS = 24
 
 _DISKS_AT_ONCE = 16_384
 _LINES_AT_ONCE = 64
+_HALF = 0.5
 _ONE = 1 << 16
 _GOLDEN = 40_503  # the golden ratio's fraction of _ONE
 
 LATTICE_SIDE = 4
-"""A box is sampled on a LATTICE_SIDE x LATTICE_SIDE lattice of points."""
+"""A box is sampled on a LATTICE_SIDE x LATTICE_SIDE lattice of points, a lasso at as many places."""
+
+LASSO_SAMPLES = 4
+"""How finely a lasso's inside is drawn: this many samples along each side of a grid cell."""
 
 MAX_PIXELS = 512
 """Pixels of one sign that a published model takes for one object."""
@@ -88,7 +99,7 @@ class PromptPixels:
     """One object's prompt as arrays.
 
     points: (P, 2) float32, (x, y) in network pixels. labels: (P,) float32, see POSITIVE and its
-    kin. maps: (5, rows, columns) float32 in [0, 1], channels MAP_NAMES, on the stride grid.
+    kin. maps: (6, rows, columns) float32 in [0, 1], channels MAP_NAMES, on the stride grid.
     mask_logits: (rows, columns) float32 of +-MASK_LOGIT, or None where no mask was given.
     """
 
@@ -131,13 +142,20 @@ def rasterise(prompt: ObjectPrompt, frame: Frame) -> PromptPixels:
     if prompt.box is not None:
         maps[4] = _box_coverage(prompt.box, frame)
         sample(_lattice(prompt.box) * scale, LATTICE)
+    for box in prompt.negative_boxes:
+        np.maximum(maps[5], _box_coverage(box, frame), out=maps[5])
+        sample(_lattice(box) * scale, NEGATIVE)
+    for lasso in prompt.lassos:
+        covered = _lasso_coverage(lasso, frame)
+        channel = maps[4 if lasso.positive else 5]
+        np.maximum(channel, covered, out=channel)
+        cells = _cell_centres(covered > _HALF, frame.stride)
+        sample(_evenly(cells, LATTICE_SIDE**2), LATTICE if lasso.positive else NEGATIVE)
     mask_logits = None
     if prompt.mask is not None:
         inside = _resample_mask(prompt.mask.mask, frame)
         mask_logits = np.where(inside, np.float32(MASK_LOGIT), np.float32(-MASK_LOGIT))
-        rows, columns = np.nonzero(inside)
-        cells = np.stack([columns, rows], axis=1).astype(np.float32) + np.float32(0.5)
-        sample(_evenly(cells, MAX_STROKE_POINTS) * np.float32(frame.stride), POSITIVE)
+        sample(_evenly(_cell_centres(inside, frame.stride), MAX_STROKE_POINTS), POSITIVE)
     return PromptPixels(np.concatenate(points), np.concatenate(labels), maps, mask_logits)
 
 
@@ -145,12 +163,16 @@ def rasterise_pixels(prompt: ObjectPrompt, frame: Frame, max_points: int = MAX_P
     """The pixels that stand for `prompt`, as the published models saw them in training.
 
     A click is the pixel under it and its eight neighbours, a scribble the pixels under its lines, a
-    box all pixels whose centre it holds, a mask its own pixels. Nothing lies in the padding. Of
+    box or lasso all pixels whose centre it holds, a mask its own pixels. Nothing lies in the padding. Of
     more than `max_points` pixels of a sign, `spread` says which are taken.
     """
     positive, negative = (_marked(prompt, frame, positive=sign) for sign in (True, False))
     if prompt.box is not None:
         _fill(positive, prompt.box, frame)
+    for box in prompt.negative_boxes:
+        _fill(negative, box, frame)
+    for lasso in prompt.lassos:
+        _fill_lasso(positive if lasso.positive else negative, lasso, frame)
     if prompt.mask is not None:
         positive |= shrink(prompt.mask.mask, frame)
     return PixelSets(_listed(positive, max_points), _listed(negative, max_points))
@@ -319,6 +341,60 @@ def _interval_coverage(low: float, high: float, cells: int, frame: Frame) -> Flo
     overlap = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
     share: Float32 = np.clip(overlap / frame.stride, 0.0, 1.0).astype(np.float32)
     return share
+
+
+def inside_lasso(lasso: Lasso, x: _Places, y: _Places) -> Mask:
+    """Which of the places at columns `x` (W,), rising, and rows `y` (H,) it holds: bool (H, W).
+
+    Even-odd: a place is inside where a ray to its left crosses the outline an odd number of times.
+    """
+    corners = np.array(lasso.points, np.float64).reshape(-1, 2)
+    crossings = np.zeros((len(y), len(x) + 1), np.intp)
+    rows = np.arange(len(y))
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        met = (np.minimum(y0, y1) <= y) & (y < np.maximum(y0, y1))
+        if met.any():
+            at = x0 + (y[met] - y0) * ((x1 - x0) / (y1 - y0))
+            np.add.at(crossings, (rows[met], np.searchsorted(x, at)), 1)
+    inside: Mask = crossings.cumsum(axis=1)[:, :-1] % 2 == 1
+    return inside
+
+
+def _lasso_coverage(lasso: Lasso, frame: Frame) -> Float32:
+    """How much of each grid cell a lasso holds, 0 to 1; a sliver counts as the cells it touches."""
+    rows, columns = frame.grid
+    step = frame.stride / LASSO_SAMPLES
+    inside = inside_lasso(
+        lasso,
+        (np.arange(columns * LASSO_SAMPLES) + 0.5) * step / frame.scale_x,
+        (np.arange(rows * LASSO_SAMPLES) + 0.5) * step / frame.scale_y,
+    )
+    shares = inside.reshape(rows, LASSO_SAMPLES, columns, LASSO_SAMPLES).mean((1, 3))
+    covered: Float32 = shares.astype(np.float32)
+    if not (covered > _HALF).any():
+        outline = np.array(lasso.points, np.float64) * (frame.scale_x, frame.scale_y)
+        x, y = (outline / frame.stride).astype(np.intp).T
+        covered[np.clip(y, 0, rows - 1), np.clip(x, 0, columns - 1)] = 1.0
+    return covered
+
+
+def _fill_lasso(marked: Mask, lasso: Lasso, frame: Frame) -> None:
+    """Marks the pixels whose centre a lasso holds; those under its corners where it holds none."""
+    rows, columns = frame.shown
+    x = (np.arange(columns) + 0.5) / frame.scale_x
+    y = (np.arange(rows) + 0.5) / frame.scale_y
+    inside = inside_lasso(lasso, x, y)
+    marked[:rows, :columns] |= inside
+    if not inside.any():
+        _mark(marked, np.array(lasso.points, np.float64), frame)
+
+
+def _cell_centres(marked: Mask, stride: int) -> Float32:
+    """The centres (P, 2) of marked grid cells, in network pixels."""
+    rows, columns = np.nonzero(marked)
+    cells = np.stack([columns, rows], axis=1).astype(np.float32) + np.float32(0.5)
+    centres: Float32 = cells * np.float32(stride)
+    return centres
 
 
 def _lattice(box: Box) -> Float32:

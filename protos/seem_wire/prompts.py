@@ -42,6 +42,19 @@ class Scribble:
     positive: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Lasso:
+    """A closed outline, drawn freehand or corner by corner; the last point joins the first.
+
+    Like a box of any shape: the object lies within a positive one, and no part of it within a
+    negative one. Where the outline crosses itself, what it winds around an even number of times is
+    outside.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    positive: bool = True
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskPrompt:
     """A rough mask of the object, to be refined.
@@ -65,7 +78,10 @@ class ExamplePrompt:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ObjectPrompt:
-    """Everything said about one object so far: any kinds, any number, all taken together."""
+    """Everything said about one object so far: any kinds, any number, all taken together.
+
+    box: the object lies within it. negative_boxes: no part of the object lies within one of them.
+    """
 
     points: tuple[Point, ...] = ()
     box: Box | None = None
@@ -73,11 +89,14 @@ class ObjectPrompt:
     mask: MaskPrompt | None = None
     text: str | None = None
     example: ExamplePrompt | None = None
+    negative_boxes: tuple[Box, ...] = ()
+    lassos: tuple[Lasso, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was said at all."""
         shapes = self.points or self.box or self.scribbles or self.mask
+        shapes = shapes or self.negative_boxes or self.lassos
         return not (shapes or self.text or self.example)
 
     @property
@@ -86,6 +105,7 @@ class ObjectPrompt:
         return bool(
             any(point.positive for point in self.points)
             or any(scribble.positive for scribble in self.scribbles)
+            or any(lasso.positive for lasso in self.lassos)
             or self.box
             or self.mask
             or self.text

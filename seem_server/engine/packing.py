@@ -46,7 +46,7 @@ def pack(said: Said, frame: Frame, manifest: BundleManifest) -> Prompts:
     """One object's round as the decoder's inputs, n = 1; what was not said is masked out."""
     if isinstance(manifest.decoder, QueriesSpec):
         return _for_queries(said, frame, manifest, manifest.decoder)
-    return _for_refined(said, frame, manifest.text.width)
+    return _for_refined(said, frame, manifest)
 
 
 def selector(prompt: ObjectPrompt) -> Selector:
@@ -61,13 +61,18 @@ def selector(prompt: ObjectPrompt) -> Selector:
     return Selector.EXAMPLE if prompt.example is not None else Selector.TEXT
 
 
-def _for_refined(said: Said, frame: Frame, text_width: int) -> PromptArrays:
+def _for_refined(said: Said, frame: Frame, manifest: BundleManifest) -> PromptArrays:
     pixels = rasterise(said.prompt, frame)
     given, before = said.prompt.mask, said.before.mask if said.before else None
     is_new = given is not None and not _same(given, before)
     previous = pixels.mask_logits if is_new else said.logits
     has_points = len(pixels.points) > 0
-    states = np.zeros((1, text_width), np.float32) if said.text is None else said.text.states
+    states = np.zeros((1, manifest.text.width), np.float32)
+    if said.text is not None:
+        states = said.text.states
+    example = np.zeros(manifest.joint_width, np.float32)
+    if said.example is not None:
+        example = said.example.vector
     return PromptArrays(
         points=pixels.points[None] if has_points else np.zeros((1, 1, 2), np.float32),
         labels=pixels.labels[None] if has_points else np.full((1, 1), PADDING, np.float32),
@@ -76,7 +81,8 @@ def _for_refined(said: Said, frame: Frame, text_width: int) -> PromptArrays:
         has_previous=np.array([previous is not None], np.float32),
         text=states[None],
         text_mask=np.full((1, len(states)), said.text is not None, np.float32),
-        example=None if said.example is None else said.example.vector[None],
+        example=example[None],
+        has_example=np.array([said.example is not None], np.float32),
     )
 
 

@@ -352,7 +352,7 @@ class Worker:
         left = [text for text in texts if text not in self._caches.texts]
         if left and len(left) < len(unread):  # fewer each time: it comes to an end
             return None
-        sentences = [self._text_states(text).states[-1] for text in texts]
+        sentences = [self._text_states(text).sentence for text in texts]
         return Names.of_words(words, np.stack(sentences), vocabulary, spec.n_things)
 
     def _drawn(self, chain: Chain, index: int) -> Drawn:

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextStates:
-    """A text as the text encoder sees it: states (T, E) float32, one row a real token.
+    """A text as the text encoder sees it.
 
-    The last row stands for the whole text where the bundle's decoder is one of "queries".
+    states: (T, E) float32, one row a real token. sentence: (C,) float32, the whole text in the
+    joint space; of unit length where the bundle's decoder is "refined", the last of the states
+    where it is one of "queries".
     """
 
     states: Float32
+    sentence: Float32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +54,7 @@ class ExampleTokens:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Findings:
-    """What the learned queries find in an image that nothing was said about.
+    """What is found in an image that nothing was said about.
 
     mask_logits: (Q, h, w) float32, inside where > 0. semantic: (Q, C) float32 unit vectors.
     """
@@ -63,6 +66,17 @@ class Findings:
     def nbytes(self) -> int:
         """Bytes of both."""
         return self.mask_logits.nbytes + self.semantic.nbytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelMeanings:
+    """What each place of an image means: vectors (C, h8, w8) float32 of unit length.
+
+    They lie in the joint space, at stride 8; `scale` times the cosine to a sentence is a logit.
+    """
+
+    vectors: Float32
+    scale: float
 
 
 class Features(Protocol):
@@ -78,10 +92,11 @@ class PromptArrays:
     """The prompts of n objects of one image for a "refined" decoder, padded to common P and T.
 
     points: (n, P, 2) float32, (x, y) in network pixels. labels: (n, P) float32, see
-    `seem_wire.pixels`. maps: (n, 5, h, w) float32. previous_mask: (n, h, w) float32 logits of the
+    `seem_wire.pixels`. maps: (n, 6, h, w) float32. previous_mask: (n, h, w) float32 logits of the
     round before, zeros where there was none; has_previous: (n,) float32, 1 or 0.
     text: (n, T, E) float32 with T >= 1; text_mask: (n, T) float32, 1 for a token. example: (n, C)
-    float32, what the pixels of an example have in common, or None; no graph takes it so far.
+    float32, what the pixels of an example have in common, zeros where there was none; has_example:
+    (n,) float32, 1 or 0.
     """
 
     points: Float32
@@ -91,7 +106,8 @@ class PromptArrays:
     has_previous: Float32
     text: Float32
     text_mask: Float32
-    example: Float32 | None = None
+    example: Float32
+    has_example: Float32
 
 
 class Selector(IntEnum):
@@ -129,6 +145,19 @@ class QueryArrays:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Hypotheses:
+    """What else the prompts of n objects may have meant: K masks each, a part or a group perhaps.
+
+    mask_logits: (n, K, h, w) float32. iou: (n, K) float32 in 0..1, of each if it is what was meant.
+    semantic: (n, K, C) float32 unit vectors. In no order.
+    """
+
+    mask_logits: Float32
+    iou: Float32
+    semantic: Float32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
     """What the network says of n objects.
 
@@ -137,12 +166,14 @@ class Decoded:
     "refined" decoder was trained to give; one of "queries" has none, and its place is taken by the
     mean probability of the mask's pixels, which says how sure the network is and no more.
     presence: (n,) float32 in 0..1, whether the object is there at all; None where nobody says.
+    hypotheses: other readings of the same prompts; None where the model has only one.
     """
 
     mask_logits: Float32
     iou: Float32
     presence: Float32 | None
     semantic: Float32
+    hypotheses: Hypotheses | None = None
 
 
 Prompts = PromptArrays | QueryArrays
@@ -174,3 +205,6 @@ class Backend(Protocol):
 
     def find(self, features: Features) -> Findings:
         """What is in an image."""
+
+    def meanings(self, features: Features) -> PixelMeanings:
+        """What each place of an image means. Raises NotOffered."""

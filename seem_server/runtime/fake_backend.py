@@ -20,6 +20,8 @@ from seem_server.runtime.backend import (
     Decoded,
     ExampleTokens,
     Findings,
+    Hypotheses,
+    PixelMeanings,
     PromptArrays,
     TextStates,
 )
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
 NAME = "fake"
 RADIUS = 8.0
 """Radius of the disk that a click marks or clears, in grid cells."""
+
+SIZES = (0.5, 2.0, 4.0)
+"""Of the hypotheses' disks, in RADIUS."""
 
 _STRIDE = 4
 _TEXT = TextSpec(max_tokens=8, width=8)
@@ -164,7 +169,15 @@ class FakeBackend:
         words = text.split()[: _TEXT.max_tokens]
         rows = [hashlib.sha256(word.encode()).digest()[: _TEXT.width] for word in words]
         states = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, _TEXT.width)
-        return TextStates(states.astype(np.float32) / np.float32(255))
+        states = states.astype(np.float32) / np.float32(255)
+        return TextStates(states, states[-1])
+
+    def meanings(self, features: Features) -> PixelMeanings:
+        """The first name's meaning in the left half, the second one's in the right."""
+        rows, columns = (side // 2 for side in _image(features).shape[1:])
+        which = np.where(np.arange(columns) < columns // 2, _THING, _STUFF)
+        vectors = MANIFEST.vocabulary.embeddings[np.tile(which, (rows, 1))]  # (rows, columns, C)
+        return PixelMeanings(vectors.transpose(2, 0, 1), MANIFEST.vocabulary.scale)
 
 
 def _image(features: Features) -> Float32:
@@ -184,32 +197,46 @@ def _answer(prompts: Prompts) -> Decoded:
     inside = np.stack([_draw(prompts, index) for index in range(n_objects)])  # (n, h, w)
     named = prompts.text_mask.any(axis=1)
     said = (prompts.labels >= 0).sum(axis=1) + named  # (n,)
+    sure = (1 - 0.5 / (1 + said)).astype(np.float32)
+    semantic = MANIFEST.vocabulary.embeddings[np.where(named, _STUFF, _THING)]
     return Decoded(
         mask_logits=_logits(inside),
-        iou=(1 - 0.5 / (1 + said)).astype(np.float32),
+        iou=sure,
         presence=np.array([one.any() for one in inside], np.float32),
-        semantic=MANIFEST.vocabulary.embeddings[np.where(named, _STUFF, _THING)],
+        semantic=semantic,
+        hypotheses=_hypotheses(prompts, sure, semantic),
     )
 
 
-def _draw(prompts: PromptArrays, index: int) -> Mask:
+def _hypotheses(prompts: PromptArrays, sure: Float32, semantic: Float32) -> Hypotheses:
+    """The same prompts with clicks of half, twice and four times the size; less sure of each."""
+    masks = [
+        np.stack([_draw(prompts, index, RADIUS * size) for size in SIZES])
+        for index in range(len(sure))
+    ]
+    iou = sure[:, None] * np.array([0.9, 0.8, 0.7], np.float32)
+    return Hypotheses(_logits(np.stack(masks)), iou, np.repeat(semantic[:, None], len(SIZES), 1))
+
+
+def _draw(prompts: PromptArrays, index: int, radius: float = RADIUS) -> Mask:
     """Object `index`'s mask, bool (h, w)."""
-    inside: Mask = prompts.maps[index, MAP_NAMES.index("box")] > 0.5  # noqa: PLR2004  (half a cell)
+    inside: Mask = prompts.maps[index, MAP_NAMES.index("region")] > 0.5  # noqa: PLR2004  (half a cell)
     if prompts.has_previous[index]:
         inside |= prompts.previous_mask[index] > 0
     if prompts.text_mask[index].any():
         rows, columns = inside.shape
         inside[rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4] = True
-    if prompts.example is not None and prompts.example[index].any():
+    if prompts.has_example[index]:
         inside[:, inside.shape[1] // 2 :] = True
     for sign in (POSITIVE, NEGATIVE):
         for x, y in prompts.points[index][prompts.labels[index] == sign] / _STRIDE:
-            inside[_disk(inside.shape, x, y)] = sign == POSITIVE
+            inside[_disk(inside.shape, x, y, radius)] = sign == POSITIVE
+    inside &= prompts.maps[index, MAP_NAMES.index("negative_region")] <= 0.5  # noqa: PLR2004
     return inside
 
 
-def _disk(shape: tuple[int, ...], x: float, y: float) -> Mask:
+def _disk(shape: tuple[int, ...], x: float, y: float, radius: float) -> Mask:
     rows = np.arange(shape[0])[:, None] + 0.5 - y
     columns = np.arange(shape[1])[None, :] + 0.5 - x
-    near: Mask = rows * rows + columns * columns <= RADIUS * RADIUS
+    near: Mask = rows * rows + columns * columns <= radius * radius
     return near

@@ -34,7 +34,7 @@ from seem_server.runtime.manifest import (
 )
 from seem_server.runtime.onnx_queries import QueriesDecoder, QueryGraphs
 from seem_server.runtime.onnx_refined import RefinedDecoder
-from seem_server.runtime.specs import QueriesSpec
+from seem_server.runtime.specs import QueriesSpec, RefinedSpec
 from seem_server.runtime.stacking import sharing, split, stacked
 from seem_wire.cleaning import clean
 from seem_wire.errors import BundleInvalid, Internal, NotOffered, PromptEmpty
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         ExampleTokens,
         Features,
         Findings,
+        PixelMeanings,
         Prompts,
     )
     from seem_server.runtime.bundle import Bundle
@@ -90,12 +91,16 @@ class Decoder(Protocol):
     def find(self, features: Mapping[str, Tensor], /) -> Findings:
         """What is in an image."""
 
+    def meanings(self, features: Mapping[str, Tensor], /) -> PixelMeanings:
+        """What each place of an image means."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _TextEncoder:
     graph: Graph
     tokenizer: Tokenizer
     clean: bool
+    answers: tuple[str, ...]
 
 
 def open_backend(
@@ -139,9 +144,12 @@ def _open_decoder(manifest: BundleManifest, load: Callable[[str], Graph]) -> Dec
 def _open_text(bundle: Bundle, load: Callable[[str], Graph]) -> _TextEncoder:
     spec = bundle.manifest.text
     graph = load(TEXT_ENCODER)
-    check_names(TEXT_ENCODER, graph, {"ids", "mask"}, {"states"}, optional=frozenset())
+    answers = ("states",)
+    if isinstance(bundle.manifest.decoder, RefinedSpec):
+        answers = ("states", "sentence")
+    check_names(TEXT_ENCODER, graph, {"ids", "mask"}, set(answers), optional=frozenset())
     tokenizer = open_tokenizer(bundle.path(TOKENIZER), max_tokens=spec.max_tokens)
-    return _TextEncoder(graph, tokenizer, spec.clean)
+    return _TextEncoder(graph, tokenizer, spec.clean, answers)
 
 
 class OnnxBackend:
@@ -222,7 +230,10 @@ class OnnxBackend:
         if not ids.size:
             raise PromptEmpty("The text has no word that the model could read.")
         arrays = {"ids": ids, "mask": np.ones_like(ids)}
-        return TextStates(encoder.graph.run(arrays, {}, ("states",))[0].numpy()[0])
+        states, *sentence = (
+            answer.numpy()[0] for answer in encoder.graph.run(arrays, {}, encoder.answers)
+        )
+        return TextStates(states, sentence[0] if sentence else states[-1])
 
     def encode_example(self, features: Features, points: Float32) -> ExampleTokens:
         """The tokens of pixels (V, 2), (x, y), of an image. Raises NotOffered."""
@@ -231,6 +242,10 @@ class OnnxBackend:
     def find(self, features: Features) -> Findings:
         """What is in an image. Raises NotOffered."""
         return self._decoder.find(self._named(features))
+
+    def meanings(self, features: Features) -> PixelMeanings:
+        """What each place of an image means. Raises NotOffered."""
+        return self._decoder.meanings(self._named(features))
 
     def _named(self, features: Features) -> Mapping[str, Tensor]:
         if not isinstance(features, OnnxFeatures):

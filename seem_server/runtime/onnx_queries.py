@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from seem_server.runtime.backend import Prompts
+    from seem_server.runtime.backend import PixelMeanings, Prompts
     from seem_server.runtime.load import Graph, Tensor
     from seem_server.runtime.specs import BundleManifest, QueriesSpec
 
@@ -148,6 +148,10 @@ class QueriesDecoder:
         seen = {MASK_FEATURES: features[MASK_FEATURES]}
         (masks,) = head.run({"embeddings": embeddings[:, 0]}, seen, ("masks",))
         return Findings(masks.numpy()[0], _unit(captions[0, 0]))
+
+    def meanings(self, _features: Mapping[str, Tensor]) -> PixelMeanings:
+        """Raises NotOffered."""
+        raise NotOffered("This model gives places no meaning.")
 
     def _run(
         self, features: Mapping[str, Tensor], inputs: Mapping[str, Array], wanted: tuple[str, ...]

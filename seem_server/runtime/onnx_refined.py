@@ -10,25 +10,37 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seem_server.runtime.backend import Decoded, PromptArrays
+from seem_server.runtime.backend import (
+    Decoded,
+    ExampleTokens,
+    Hypotheses,
+    PixelMeanings,
+    PromptArrays,
+)
 from seem_server.runtime.load import check_names
 from seem_server.runtime.manifest import PROMPT_DECODER
 from seem_wire.errors import Internal, NotOffered
-from seem_wire.pixels import PADDING
+from seem_wire.pixels import MAP_NAMES, PADDING
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
     import numpy.typing as npt
 
-    from seem_server.runtime.backend import ExampleTokens, Findings, Prompts
+    from seem_server.runtime.backend import Findings, Prompts
     from seem_server.runtime.load import Graph, Tensor
     from seem_server.runtime.specs import BundleManifest
 
     Float32 = npt.NDArray[np.float32]
 
-PROMPTS = tuple(field.name for field in fields(PromptArrays) if field.name != "example")
-ANSWERS = tuple(field.name for field in fields(Decoded))
+PROMPTS = tuple(field.name for field in fields(PromptArrays))
+ANSWERS = ("mask_logits", "iou", "presence", "semantic")
+"""Of n objects: masks (n, K + 1, h, w), the first one decided on everything that was said, the
+others hypotheses; iou (n, K + 1); presence (n,); semantic (n, K + 1, C)."""
+
+MEANINGS = "embedding_8"
+MEANINGS_STRIDE = 8
+_EPS = 1e-6
 
 
 class RefinedDecoder:
@@ -46,11 +58,13 @@ class RefinedDecoder:
         nothing = PromptArrays(
             points=np.zeros((1, 1, 2), np.float32),
             labels=np.full((1, 1), PADDING, np.float32),
-            maps=np.zeros((1, 5, h, w), np.float32),
+            maps=np.zeros((1, len(MAP_NAMES), h, w), np.float32),
             previous_mask=np.zeros((1, h, w), np.float32),
             has_previous=np.zeros(1, np.float32),
             text=np.zeros((1, 1, self._manifest.text.width), np.float32),
             text_mask=np.zeros((1, 1), np.float32),
+            example=np.zeros((1, self._manifest.joint_width), np.float32),
+            has_example=np.zeros(1, np.float32),
         )
         return (nothing,)
 
@@ -64,11 +78,25 @@ class RefinedDecoder:
             raise Internal("Prompts of another kind of decoder came to this one.")
         arrays = {name: getattr(prompts, name)[None] for name in PROMPTS}  # B = 1
         answers = self._graph.run(arrays, features, ANSWERS)
-        return Decoded(*(answer.numpy()[0] for answer in answers))
+        masks, iou, presence, semantic = (answer.numpy()[0] for answer in answers)
+        others = None
+        if masks.shape[1] > 1:
+            others = Hypotheses(masks[:, 1:], iou[:, 1:], semantic[:, 1:])
+        return Decoded(masks[:, 0], iou[:, 0], presence, semantic[:, 0], others)
 
-    def encode_example(self, _features: Mapping[str, Tensor], _points: Float32) -> ExampleTokens:
-        """Raises NotOffered."""
-        raise NotOffered("This model takes no examples.")
+    def encode_example(self, features: Mapping[str, Tensor], points: Float32) -> ExampleTokens:
+        """What the places under the pixels (V, 2) mean on the whole."""
+        meanings = self.meanings(features).vectors
+        rows, columns = meanings.shape[1:]
+        x, y = (points / MEANINGS_STRIDE).astype(np.intp).T
+        seen = meanings[:, np.minimum(y, rows - 1), np.minimum(x, columns - 1)]  # (C, V)
+        mean = seen.mean(axis=1)
+        vector = mean / max(float(np.linalg.norm(mean)), _EPS)
+        return ExampleTokens(np.zeros((0, 0, len(vector)), np.float32), vector.astype(np.float32))
+
+    def meanings(self, features: Mapping[str, Tensor]) -> PixelMeanings:
+        """What each place of an image means."""
+        return PixelMeanings(features[MEANINGS].numpy()[0], self._manifest.vocabulary.scale)
 
     def find(self, _features: Mapping[str, Tensor]) -> Findings:
         """Raises NotOffered."""

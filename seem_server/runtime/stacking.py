@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from seem_server.runtime.backend import Decoded
+from seem_server.runtime.backend import Decoded, Hypotheses
 from seem_wire.pixels import PADDING
 
 if TYPE_CHECKING:
@@ -47,8 +47,6 @@ def stacked(prompts: Sequence[Prompts]) -> Prompts:
     columns: dict[str, Any] = {}
     for field in fields(prompts[0]):
         arrays = [getattr(one, field.name) for one in prompts]
-        if arrays[0] is None:
-            continue
         axis = _PADDED_AXES.get(field.name)
         if axis is not None:
             longest = max(array.shape[axis] for array in arrays)
@@ -65,9 +63,18 @@ def split(whole: Decoded, counts: Sequence[int]) -> list[Decoded]:
     def parts(array: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         return np.split(array, bounds)
 
-    presences = [None] * len(counts) if whole.presence is None else parts(whole.presence)
-    columns = (parts(whole.mask_logits), parts(whole.iou), presences, parts(whole.semantic))
+    nothing = [None] * len(counts)
+    presences = nothing if whole.presence is None else parts(whole.presence)
+    others = nothing if whole.hypotheses is None else _split(whole.hypotheses, parts)
+    columns = (parts(whole.mask_logits), parts(whole.iou), presences, parts(whole.semantic), others)
     return [Decoded(*one) for one in zip(*columns, strict=True)]
+
+
+def _split(
+    whole: Hypotheses, parts: Callable[[npt.NDArray[np.float32]], list[npt.NDArray[np.float32]]]
+) -> list[Hypotheses]:
+    columns = (parts(getattr(whole, field.name)) for field in fields(whole))
+    return [Hypotheses(*one) for one in zip(*columns, strict=True)]
 
 
 def _padded(array: Array, axis: int, length: int, value: float) -> Array:

@@ -39,12 +39,12 @@ def test_a_click_is_a_point_in_network_pixels_and_a_disk_around_it():
 def test_a_negative_click_stands_in_a_channel_of_its_own():
     drawn = rasterise(ObjectPrompt(points=(Point(41, 21, positive=False),)), FRAME)
     assert list(drawn.labels) == [NEGATIVE]
-    assert drawn.maps.any(axis=(1, 2)).tolist() == [False, True, False, False, False]
+    assert drawn.maps.any(axis=(1, 2)).tolist() == [False, True, False, False, False, False]
 
 
 def test_a_box_covers_its_cells_by_their_share():
     drawn = rasterise(ObjectPrompt(box=Box(2.0, 4.0, 9.0, 10.0)), FRAME)
-    covered = drawn.maps[CHANNEL["box"]]
+    covered = drawn.maps[CHANNEL["region"]]
     assert covered.sum() == pytest.approx(14 * 12 / 16)  # area in network pixels / area of a cell
     np.testing.assert_allclose(covered[2:5, 4], 0.5)
     assert set(drawn.labels) == {LATTICE}
