@@ -95,9 +95,9 @@ class ObjectPrompt:
     @property
     def is_empty(self) -> bool:
         """Whether nothing was said at all."""
-        shapes = self.points or self.box or self.scribbles or self.mask
-        shapes = shapes or self.negative_boxes or self.lassos
-        return not (shapes or self.text or self.example)
+        drawn = self.points or self.box or self.scribbles or self.mask
+        outlined = self.negative_boxes or self.lassos
+        return not (drawn or outlined or self.text or self.example)
 
     @property
     def has_positive(self) -> bool:

@@ -168,8 +168,8 @@ class FakeBackend:
         """A row for each word, made of its hash."""
         words = text.split()[: _TEXT.max_tokens]
         rows = [hashlib.sha256(word.encode()).digest()[: _TEXT.width] for word in words]
-        states = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, _TEXT.width)
-        states = states.astype(np.float32) / np.float32(255)
+        digests = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, _TEXT.width)
+        states = (digests / 255).astype(np.float32)
         return TextStates(states, states[-1])
 
     def meanings(self, features: Features) -> PixelMeanings:

@@ -144,9 +144,8 @@ def _open_decoder(manifest: BundleManifest, load: Callable[[str], Graph]) -> Dec
 def _open_text(bundle: Bundle, load: Callable[[str], Graph]) -> _TextEncoder:
     spec = bundle.manifest.text
     graph = load(TEXT_ENCODER)
-    answers = ("states",)
-    if isinstance(bundle.manifest.decoder, RefinedSpec):
-        answers = ("states", "sentence")
+    refined = isinstance(bundle.manifest.decoder, RefinedSpec)
+    answers = ("states", "sentence") if refined else ("states",)
     check_names(TEXT_ENCODER, graph, {"ids", "mask"}, set(answers), optional=frozenset())
     tokenizer = open_tokenizer(bundle.path(TOKENIZER), max_tokens=spec.max_tokens)
     return _TextEncoder(graph, tokenizer, spec.clean, answers)
