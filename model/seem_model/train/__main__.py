@@ -15,7 +15,13 @@ from seem_model.text import load_text_encoder
 from seem_model.train.dataset import CLASS_AGNOSTIC, read_folder
 from seem_model.train.loop import Trainer
 from seem_model.train.recipe import RECIPES
-from seem_model.train.vocabulary import Vocabulary
+from seem_model.train.teacher import Lessons, Teacher
+from seem_model.train.vocabulary import (
+    Vocabulary,
+    read_imagenet_names,
+    read_synonyms,
+    sentences,
+)
 
 
 def main() -> None:
@@ -45,9 +51,21 @@ def main() -> None:
     if config.backbone.imagenet_weights:
         model.backbone.load_imagenet(config.backbone.imagenet_weights)
     model.backbone.freeze(config.backbone.frozen_stages)
-    vocabulary = Vocabulary(names, load_text_encoder(config))
+    encoder = load_text_encoder(config)
+    classes = read_imagenet_names()
+    others = [name for name in classes if name not in names]
+    vocabulary = Vocabulary(names, encoder, synonyms=read_synonyms(), others=others)
+    lessons = None
+    if recipe.distillation_weight and config.backbone.imagenet_weights:
+        lessons = Lessons(Teacher(config.backbone), sentences(encoder, classes))
     trainer = Trainer(
-        model, vocabulary, images, recipe, arguments.out, budget_s=arguments.minutes * 60
+        model,
+        vocabulary,
+        images,
+        recipe,
+        arguments.out,
+        lessons=lessons,
+        budget_s=arguments.minutes * 60,
     )
     if trainer.resume():
         print(f"resuming at step {trainer.step} of {recipe.steps}")

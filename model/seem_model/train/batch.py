@@ -6,10 +6,11 @@ B images · n slots an image · S crop size
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from seem_model.seem import Prompts
 from seem_model.train import simulate
@@ -29,9 +30,19 @@ if TYPE_CHECKING:
 TARGET_STEP = 2
 """Targets and errors live at half the crop's resolution."""
 
-P_TEXT_SLOT = 0.18
-P_ABSENT = 0.25
+P_TEXT_SLOT = 0.20
+P_EXAMPLE_SLOT = 0.10
+P_OWN_EXAMPLE = 0.2
+P_ABSENT = 0.4
+P_UNHEARD_OF = 0.3
 P_NAMED_CLICK = 0.15
+
+
+class Shown(NamedTuple):
+    """An example: which crop of the batch shows it, and where, (S / 8, S / 8) shares."""
+
+    crop: int
+    where: npt.NDArray[np.float32]
 
 
 @dataclass(slots=True)
@@ -42,27 +53,76 @@ class Slot:
     prompt: ObjectPrompt
     name: str | None
     present: bool = True
+    example: Shown | None = None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether one positive click is all that was said."""
+        said = self.prompt
+        others = said.box or said.scribbles or said.mask or said.text
+        outlines = said.negative_boxes or said.lassos or self.example
+        return len(said.points) == 1 and said.points[0].positive and not (others or outlines)
 
 
-def make_slots(crop: Crop, n_slots: int, rng: Rng) -> list[Slot]:
-    """`n_slots` things to ask of a crop, each with its first prompt."""
-    slots = []
-    for number in range(n_slots):
-        if crop.named and rng.random() < P_TEXT_SLOT:
-            slots.append(_text_slot(crop, rng))
-        else:
-            target = crop.targets[number % len(crop.targets)]
-            slots.append(_visual_slot(target.mask, target.name, rng))
-    return slots
+def make_slots(
+    crops: list[Crop], n_slots: int, rng: Rng, unheard_of: list[str]
+) -> list[list[Slot]]:
+    """`n_slots` things to ask of each crop, each with its first prompt.
+
+    `unheard_of`: names that no crop is known to show.
+    """
+    return [
+        [_slot(crops, index, number, rng, unheard_of) for number in range(n_slots)]
+        for index in range(len(crops))
+    ]
 
 
-def _text_slot(crop: Crop, rng: Rng) -> Slot:
-    if crop.absent and rng.random() < P_ABSENT:
-        name = crop.absent[rng.integers(len(crop.absent))]
-        nothing = np.zeros_like(_halved(next(iter(crop.named.values()))))
-        return Slot(nothing, ObjectPrompt(text=name), None, present=False)
+def _slot(crops: list[Crop], index: int, number: int, rng: Rng, unheard_of: list[str]) -> Slot:
+    crop = crops[index]
+    kind = rng.random()
+    if crop.named and kind < P_TEXT_SLOT:
+        return _text_slot(crop, rng, unheard_of)
+    if crop.named and kind < P_TEXT_SLOT + P_EXAMPLE_SLOT:
+        slot = _example_slot(crops, index, rng)
+        if slot is not None:
+            return slot
+    target = crop.targets[number % len(crop.targets)]
+    return _visual_slot(target.mask, target.name, rng)
+
+
+def _text_slot(crop: Crop, rng: Rng, unheard_of: list[str]) -> Slot:
+    if rng.random() < P_ABSENT:
+        absent = unheard_of if rng.random() < P_UNHEARD_OF else crop.absent
+        if absent:
+            name = absent[rng.integers(len(absent))]
+            nothing = np.zeros_like(_halved(next(iter(crop.named.values()))))
+            return Slot(nothing, ObjectPrompt(text=name), None, present=False)
     name = sorted(crop.named)[rng.integers(len(crop.named))]
     return Slot(_halved(crop.named[name]), ObjectPrompt(text=name), name)
+
+
+def _example_slot(crops: list[Crop], index: int, rng: Rng) -> Slot | None:
+    """A thing shown in the other crop of the pair, or an instance of it in this one."""
+    crop, other = crops[index], index ^ 1
+    shared = sorted(set(crop.named) & set(crops[other].named)) if other < len(crops) else []
+    if not shared or rng.random() < P_OWN_EXAMPLE:
+        own = [target for target in crop.targets if target.name in crop.named]
+        if not own:
+            return None
+        seen = own[rng.integers(len(own))]
+        name, shown = str(seen.name), Shown(index, _eighth(seen.mask))
+    else:
+        name = shared[rng.integers(len(shared))]
+        shown = Shown(other, _eighth(crops[other].named[name]))
+    return Slot(_halved(crop.named[name]), ObjectPrompt(), name, example=shown)
+
+
+def _eighth(mask: Mask) -> npt.NDArray[np.float32]:
+    """The share of each cell of 8 x 8 pixels that the mask covers."""
+    height, width = mask.shape
+    share = mask.reshape(height // 8, 8, width // 8, 8).mean((1, 3))
+    eighth: npt.NDArray[np.float32] = share.astype(np.float32)
+    return eighth
 
 
 def _visual_slot(mask: Mask, name: str | None, rng: Rng) -> Slot:
@@ -86,8 +146,12 @@ def prompt_tensors(
     previous: Tensor | None,
     vocabulary: Vocabulary,
     rng: Rng,
+    meanings: Tensor,
 ) -> Prompts:
-    """The prompts of B lists of n slots; `previous`: last logits, (B, n, S / 4, S / 4)."""
+    """The prompts of B lists of n slots; `previous`: last logits, (B, n, S / 4, S / 4).
+
+    `meanings`: (B, C, S / 8, S / 8), of the places of each crop.
+    """
     height, width = (TARGET_STEP * side for side in slots[0][0].target.shape)
     frame = pixels.Frame(1.0, 1.0, height, width)
     drawn = [[pixels.rasterise(slot.prompt, frame) for slot in row] for row in slots]
@@ -109,6 +173,7 @@ def prompt_tensors(
         memory, has_previous = previous.numpy(), np.ones_like(has_previous)
     texts = [[slot.prompt.text for slot in row] for row in slots]
     text, text_mask = vocabulary.states(texts, rng)
+    example, has_example = _examples(slots, meanings)
     return Prompts(
         torch.from_numpy(points),
         torch.from_numpy(labels),
@@ -117,7 +182,25 @@ def prompt_tensors(
         torch.from_numpy(has_previous),
         text,
         text_mask,
+        example,
+        has_example,
     )
+
+
+def _examples(slots: list[list[Slot]], meanings: Tensor) -> tuple[Tensor, Tensor]:
+    """What the shown places mean on the whole: (B, n, C) of unit length; whether any are shown."""
+    flat = [slot for row in slots for slot in row]
+    vectors = meanings.new_zeros(len(flat), meanings.shape[1])
+    shown = [(i, slot.example) for i, slot in enumerate(flat) if slot.example is not None]
+    if shown:
+        where = torch.from_numpy(np.stack([example.where for _, example in shown]))
+        seen = meanings[[example.crop for _, example in shown]]  # (k, C, h8, w8)
+        mean = torch.einsum("kchw,khw->kc", seen.float(), where)
+        rows = torch.tensor([i for i, _ in shown])
+        vectors = vectors.float().index_copy(0, rows, functional.normalize(mean, dim=1, eps=1e-6))
+    shape = (len(slots), len(slots[0]))
+    has_example = torch.tensor([float(slot.example is not None) for slot in flat])
+    return vectors.reshape(*shape, -1), has_example.reshape(shape)
 
 
 def correct(slots: list[list[Slot]], logits: Tensor, rng: Rng) -> None:

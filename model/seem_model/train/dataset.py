@@ -2,6 +2,7 @@
 
 A dataset folder holds `annotations.json` with images, annotations (compressed RLE) and categories.
 Every draw depends on (seed, index) alone, so that a resumed run sees what it would have seen.
+Crops come in pairs: both show a thing of the same name, so that one can be the other's example.
 """
 
 from __future__ import annotations
@@ -33,6 +34,17 @@ PADDING_GREY = (127.5, 127.5, 127.5)
 MIN_SHARE = 0.0015
 """Objects smaller than this share of a crop are not asked for."""
 
+LABEL_STRIDE = 8
+UNKNOWN, NOTHING = -1, -2
+"""In a crop's map of labels: nobody knows what is there; none of the source's names."""
+
+P_PASTE = 0.3
+PASTED_SOURCES = ("coco", "coco_person", "davis", "feral", "foodcal", "horse", "mandarin", "crystl")
+"""Sources of whole things with exact masks, which can be put into other pictures."""
+
+P_OBJECT_VIEW = 0.3
+MAX_ENLARGING = 6.0
+
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
@@ -57,44 +69,60 @@ class Crop:
     """A training image: `image` (S, S, 3) uint8 RGB; `targets`: objects to click.
 
     `named`: per name, the union of all its annotations (only names that are marked
-    exhaustively); `absent`: names known not to be there.
+    exhaustively); `absent`: names known not to be there. `labels`: int16 (S / 8, S / 8), the name
+    at the middle of each cell as an index into the training set's, NOTHING or UNKNOWN.
     """
 
     image: Image
     targets: tuple[Target, ...]
     named: dict[str, Mask]
     absent: tuple[str, ...]
+    source: str
+    labels: npt.NDArray[np.int16]
+
+
+@dataclass(slots=True)
+class _View:
+    """A picture on its way to a crop: pixels (S, S, 3), and (name, kind, mask (S, S)) of all."""
+
+    image: Image
+    things: list[tuple[str, str, Mask]]
 
 
 class CropDataset(Dataset[Crop]):
-    """Random crops, `length` of them, drawn by source first, so that no source drowns another.
+    """Random crops, `length` of them: first a source is drawn, then a name, then an image.
 
-    Each run of `together` crops shares one side length, drawn from `sizes`.
+    So no source drowns another, and rare names are seen often. Each run of `together` crops shares
+    one side length, drawn from `sizes`. `names`: what indices in the crops' labels stand for.
     """
 
     def __init__(
         self,
         images: list[SourceImage],
+        names: list[str],
         *,
         sizes: tuple[int, ...],
         length: int,
         together: int,
         seed: int,
     ) -> None:
-        self.by_source: dict[str, list[SourceImage]] = defaultdict(list)
+        self.by_name: dict[str, dict[str, list[SourceImage]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        counts: dict[str, int] = defaultdict(int)
         for image in images:
-            self.by_source[image.source].append(image)
-        self.sources = sorted(self.by_source)
-        counts = np.array([len(self.by_source[source]) for source in self.sources], float)
-        kinds = np.array([self._n_names(source) for source in self.sources], float)
-        weights = np.sqrt(counts) * kinds**0.25
-        self.weights = weights / weights.sum()
+            counts[image.source] += 1
+            for name in sorted({a["name"] for a in image.annotations}):
+                self.by_name[image.source][name].append(image)
+        self.by_name = {source: dict(by_name) for source, by_name in self.by_name.items()}
+        self.sources = sorted(self.by_name)
+        self.index = {name: position for position, name in enumerate(names)}
+        self.weights = _shares(
+            [counts[source] ** 0.5 * len(self.by_name[source]) ** 0.25 for source in self.sources]
+        )
+        self.pasted = [source for source in PASTED_SOURCES if source in self.by_name]
         self.sizes, self.length, self.seed = sizes, length, seed
         self.together = together
-        self.names_of_source = {
-            source: {a["name"] for i in self.by_source[source] for a in i.annotations}
-            for source in self.sources
-        }
 
     def __len__(self) -> int:
         return self.length
@@ -102,55 +130,104 @@ class CropDataset(Dataset[Crop]):
     def __getitem__(self, index: int) -> Crop:
         rng = np.random.default_rng([self.seed, index])
         size_rng = np.random.default_rng([self.seed, index // self.together, 1])
+        pair_rng = np.random.default_rng([self.seed, index // 2, 2])
         size = int(size_rng.choice(self.sizes))
         while True:
-            source = self.sources[rng.choice(len(self.sources), p=self.weights)]
-            images = self.by_source[source]
-            crop = self._crop(images[rng.integers(len(images))], size, rng)
+            source = self.sources[pair_rng.choice(len(self.sources), p=self.weights)]
+            name, images = self._draw_name(source, pair_rng)
+            crop = self._crop(images[rng.integers(len(images))], name, size, rng)
             if crop.targets:
                 return crop
 
-    def _n_names(self, source: str) -> int:
-        return len({a["name"] for image in self.by_source[source] for a in image.annotations})
+    def _draw_name(self, source: str, rng: Rng) -> tuple[str, list[SourceImage]]:
+        by_name = self.by_name[source]
+        names = sorted(by_name)
+        shares = _shares([len(by_name[name]) ** 0.5 for name in names])
+        name = names[rng.choice(len(names), p=shares)]
+        return name, by_name[name]
 
-    def _crop(self, entry: SourceImage, size: int, rng: Rng) -> Crop:
-        image = _read_image(entry.path)
-        rles = [a["segmentation"] for a in entry.annotations]
-        masks = coco_mask.decode(rles)  # (H, W, n) uint8
-        anchor = masks[:, :, rng.integers(len(rles))]
-        matrix = _random_view(anchor, size, rng)
-        if rng.random() < 0.8:
-            image = _jitter_colours(image, rng)
-        view = cv2.warpAffine(image, matrix, (size, size), borderValue=PADDING_GREY)
-        targets: list[Target] = []
-        unions: dict[str, Mask] = {}
-        for number in rng.permutation(len(rles)):
-            annotation = entry.annotations[number]
-            mask = np.ascontiguousarray(masks[:, :, number])
-            warped = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_NEAREST) > 0
-            if not warped.any():
-                continue
-            name = annotation["name"]
-            unions[name] = unions[name] | warped if name in unions else warped
-            if annotation["kind"] != "crowd" and warped.mean() >= MIN_SHARE:
-                targets.append(Target(warped, None if name == CLASS_AGNOSTIC else name))
-        named, absent = self._named(entry, unions, rng)
-        return Crop(view.astype(np.uint8), tuple(targets[:12]), named, absent)
+    def _crop(self, entry: SourceImage, name: str, size: int, rng: Rng) -> Crop:
+        view = _view(entry, name, size, rng)
+        if self.pasted and rng.random() < P_PASTE:
+            source = self.pasted[rng.integers(len(self.pasted))]
+            pasted, images = self._draw_name(source, rng)
+            _paste(view, _view(images[rng.integers(len(images))], pasted, size, rng), pasted, rng)
+        targets = [
+            Target(mask, None if called == CLASS_AGNOSTIC else called)
+            for called, kind, mask in view.things
+            if kind != "crowd" and mask.mean() >= MIN_SHARE
+        ]
+        named, absent = self._named(entry, view, rng)
+        labels = self._labels(entry, view)
+        return Crop(view.image, tuple(targets[:12]), named, absent, entry.source, labels)
 
     def _named(
-        self, entry: SourceImage, unions: dict[str, Mask], rng: Rng
+        self, entry: SourceImage, view: _View, rng: Rng
     ) -> tuple[dict[str, Mask], tuple[str, ...]]:
         if not entry.exhaustive:
             return {}, ()
+        unions: dict[str, Mask] = {}
+        for name, _, mask in view.things:
+            unions[name] = unions[name] | mask if name in unions else mask
         named = {
             name: mask
             for name, mask in unions.items()
             if name != CLASS_AGNOSTIC and mask.mean() >= MIN_SHARE
         }
-        marked = self.names_of_source[entry.source] - {CLASS_AGNOSTIC}
-        candidates = sorted(marked - set(unions))
+        candidates = sorted(set(self.by_name[entry.source]) - {CLASS_AGNOSTIC} - set(unions))
         picks = rng.permutation(len(candidates))[:3]
         return named, tuple(candidates[pick] for pick in picks)
+
+    def _labels(self, entry: SourceImage, view: _View) -> npt.NDArray[np.int16]:
+        """What is in the middle of each cell; smaller things lie on top of larger ones."""
+        middle = slice(LABEL_STRIDE // 2, None, LABEL_STRIDE)
+        shape = view.image[middle, middle].shape[:2]
+        labels = np.full(shape, NOTHING if entry.exhaustive else UNKNOWN, np.int16)
+        for name, _, mask in sorted(view.things, key=lambda thing: -thing[2].sum()):
+            labels[mask[middle, middle]] = self.index.get(name, UNKNOWN)
+        return labels
+
+
+def _shares(weights: list[float]) -> npt.NDArray[np.float64]:
+    array = np.array(weights, float)
+    shares: npt.NDArray[np.float64] = array / array.sum()
+    return shares
+
+
+def _view(entry: SourceImage, name: str, size: int, rng: Rng) -> _View:
+    """A random crop of an image that shows at least a part of something called `name`."""
+    image = _read_image(entry.path)
+    masks = coco_mask.decode([a["segmentation"] for a in entry.annotations])  # (H, W, n) uint8
+    called = [i for i, a in enumerate(entry.annotations) if a["name"] == name]
+    matrix = _random_view(masks[:, :, called[rng.integers(len(called))]], size, rng)
+    if rng.random() < 0.8:
+        image = _jitter_colours(image, rng)
+    view = cv2.warpAffine(image, matrix, (size, size), borderValue=PADDING_GREY)
+    things = []
+    for number in rng.permutation(len(entry.annotations)):
+        annotation = entry.annotations[number]
+        mask = np.ascontiguousarray(masks[:, :, number])
+        warped = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_NEAREST) > 0
+        if warped.any():
+            things.append((annotation["name"], annotation["kind"], warped))
+    return _View(view.astype(np.uint8), things)
+
+
+def _paste(view: _View, other: _View, name: str, rng: Rng) -> None:
+    """Puts a thing of another crop in front of this one's (Ghiasi et al. 2021)."""
+    fitting = [
+        thing
+        for thing in other.things
+        if thing[0] == name and thing[1] == "instance" and 0.005 < thing[2].mean() < 0.4
+    ]
+    if not fitting:
+        return
+    mask = fitting[rng.integers(len(fitting))][2]
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.7)[..., None]
+    mixed = view.image * (1 - soft) + other.image * soft
+    view.image = (mixed + 0.5).astype(np.uint8)
+    behind = [(called, kind, there & ~mask) for called, kind, there in view.things]
+    view.things = [(name, "instance", mask), *(thing for thing in behind if thing[2].any())]
 
 
 def is_free(licence: str) -> bool:
@@ -209,11 +286,18 @@ def _read_image(path: Path) -> Image:
 
 
 def _random_view(anchor: npt.NDArray[np.uint8], size: int, rng: Rng) -> npt.NDArray[np.float64]:
-    """An affine map (2, 3) from image to crop: random zoom, shift and flip that keep the anchor."""
+    """An affine map (2, 3) from image to crop: random zoom, shift and flip that keep the anchor.
+
+    Sometimes the zoom goes by the anchor's size, as when a served picture is looked at closer.
+    """
     height, width = anchor.shape
     fit = size / max(height, width)
     scale = fit * np.exp(rng.uniform(np.log(0.85), np.log(2.5)))
     rows, columns = np.nonzero(anchor)
+    if len(rows) and rng.random() < P_OBJECT_VIEW:
+        extent = max(np.ptp(rows), np.ptp(columns)) + 1
+        wanted = size / (extent * rng.uniform(1.15, 3.0))
+        scale = float(np.clip(wanted, 0.85 * fit, MAX_ENLARGING * fit))
     pick = rng.integers(len(rows)) if len(rows) else 0
     x, y = (columns[pick], rows[pick]) if len(rows) else (width / 2, height / 2)
     offset = [

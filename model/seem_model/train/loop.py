@@ -17,9 +17,11 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
+from seem_model.seem import sentence
 from seem_model.train import losses
 from seem_model.train.batch import Slot, correct, make_slots, prompt_tensors
-from seem_model.train.dataset import Crop, CropDataset, SourceImage
+from seem_model.train.dataset import NOTHING, Crop, CropDataset, SourceImage
+from seem_model.train.teacher import distillation_loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +29,20 @@ if TYPE_CHECKING:
 
     from seem_model.seem import Answers, ImageFeatures, Seem
     from seem_model.train.recipe import Recipe
+    from seem_model.train.teacher import Lessons
     from seem_model.train.vocabulary import Vocabulary
 
 LOG_EVERY = 20
-SAVE_EVERY = 100
-WATCH_EVERY = 400
+SAVE_EVERY = 250
+WATCH_EVERY = 1000
 WATCH_ROUNDS = 5
-N_WATCHED = 24
+N_WATCHED = 40
+
+SOURCES_OF_PARTS = ("ccp", "carparts")
+"""Whose places belong to a whole as well, which other sources name."""
+
+ALIKE = 0.45
+"""Cosine of two names from which on they may mean the same thing."""
 
 
 class Trainer:
@@ -50,6 +59,7 @@ class Trainer:
         recipe: Recipe,
         folder: Path,
         *,
+        lessons: Lessons | None = None,
         budget_s: float = math.inf,
     ) -> None:
         self.budget_s = budget_s
@@ -57,6 +67,7 @@ class Trainer:
         self.average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
         self.vocabulary = vocabulary
         self.recipe = recipe
+        self.lessons = lessons
         self.folder = folder
         self.step = 0
         self.seconds = 0.0
@@ -64,6 +75,7 @@ class Trainer:
         length = recipe.steps * recipe.images_per_step
         self.data = CropDataset(
             training,
+            vocabulary.names,
             sizes=recipe.crop_sizes,
             length=length,
             together=recipe.images_per_step,
@@ -71,11 +83,13 @@ class Trainer:
         )
         self.watched = CropDataset(
             watched,
+            vocabulary.names,
             sizes=recipe.crop_sizes[-1:],
             length=N_WATCHED,
             together=1,
             seed=recipe.seed + 1,
         )
+        self.told_from = _told_from(self.data, vocabulary)
         self.optimizer = torch.optim.AdamW(self._parameter_groups(), weight_decay=0.0)
 
     def run(self, *, n_workers: int = 1) -> None:
@@ -141,7 +155,7 @@ class Trainer:
         rounds: list[list[float]] = [[] for _ in range(WATCH_ROUNDS)]
         for index in range(len(self.watched)):
             crop = self.watched[index]
-            slots = [make_slots(crop, self.recipe.slots_per_image, rng)]
+            slots = make_slots([crop], self.recipe.slots_per_image, rng, self.vocabulary.others)
             features = self.average.encode(_image_tensor([crop]))
             previous = None
             target = _targets(slots)
@@ -153,36 +167,47 @@ class Trainer:
         return [round(float(np.mean(values)), 4) for values in rounds]
 
     def _train_step(self, crops: list[Crop]) -> dict[str, float]:
-        rng = np.random.default_rng([self.recipe.seed, 1, self.step])
-        n_rounds = 1 + int(rng.choice(len(self.recipe.rounds), p=self.recipe.rounds))
-        slots = [make_slots(crop, self.recipe.slots_per_image, rng) for crop in crops]
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, 1, self.step])
+        n_rounds = 1 + int(rng.choice(len(recipe.rounds), p=recipe.rounds))
+        slots = make_slots(crops, recipe.slots_per_image, rng, self.vocabulary.others)
         target = _targets(slots)
         self._set_rates()
         self._train_mode()
-        features = self.model.encode(_image_tensor(crops))
-        loss = torch.zeros(())
+        image = _image_tensor(crops)
+        with self._precision():
+            features = self.model.encode(image)
         figures: dict[str, float] = {}
+        loss = torch.zeros(())
         previous: Tensor | None = None
         for number in range(n_rounds):
             learning = number in (0, n_rounds - 1)
             with torch.set_grad_enabled(learning):
-                prompts = prompt_tensors(slots, previous, self.vocabulary, rng)
-                answers = self.model.answer(features, prompts)
-                logits = _to_target_size(answers.mask_logits)
+                meanings = features.maps.embedding
+                prompts = prompt_tensors(slots, previous, self.vocabulary, rng, meanings)
+                with self._precision():
+                    answers = self.model.answer(features, prompts)
+                answers = type(answers)(*(answer.float() for answer in answers))
                 if learning:
-                    loss = loss + self._loss(answers, logits, target, slots, figures)
-            previous = answers.mask_logits.detach()
+                    loss = loss + self._loss(answers, target, slots, figures)
+            previous = answered(answers, slots).detach()
+            logits = _to_target_size(previous)
             figures["iou_first" if number == 0 else "iou_last"] = _mean_iou(logits, target, slots)
             if number < n_rounds - 1:
-                correct(slots, logits.detach(), rng)
+                correct(slots, logits, rng)
+                if rng.random() < recipe.coarse_memory:
+                    previous = _coarsened(previous)
         figures.setdefault("iou_last", figures["iou_first"])
-        self._update(loss / min(n_rounds, 2))
-        return figures | {"loss": float(loss.detach()) / min(n_rounds, 2)}
+        loss = loss / min(n_rounds, 2) + self._meaning_loss(features, image, crops, rng, figures)
+        self._update(loss)
+        return figures | {"loss": float(loss.detach())}
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16)
 
     def _loss(
         self,
         answers: Answers,
-        logits: Tensor,
         target: Tensor,
         slots: list[list[Slot]],
         figures: dict[str, float],
@@ -190,29 +215,66 @@ class Trainer:
         recipe = self.recipe
         flat = [slot for row in slots for slot in row]
         present = torch.tensor([slot.present for slot in flat]).float()
-        true = target.flatten(0, 1)
-        drawn = logits.flatten(0, 1)
         weight = torch.where(present > 0, 1.0, 0.3)
-        mask = (losses.mask_loss(drawn, true) * weight).mean()
-        small = functional.avg_pool2d(true[:, None], 4)[:, 0]
-        proposal = (losses.proposal_loss(answers.proposals.flatten(0, 1), small) * weight).mean()
-        achieved = losses.iou(drawn.detach(), true)
-        iou_error = ((answers.iou.flatten() - achieved) ** 2 * present).sum() / present.sum()
-        presence = functional.binary_cross_entropy(answers.presence.flatten(), present)
-        semantic = self._semantic_loss(answers.semantic.flatten(0, 1), flat)
-        figures.update(
-            mask=float(mask.detach()),
-            proposal=float(proposal.detach()),
-            semantic=float(semantic.detach()),
-            iou_error=float(iou_error.detach()),
-        )
+        true = target.flatten(0, 1)
+        true_4 = functional.avg_pool2d(true[:, None], 2)[:, 0]
+        true_8 = functional.avg_pool2d(true[:, None], 4)[:, 0]
+        every = answers.mask_logits.flatten(0, 1)  # (N, 1 + q, h4, w4)
+        drawn = _to_target_size(every[:, :1])[:, 0]
+        parts = {
+            "mask": (losses.mask_loss(drawn, true) * weight).mean(),
+            "hypothesis": (losses.hypothesis_loss(every[:, 1:], true_4) * weight).mean(),
+            "proposal": (
+                losses.proposal_loss(answers.proposals.flatten(0, 1), true_8) * weight
+            ).mean(),
+            "iou": self._iou_loss(answers.iou.flatten(0, 1), every.detach(), true_4, present),
+            "presence": functional.binary_cross_entropy(answers.presence.flatten(), present),
+            "semantic": self._semantic_loss(answers.semantic[:, :, 0].flatten(0, 1), flat),
+        }
+        figures.update({name: float(part.detach()) for name, part in parts.items()})
         return (
-            mask
-            + recipe.proposal_weight * proposal
-            + recipe.iou_weight * iou_error
-            + recipe.presence_weight * presence
-            + recipe.semantic_weight * semantic
+            parts["mask"]
+            + recipe.hypothesis_weight * parts["hypothesis"]
+            + recipe.proposal_weight * parts["proposal"]
+            + recipe.iou_weight * parts["iou"]
+            + recipe.presence_weight * parts["presence"]
+            + recipe.semantic_weight * parts["semantic"]
         )
+
+    def _iou_loss(self, told: Tensor, every: Tensor, true: Tensor, present: Tensor) -> Tensor:
+        """Squared error of the predicted IoUs (N, 1 + q) of all masks, where the thing is there."""
+        repeated = true[:, None].expand_as(every).flatten(0, 1)
+        achieved = losses.iou(every.flatten(0, 1), repeated).reshape(told.shape)
+        return ((told - achieved) ** 2 * present[:, None]).sum() / present.sum() / told.shape[1]
+
+    def _meaning_loss(
+        self,
+        features: ImageFeatures,
+        image: Tensor,
+        crops: list[Crop],
+        rng: np.random.Generator,
+        figures: dict[str, float],
+    ) -> Tensor:
+        """What places mean: by the names of what is marked there, and by the classifier."""
+        recipe, meanings = self.recipe, features.maps.embedding
+        scale = self.model.logit_scale.exp().clamp(max=100)
+        words = self.model.embed_text(*self.vocabulary.drawn(rng))
+        names = torch.cat([words, self.model.nothing()[None]])
+        labels = torch.from_numpy(np.stack([crop.labels for crop in crops])).long()
+        labels = torch.where(labels == NOTHING, len(words), labels)
+        among = torch.stack([self.told_from[crop.source] for crop in crops])
+        for row, seen in zip(among, labels, strict=True):  # what was pasted in is known as well
+            row[seen[seen >= 0].unique()] = True
+        loss = recipe.meaning_weight * losses.meaning_loss(meanings, labels, names, scale, among)
+        figures["meaning"] = float(loss.detach())
+        if self.lessons is not None and self.step % recipe.teach_every == 0:
+            with self._precision():
+                taught = self.lessons.teacher(image)
+            classes = self.model.in_joint_space(self.lessons.sentences)
+            lesson = distillation_loss(meanings, taught, classes, scale)
+            figures["distillation"] = float(lesson.detach())
+            loss = loss + recipe.distillation_weight * recipe.teach_every * lesson
+        return loss
 
     def _semantic_loss(self, semantic: Tensor, slots: list[Slot]) -> Tensor:
         """Cross-entropy over the vocabulary, for slots whose name is known."""
@@ -246,9 +308,10 @@ class Trainer:
         previous: Tensor | None,
         rng: np.random.Generator,
     ) -> tuple[Tensor, Tensor]:
-        prompts = prompt_tensors(slots, previous, self.vocabulary, rng)
-        answers = model.answer(features, prompts)
-        return _to_target_size(answers.mask_logits), answers.mask_logits
+        meanings = features.maps.embedding
+        prompts = prompt_tensors(slots, previous, self.vocabulary, rng, meanings)
+        chosen = answered(model.answer(features, prompts), slots)
+        return _to_target_size(chosen), chosen
 
     def _train_mode(self) -> None:
         """Training mode, but the backbone's batch norms keep their ImageNet statistics.
@@ -315,6 +378,49 @@ def split(
         return zlib.crc32(image.path.name.encode()) % 1000 < held_out_share * 1000
 
     return [i for i in images if not held_out(i)], [i for i in images if held_out(i)]
+
+
+def answered(answers: Answers, slots: list[list[Slot]]) -> Tensor:
+    """The mask that a person gets, (B, n, h4, w4): of an ambiguous prompt the likeliest reading."""
+    ambiguous = torch.tensor([[slot.is_ambiguous for slot in row] for row in slots])
+    best = torch.where(ambiguous, answers.iou.argmax(2), 0)
+    rows = answers.mask_logits.shape[-2:]
+    index = best[:, :, None, None, None].expand(-1, -1, 1, *rows)
+    return answers.mask_logits.gather(2, index)[:, :, 0]
+
+
+def _coarsened(logits: Tensor) -> Tensor:
+    """(B, n, h, w) as a look from three times as far would have given it."""
+    small = functional.interpolate(logits, scale_factor=1 / 3, mode="bilinear", antialias=True)
+    return functional.interpolate(small, logits.shape[-2:], mode="bilinear")
+
+
+def _told_from(data: CropDataset, vocabulary: Vocabulary) -> dict[str, Tensor]:
+    """For each source the names, and nothing last, that its places are told from: (V + 1,) bool.
+
+    A source's own; and for sources of whole things those of COCO, but for such as a person could
+    also use for something of the source's own.
+    """
+    sentences = functional.normalize(_mean_states(vocabulary), dim=1)
+    common = [
+        vocabulary.index[name] for name in data.by_name.get("coco", {}) if name in vocabulary.index
+    ]
+    told = {}
+    for source, by_name in data.by_name.items():
+        own = [vocabulary.index[name] for name in by_name if name in vocabulary.index]
+        among = torch.zeros(len(vocabulary.names) + 1, dtype=torch.bool)
+        if source not in SOURCES_OF_PARTS and own and common:
+            alike = (sentences[common] @ sentences[own].T).amax(1)
+            among[torch.tensor(common)[alike < ALIKE]] = True
+        among[own] = True
+        among[-1] = True
+        told[source] = among
+    return told
+
+
+def _mean_states(vocabulary: Vocabulary) -> Tensor:
+    states, mask = vocabulary.plain()
+    return sentence(states, mask)
 
 
 def _as_list(crops: list[Crop]) -> list[Crop]:

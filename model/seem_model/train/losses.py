@@ -38,10 +38,33 @@ def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 def proposal_loss(logits: Tensor, target: Tensor) -> Tensor:
     """(N, q, h, w) proposals: mostly the best of an object's queries counts, all a little: (N,)."""
-    n_queries = logits.shape[1]
-    repeated = target[:, None].expand_as(logits).flatten(0, 1)
-    each = mask_loss(logits.flatten(0, 1), repeated).reshape(-1, n_queries)
+    each = _each(logits, target)
     return 0.8 * each.amin(1) + 0.2 * each.mean(1)
+
+
+def hypothesis_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """(N, q, h, w) hypotheses: the best one learns, and the others a little: (N,)."""
+    each = _each(logits, target)
+    return 0.95 * each.amin(1) + 0.05 * each.mean(1)
+
+
+def meaning_loss(
+    meanings: Tensor, labels: Tensor, names: Tensor, scale: Tensor, among: Tensor
+) -> Tensor:
+    """Cross-entropy of what places mean over names, rare ones weighing as much as common ones.
+
+    meanings: (B, C, h, w) of unit length. labels: (B, h, w) int64 index into names, negative where
+    nobody knows. names: (V, C) of unit length. among: (B, V) bool, names that a crop is told from.
+    """
+    logits = scale * torch.einsum("bchw,vc->bhwv", meanings.float(), names)
+    logits = logits.masked_fill(~among[:, None, None, :], -1e4)
+    known = labels >= 0
+    if not bool(known.any()):
+        return logits.sum() * 0
+    each = functional.cross_entropy(logits[known], labels[known], reduction="none")
+    counts = torch.bincount(labels[known], minlength=len(names)).float()
+    weight = counts[labels[known]] ** -0.5
+    return (each * weight).sum() / weight.sum()
 
 
 def iou(logits: Tensor, target: Tensor) -> Tensor:
@@ -49,3 +72,9 @@ def iou(logits: Tensor, target: Tensor) -> Tensor:
     predicted, true = (logits > 0).flatten(1), (target > 0.5).flatten(1)
     union = (predicted | true).sum(1)
     return (predicted & true).sum(1) / union.clamp(min=1)
+
+
+def _each(logits: Tensor, target: Tensor) -> Tensor:
+    """The mask loss of each of (N, q, h, w) against (N, h, w): (N, q)."""
+    repeated = target[:, None].expand_as(logits).flatten(0, 1)
+    return mask_loss(logits.flatten(0, 1), repeated).reshape(-1, logits.shape[1])

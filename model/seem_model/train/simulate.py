@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import Box, Lasso, MaskPrompt, ObjectPrompt, Point, Scribble
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     Rng = np.random.Generator
     Mask = npt.NDArray[np.bool_]
 
-FIRST_KINDS = {"click": 0.60, "box": 0.15, "scribble": 0.10, "mask": 0.05, "box+click": 0.10}
+FIRST_KINDS = {
+    "click": 0.56,
+    "box": 0.14,
+    "scribble": 0.10,
+    "lasso": 0.06,
+    "mask": 0.05,
+    "box+click": 0.05,
+    "click+not": 0.04,
+}
+P_STROKE, P_REGION = 0.10, 0.05
+"""Of corrections: a scribble, or an outline around what is too much; else a click."""
 
 
 def first_prompt(target: Mask, step: float, rng: Rng) -> ObjectPrompt:
@@ -36,6 +46,14 @@ def first_prompt(target: Mask, step: float, rng: Rng) -> ObjectPrompt:
         return ObjectPrompt(scribbles=(scribble_inside(target, step, rng, positive=True),))
     if kind == "mask":
         return ObjectPrompt(mask=MaskPrompt(rough_mask(target, step, rng)))
+    if kind == "lasso":
+        return ObjectPrompt(lassos=(loose_lasso(target, step, rng, positive=True),))
+    if kind == "click+not":
+        inside = click_inside(target, step, rng, positive=True)
+        around = _near(target) & ~target
+        if not around.any():
+            return ObjectPrompt(points=(inside,))
+        return ObjectPrompt(points=(inside, click_inside(around, step, rng, positive=False)))
     box = loose_box(target, step, rng)
     if kind == "box":
         return ObjectPrompt(box=box)
@@ -52,10 +70,13 @@ def corrected(
         return prompt
     positive = bool(depth_missing.max() >= depth_extra.max())
     region = missing if positive else extra
-    if rng.random() < 0.1 and region.sum() > 60:
+    kind = rng.random()
+    if kind < P_STROKE and region.sum() > 60:
         stroke = scribble_inside(region, step, rng, positive=positive)
         return replace(prompt, scribbles=(*prompt.scribbles, stroke))
     region = _largest_component(region)
+    if P_STROKE <= kind < P_STROKE + P_REGION and not positive:
+        return _fenced_off(prompt, region, target, step, rng)
     point = click_inside(region, step, rng, positive=positive)
     return replace(prompt, points=(*prompt.points, point))
 
@@ -83,6 +104,52 @@ def loose_box(target: Mask, step: float, rng: Rng) -> Box:
     x0, y0 = np.clip([x0 + jitter[0], y0 + jitter[1]], 0, [width - 1, height - 1])
     x1, y1 = np.clip([x1 + jitter[2], y1 + jitter[3]], [x0 + 1, y0 + 1], [width, height])
     return Box(float(x0 * step), float(y0 * step), float(x1 * step), float(y1 * step))
+
+
+def loose_lasso(target: Mask, step: float, rng: Rng, *, positive: bool) -> Lasso:
+    """An outline around the mask, some way off, with few corners and a shaky hand."""
+    extent = max(float(np.sqrt(target.sum())), 2.0)
+    size = int(rng.uniform(0.02, 0.15) * extent) * 2 + 3
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    grown = cv2.dilate(target.astype(np.uint8), kernel)
+    contours, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = np.concatenate(contours)[:, 0]
+    if len(contours) > 1:
+        outline = cv2.convexHull(outline)[:, 0]
+    n_corners = int(rng.integers(6, 33))
+    corners = outline[np.arange(n_corners) * len(outline) // n_corners].astype(float) + 0.5
+    corners += rng.normal(0, 0.01 * extent, corners.shape)
+    return Lasso(tuple((float(x * step), float(y * step)) for x, y in corners), positive)
+
+
+def _fenced_off(
+    prompt: ObjectPrompt, region: Mask, target: Mask, step: float, rng: Rng
+) -> ObjectPrompt:
+    """`prompt` and a box or outline around what is too much, where that holds none of the thing."""
+    box = loose_box(region, step, rng)
+    corners = (int(box.y0 / step), int(box.y1 / step), int(box.x0 / step), int(box.x1 / step))
+    if not target[corners[0] : corners[1] + 1, corners[2] : corners[3] + 1].any():
+        return replace(prompt, negative_boxes=(*prompt.negative_boxes, box))
+    inside = cv2.erode(region.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    contours, _ = cv2.findContours(
+        (inside if inside.any() else region).astype(np.uint8),
+        cv2.RETR_EXTERNAL,
+        cv2.CHAIN_APPROX_SIMPLE,
+    )
+    outline = max(contours, key=len)[:, 0]
+    if len(outline) < 3:
+        return replace(
+            prompt, points=(*prompt.points, click_inside(region, step, rng, positive=False))
+        )
+    xy = tuple((float((x + 0.5) * step), float((y + 0.5) * step)) for x, y in outline)
+    return replace(prompt, lassos=(*prompt.lassos, Lasso(xy, positive=False)))
+
+
+def _near(target: Mask) -> Mask:
+    """Within a third of the mask's extent."""
+    size = max(int(np.sqrt(target.sum()) / 3), 2) * 2 + 1
+    near: Mask = cv2.dilate(target.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+    return near
 
 
 def scribble_inside(region: Mask, step: float, rng: Rng, *, positive: bool) -> Scribble:

@@ -5,10 +5,14 @@ V names · T tokens · E text width
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+from seem_model.seem import sentence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,29 +22,54 @@ if TYPE_CHECKING:
 PHRASINGS = ("{}", "a {}", "the {}", "a photo of a {}")
 
 
-class Vocabulary:
-    """Token states of every name in several phrasings, encoded once."""
+P_SYNONYM = 0.4
+DATA = Path(__file__).parent
 
-    def __init__(self, names: list[str], encoder: TextEncoder) -> None:
+
+def read_synonyms() -> dict[str, list[str]]:
+    """For each training name, what else it may be called; those held out are not among them."""
+    document = json.loads((DATA / "synonyms.json").read_text())
+    return {name: list(entry["train"]) for name, entry in document.items()}
+
+
+def read_imagenet_names() -> list[str]:
+    """The names of the 1000 ImageNet classes in the order of the classifier's outputs."""
+    return (DATA / "imagenet_names.txt").read_text().splitlines()
+
+
+class Vocabulary:
+    """Token states of every name in several phrasings and by its synonyms, encoded once.
+
+    `others` are texts of which no mask is known: they are only ever absent.
+    """
+
+    def __init__(
+        self,
+        names: list[str],
+        encoder: TextEncoder,
+        *,
+        synonyms: dict[str, list[str]] | None = None,
+        others: list[str] | None = None,
+    ) -> None:
         self.names = names
+        self.others = others or []
         self.index = {name: position for position, name in enumerate(names)}
-        self._states: dict[str, list[tuple[Tensor, int]]] = {name: [] for name in names}
-        for phrasing in PHRASINGS:
-            states, mask = encoder.encode([phrasing.format(name) for name in names])
-            for name, rows, visible in zip(names, states, mask, strict=True):
-                self._states[name].append((rows, int(visible.sum())))
+        known = synonyms or {}
+        self._own: dict[str, list[tuple[Tensor, int]]] = {}
+        self._synonyms: dict[str, list[tuple[Tensor, int]]] = {}
+        for name in [*names, *self.others]:
+            self._own[name] = _encode(encoder, [phrase.format(name) for phrase in PHRASINGS])
+            alike = known.get(name, [])
+            self._synonyms[name] = _encode(encoder, alike) if alike else []
 
     def states(
         self, texts: list[list[str | None]], rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
         """Token states (B, n, T, E) and mask (B, n, T) of texts, each in a random phrasing."""
-        chosen = [
-            [self._states[t][rng.integers(len(PHRASINGS))] if t else None for t in row]
-            for row in texts
-        ]
+        chosen = [[self._draw(t, rng) if t else None for t in row] for row in texts]
         lengths = [entry[1] for row in chosen for entry in row if entry]
         n_tokens = max(lengths, default=1)
-        width = next(iter(self._states.values()))[0][0].shape[1]
+        width = next(iter(self._own.values()))[0][0].shape[1]
         states = torch.zeros(len(texts), len(texts[0]), n_tokens, width)
         mask = torch.zeros(len(texts), len(texts[0]), n_tokens)
         for b, row in enumerate(chosen):
@@ -50,15 +79,37 @@ class Vocabulary:
                     mask[b, i, : entry[1]] = 1
         return states, mask
 
+    def drawn(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Every name in a random phrasing: token states (V, T, E) and mask (V, T)."""
+        return _stacked([self._draw(name, rng) for name in self.names])
+
     def plain(self) -> tuple[Tensor, Tensor]:
         """Every name as it is: token states (V, T, E) and mask (V, T)."""
-        entries = [self._states[name][0] for name in self.names]
-        n_tokens = max(length for _, length in entries)
-        states = torch.stack([_padded(rows, n_tokens) for rows, _ in entries])
-        mask = torch.zeros(len(entries), n_tokens)
-        for row, (_, length) in enumerate(entries):
-            mask[row, :length] = 1
-        return states, mask
+        return _stacked([self._own[name][0] for name in self.names])
+
+    def _draw(self, text: str, rng: np.random.Generator) -> tuple[Tensor, int]:
+        alike = self._synonyms[text]
+        among = alike if alike and rng.random() < P_SYNONYM else self._own[text]
+        return among[rng.integers(len(among))]
+
+
+def sentences(encoder: TextEncoder, texts: list[str]) -> Tensor:
+    """Mean token states of unit length: (V, E)."""
+    return sentence(*_stacked(_encode(encoder, texts)))
+
+
+def _encode(encoder: TextEncoder, texts: list[str]) -> list[tuple[Tensor, int]]:
+    states, mask = encoder.encode(texts)
+    return [(rows, int(visible.sum())) for rows, visible in zip(states, mask, strict=True)]
+
+
+def _stacked(entries: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+    n_tokens = max(length for _, length in entries)
+    states = torch.stack([_padded(rows, n_tokens) for rows, _ in entries])
+    mask = torch.zeros(len(entries), n_tokens)
+    for row, (_, length) in enumerate(entries):
+        mask[row, :length] = 1
+    return states, mask
 
 
 def _padded(rows: Tensor, n_tokens: int) -> Tensor:
