@@ -19,17 +19,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 from torch.export import Dim
+from torch.nn import functional
 
 from seem_model.config import CONFIGS
 from seem_model.decoder import N_LEVELS, Level
 from seem_model.graph import export_graph
 from seem_model.refiner import ImageMaps
-from seem_model.seem import Answers, ImageFeatures, Prompts, Seem
+from seem_model.seem import Answers, ImageFeatures, Prompts, Seem, sentence
 from seem_model.text import load_text_encoder
+from seem_wire.pixels import MAP_NAMES
 
 if TYPE_CHECKING:
     from seem_model.config import ModelConfig
@@ -44,6 +47,8 @@ FEATURE_NAMES = (
 )
 NAMES_OF_RANDOM_WEIGHTS = ("cat", "dog", "zebra")
 ANSWER_NAMES = ("mask_logits", "iou", "presence", "semantic")
+NOTHING = "nothing"
+"""The last name of a vocabulary: what a place or mask is that none of the others is for."""
 
 
 class ImageEncoderGraph(nn.Module):
@@ -57,6 +62,21 @@ class ImageEncoderGraph(nn.Module):
         """The features, in the order of FEATURE_NAMES."""
         features = self.model.encode(image)
         return (*(tensor for level in features.levels for tensor in level), *features.maps)
+
+
+class TextEncoderGraph(nn.Module):
+    """Ids and mask (B, T) to token states (B, T, E) and sentences (B, C) in the joint space."""
+
+    def __init__(self, encoder: TextEncoder, model: Seem) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.to_joint = model.predictor.lang_proj
+
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """States and sentences."""
+        states = self.encoder(ids, mask)
+        joint = sentence(states, mask.to(states.dtype)) @ self.to_joint
+        return states, functional.normalize(joint, dim=-1, eps=1e-6)
 
 
 class PromptDecoderGraph(nn.Module):
@@ -98,7 +118,7 @@ def write_bundle(source: Source, out: Path, *, version: str) -> None:
     source.model.eval()
     export_image_encoder(source.model, part / "image_encoder.onnx")
     export_prompt_decoder(source.model, part / "prompt_decoder.onnx")
-    export_text_encoder(source.text_encoder, part / "text_encoder.onnx")
+    export_text_encoder(source.text_encoder, source.model, part / "text_encoder.onnx")
     source.text_encoder.tokenizer.save(str(part / "tokenizer.json"), pretty=False)
     np.save(part / "vocabulary.npy", _embed_names(source))
     manifest = _manifest(config, source, version)
@@ -136,7 +156,7 @@ def export_prompt_decoder(model: Seem, file: Path) -> None:
     with torch.inference_mode():
         features = list(ImageEncoderGraph(model)(torch.zeros(2, 3, height, width)))
     features = [feature.clone() for feature in features]
-    prompts = list(empty_prompts(2, 3, 4, 5, height, width, model.config.text_width))
+    prompts = list(empty_prompts(2, 3, 4, 5, height, width, model.config))
     strides = [stride for stride in STRIDES for _ in range(3)] + list(MAP_STRIDES)
     grid = {0: batch, 1: objects}
     shapes = {
@@ -151,6 +171,8 @@ def export_prompt_decoder(model: Seem, file: Path) -> None:
             grid,
             {**grid, 2: tokens},
             {**grid, 2: tokens},
+            grid,
+            grid,
         ],
     }
     export_graph(
@@ -163,45 +185,56 @@ def export_prompt_decoder(model: Seem, file: Path) -> None:
     )
 
 
-def export_text_encoder(encoder: TextEncoder, file: Path) -> None:
-    """Exports the text encoder with weights in int8 (its states keep a cosine above 0.99)."""
+def export_text_encoder(encoder: TextEncoder, model: Seem, file: Path) -> None:
+    """Exports the text encoder with weights in int8 (its states keep a cosine above 0.99).
+
+    The way into the joint space stays in float32: words are compared there.
+    """
     ids = torch.ones(1, 7, dtype=torch.int64)
     whole = file.with_suffix(".fp32.onnx")
     export_graph(
-        encoder,
+        TextEncoderGraph(encoder, model),
         (ids, torch.ones_like(ids)),
         whole,
         inputs=["ids", "mask"],
-        outputs=["states"],
+        outputs=["states", "sentence"],
         shapes={"ids": {1: Dim("tokens")}, "mask": {1: Dim("tokens")}},
     )
-    quantize_dynamic(whole, file, weight_type=QuantType.QInt8, per_channel=True)
+    exact = [
+        node.name
+        for node in onnx.load(whole).graph.node
+        if any(name.endswith("to_joint") for name in node.input)
+    ]
+    quantize_dynamic(
+        whole, file, weight_type=QuantType.QInt8, per_channel=True, nodes_to_exclude=exact
+    )
     whole.unlink()
 
 
 def empty_prompts(
-    batch: int, objects: int, points: int, tokens: int, height: int, width: int, text_width: int
+    batch: int, objects: int, points: int, tokens: int, height: int, width: int, config: ModelConfig
 ) -> Prompts:
     """Prompts of the given sizes that say nothing but a point at the origin."""
     grid = (batch, objects)
     return Prompts(
         torch.zeros(*grid, points, 2),
         torch.ones(*grid, points),
-        torch.zeros(*grid, 5, height // 4, width // 4),
+        torch.zeros(*grid, len(MAP_NAMES), height // 4, width // 4),
         torch.zeros(*grid, height // 4, width // 4),
         torch.zeros(*grid),
-        torch.zeros(*grid, tokens, text_width),
+        torch.zeros(*grid, tokens, config.text_width),
         torch.zeros(*grid, tokens),
+        torch.zeros(*grid, config.hidden),
+        torch.zeros(*grid),
     )
 
 
 @torch.inference_mode()
 def _embed_names(source: Source) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """The vocabulary in the joint space: (V, C) float32 unit rows."""
-    if not source.names:
-        return np.zeros((0, source.model.config.hidden), np.float32)
+    """The vocabulary in the joint space, nothing last: (V + 1, C) float32 unit rows."""
     states, mask = source.text_encoder.encode(source.names)
-    return source.model.embed_text(states, mask).numpy().astype(np.float32)
+    named = source.model.embed_text(states, mask)
+    return torch.cat([named, source.model.nothing()[None]]).numpy().astype(np.float32)
 
 
 def _manifest(config: ModelConfig, source: Source, version: str) -> dict[str, Any]:
@@ -224,7 +257,7 @@ def _manifest(config: ModelConfig, source: Source, version: str) -> dict[str, An
         },
         "decoder": {"kind": "refined"},
         "everything": None,
-        "prompts": ["point", "box", "scribble", "mask", "text"],
+        "prompts": ["point", "box", "scribble", "lasso", "mask", "text", "example"],
         "mask_stride": 4,
         "mask_threshold": 0.0,
         "text": {
@@ -234,7 +267,7 @@ def _manifest(config: ModelConfig, source: Source, version: str) -> dict[str, An
         },
         "joint_width": config.hidden,
         "vocabulary": {
-            "names": list(source.names),
+            "names": [*source.names, NOTHING],
             "scale": round(float(source.model.logit_scale.detach().exp().clamp(max=100)), 4),
         },
         "features": list(FEATURE_NAMES),

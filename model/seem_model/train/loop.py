@@ -374,10 +374,14 @@ def split(
 ) -> tuple[list[SourceImage], list[SourceImage]]:
     """Training images and those kept apart, by a hash of the file's name."""
 
-    def held_out(image: SourceImage) -> bool:
-        return zlib.crc32(image.path.name.encode()) % 1000 < held_out_share * 1000
+    apart = [is_held_out(image.path, held_out_share) for image in images]
+    pairs = list(zip(images, apart, strict=True))
+    return [i for i, kept in pairs if not kept], [i for i, kept in pairs if kept]
 
-    return [i for i in images if not held_out(i)], [i for i in images if held_out(i)]
+
+def is_held_out(path: Path, share: float) -> bool:
+    """Whether an image is kept apart from training, by a hash of its file's name."""
+    return zlib.crc32(path.name.encode()) % 1000 < share * 1000
 
 
 def answered(answers: Answers, slots: list[list[Slot]]) -> Tensor:
