@@ -7,6 +7,7 @@ import pytest
 from made_dataset import SIZE, annotation, block, made_dataset
 
 from seem_client.prediction import Prediction
+from seem_server.commands.annotators import Task
 from seem_server.commands.interactive import evaluate, play
 from seem_server.commands.stills import read_stills
 from seem_wire import rle, types
@@ -59,32 +60,35 @@ class Client:
 def test_it_clicks_until_the_mask_is_right():
     half = block(10, 10, 30, 30)
     session = Annotated(half, WANTED)
-    assert play(session, WANTED, ALL, 20).ious == (0.5, 1.0)
+    assert play(session, Task(WANTED, ALL, 1), 20).ious == (0.5, 1.0)
     assert session.clicks == [(19.5, 19.5, True), (39.5, 19.5, True)]
 
 
 def test_what_was_marked_too_much_is_clicked_away():
     session = Annotated(WANTED | block(40, 60, 60, 90), WANTED)
-    play(session, WANTED, ALL, 20)
+    play(session, Task(WANTED, ALL, 1), 20)
     assert session.clicks[1][2] is False
 
 
 def test_a_mask_that_is_good_enough_ends_the_course():
     nearly = block(10, 10, 30, 49)
-    assert play(Annotated(nearly), WANTED, ALL, 20).ious == (39 / 40,)
+    assert play(Annotated(nearly), Task(WANTED, ALL, 1), 20).ious == (39 / 40,)
 
 
 def test_an_object_is_given_up_after_so_many_clicks():
-    assert play(Annotated(block(10, 10, 11, 11)), WANTED, ALL, 5).ious == (1 / 800,) * 5
+    assert play(Annotated(block(10, 10, 11, 11)), Task(WANTED, ALL, 1), 5).ious == (1 / 800,) * 5
 
 
 def test_only_clicks_on_the_cached_image_are_timed():
-    assert play(Annotated(block(10, 10, 11, 11)), WANTED, ALL, 3).cached_click_ms == (2.0, 3.0)
+    assert play(Annotated(block(10, 10, 11, 11)), Task(WANTED, ALL, 1), 3).cached_click_ms == (
+        2.0,
+        3.0,
+    )
 
 
 def test_the_ignored_band_counts_neither_for_nor_against():
     session = Annotated(WANTED | block(40, 0, 64, 96))
-    assert play(session, WANTED, ~block(40, 0, 64, 96), 20).ious == (1.0,)
+    assert play(session, Task(WANTED, ~block(40, 0, 64, 96), 1), 20).ious == (1.0,)
 
 
 def test_objects_of_an_image_share_a_session_and_start_anew(tmp_path):
