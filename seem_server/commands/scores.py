@@ -58,6 +58,12 @@ class Mean:
         error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else None
         return cls(float(np.mean(values)), error)
 
+    def shown(self, digits: int) -> str:
+        """For a table: the mean and, where there is one, its error."""
+        if self.standard_error is None:
+            return f"{self.mean:.{digits}f}"
+        return f"{self.mean:.{digits}f} ± {self.standard_error:.{digits}f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
