@@ -140,6 +140,7 @@ def _measure_examples(client: Client, dataset: Path, limit: int | None) -> Examp
         present=Figure.of(present),
         lonely=possible.lonely,
         unnamed=possible.unnamed,
+        partial=sum(not task.still.exhaustive for task in tasks),
         pairs=tuple((one.score, one.iou) for one in found),
     )
 

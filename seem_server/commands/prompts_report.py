@@ -55,6 +55,8 @@ class ExamplesReport:
         present: Share of them of which the server said that it is there.
         lonely: How many (image, name) have no other image of the source with the name.
         unnamed: How many images have something without a name, which is passed over.
+        partial: How many (image, name) lie in images where not all is marked, so that what is to
+            be found may be more than what is known.
         pairs: (the model's own estimate of its IoU, its IoU).
     """
 
@@ -62,6 +64,7 @@ class ExamplesReport:
     present: Figure | None
     lonely: int
     unnamed: int
+    partial: int
     pairs: tuple[tuple[float, float], ...] = ()
 
 
@@ -110,6 +113,7 @@ def as_json(report: PromptsReport, dataset: str) -> dict[str, Any]:
             "reliability": believed and asdict(believed),
             "iou": report.examples.iou and asdict(report.examples.iou),
             "present": report.examples.present and asdict(report.examples.present),
+            "partial": report.examples.partial,
             "skipped": {"lonely": report.examples.lonely, "unnamed": report.examples.unnamed},
         }
     if report.together is not None:
@@ -225,7 +229,8 @@ def _example_lines(examples: ExamplesReport) -> list[str]:
         lines.append(f"{'all':<20}{examples.iou.count:>6}{_cells([examples.iou.overall])}")
     lines.append(
         f"{examples.lonely} names have no other image of their source, and things without a name "
-        f"in {examples.unnamed} images were passed over."
+        f"in {examples.unnamed} images were passed over; {examples.partial} lie in images where "
+        "not all may be marked."
     )
     return lines
 
