@@ -117,14 +117,24 @@ def _worst_region(predicted: Mask, wanted: Mask, counted: Mask) -> _Worst | None
 def _largest_region(mask: Mask) -> _Region:
     from scipy import ndimage  # noqa: PLC0415 - half a second to import: only evaluating needs it
 
-    label, count = ndimage.label(mask, _EIGHT_NEIGHBOURS)
+    marked = _window(mask)
+    label, count = ndimage.label(mask[marked], _EIGHT_NEIGHBOURS)
     if not count:
         return _Region(mask[:0], 0, 0, 0)
     areas = np.bincount(label.ravel())[1:]
     winner = int(np.argmax(areas))
-    window = ndimage.find_objects(label)[winner]
-    rows, columns = window
-    return _Region(label[window] == winner + 1, rows.start, columns.start, int(areas[winner]))
+    pixels: Mask = label == winner + 1
+    rows, columns = _window(pixels)
+    top, left = marked[0].start + rows.start, marked[1].start + columns.start
+    return _Region(pixels[rows, columns], top, left, int(areas[winner]))
+
+
+def _window(mask: Mask) -> tuple[slice, slice]:
+    """The rows and columns that hold all of it; none where it is empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _centre(region: _Region) -> tuple[float, float]:
