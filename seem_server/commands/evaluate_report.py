@@ -19,7 +19,12 @@ from seem_server.commands.bench import bench_click
 from seem_server.commands.echo import echo_process
 from seem_server.commands.goals import Measured
 from seem_server.commands.machine import machine_figures
-from seem_server.commands.measuring import measure_prompts, measure_words, positive
+from seem_server.commands.measuring import (
+    draw_reliability,
+    measure_prompts,
+    measure_words,
+    positive,
+)
 from seem_server.commands.prompts_report import EXAMPLE, TEXT_CLICK
 from seem_server.commands.reach import reach, reach_process
 from seem_server.commands.scores import Mean, iou_after, lost_iou
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from seem_server.commands.goals import Verdict
     from seem_server.commands.machine import MachineFigures
     from seem_server.commands.prompts_report import PromptsReport
+    from seem_server.commands.reliability import Reliability
     from seem_server.commands.words_report import TextReport
 
 STILLS, TEXT = "stills", "text"
@@ -64,7 +70,9 @@ class Results:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds what the report needs besides what all benchmarks have."""
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write report.json and report.md")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write report.json, report.md and more"
+    )
     parser.add_argument("--synonyms", type=Path, metavar="FILE", help="as in seem evaluate text")
     parser.add_argument("--absent", type=positive, metavar="N", help="as in seem evaluate text")
     parser.add_argument(
@@ -85,9 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     document = as_json(results, verdicts, str(arguments.dataset))
     text = as_text(results, verdicts)
     if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "report.json").write_text(json.dumps(document, indent=1), "utf-8")
-        (arguments.out / "report.md").write_text(f"# Evaluation\n\n{text}\n", "utf-8")
+        _write(arguments.out, document, results, text)
     print(json.dumps(document) if arguments.json else text)
     return 0
 
@@ -171,6 +177,24 @@ def as_text(results: Results, verdicts: Sequence[Verdict]) -> str:
     )
     lines += [f"Not measured: {reason}" for reason in results.skipped]
     return "\n".join(lines)
+
+
+def _write(folder: Path, document: dict[str, Any], results: Results, table: str) -> None:
+    """Writes the report as a document, as a page with the figures of each source, and a diagram."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(document, indent=1), "utf-8")
+    examples = (results.examples,) if results.examples is not None else ()
+    details = [prompts_report.as_text(one) for one in (*results.stills, *examples)]
+    details += [words_report.as_text(results.text)] if results.text is not None else []
+    blocks = "".join(f"\n```\n{one}\n```\n" for one in details)
+    (folder / "report.md").write_text(f"# Evaluation\n\n{table}\n\n## By source\n{blocks}", "utf-8")
+    beliefs: dict[str, Reliability | None] = {}
+    if results.stills:
+        beliefs["IoU of a mask"] = results.stills[0].reliability
+    if results.text is not None:
+        beliefs["IoU by words"] = results.text.score_reliability
+        beliefs["Presence"] = results.text.presence_reliability
+    draw_reliability(folder / "reliability.png", beliefs)
 
 
 # --- measuring

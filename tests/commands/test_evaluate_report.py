@@ -69,6 +69,8 @@ def test_the_report_is_written_as_json_and_as_a_table(folder, tmp_path, capsys):
     table = (out / "report.md").read_text("utf-8")
     assert "| IoU after 1 click" in table
     assert "measured goals met" in table
+    assert "jittered-clicks lose against exact ones" in table
+    assert (out / "reliability.png").stat().st_size > 0
 
 
 def test_speed_is_measured_in_the_same_run_with_bare_figures_beside(folder, capsys):
