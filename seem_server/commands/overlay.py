@@ -32,10 +32,11 @@ _SHORT_SIDE = 600
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """One object to draw: its mask, and what was said about it."""
+    """One object to draw: its mask, and what was said about it; only outlined if not `tinted`."""
 
     prediction: Prediction
     prompt: ObjectPrompt
+    tinted: bool = True
 
 
 def overlay(photo: Image.Image, objects: Sequence[Drawn], caption: str = "") -> Image.Image:
@@ -43,6 +44,8 @@ def overlay(photo: Image.Image, objects: Sequence[Drawn], caption: str = "") -> 
     scale = max(1, round(_SHORT_SIDE / min(photo.size)))
     pixels = np.asarray(photo.convert("RGB")).astype(np.float32)
     for one in objects:
+        if not one.tinted:
+            continue
         colour = np.array(_colour_of(one), np.float32)
         mask = one.prediction.mask
         pixels[mask] = (1 - _TINT) * pixels[mask] + _TINT * colour

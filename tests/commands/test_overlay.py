@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_dataset import SIZE, block
@@ -74,3 +76,10 @@ def test_a_caption_stands_in_the_corner():
     image = np.asarray(overlay(GREY, [], "one click"))
     assert (image[-5:, :20] == 0).all()
     assert (image == 255).any()
+
+
+def test_what_is_not_tinted_is_only_outlined():
+    one = replace(drawn(block(10, 10, 30, 30)), tinted=False)
+    image = overlay(GREY, [one])
+    assert pixel(image, 20, 20) == pixel(GREY, 20, 20)
+    assert not np.array_equal(np.asarray(image), np.asarray(GREY))
