@@ -7,9 +7,9 @@ import pytest
 
 from seem_server.runtime.backend import Selector
 from seem_server.runtime.bundle import read_bundle
+from seem_server.runtime.fake_backend import MANIFEST
 from seem_server.runtime.load import Provider, open_graph
 from seem_server.runtime.manifest import PROMPT_DECODER
-from seem_server.runtime.fake_backend import MANIFEST
 from seem_server.runtime.onnx_refined import ANSWERS, MEANINGS, PROMPTS, RefinedDecoder
 from seem_wire.errors import BundleInvalid, Internal, NotOffered
 
