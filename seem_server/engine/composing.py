@@ -49,8 +49,8 @@ SMALLER = 0.7
 FILLED = 0.6
 """Things of one name that fill so much of a mask of that name are what it is a group of."""
 
-UNCOVERED = 0.5
-"""A name that may be stuff is stuff if its masks cover less of its places than this."""
+COVERED = 0.5
+"""A name that may be stuff is stuff if its masks cover less of the places around them than this."""
 
 CRUMB = 12
 """Cells of the smallest region that no mask vouches for: three places of the map of meanings."""
@@ -242,18 +242,25 @@ def sharpened(likely: Float32, named: Sequence[Candidate]) -> Float32:
 def settled(names: Names, named: Sequence[Candidate], likely: Float32) -> Names:
     """The names, of which those are stuff that may be, and whose places no masks cover.
 
-    A word that the bundle does not know may be either: where clicks find things of that name, it is
-    things, and where they do not, it is a region.
+    A word that the bundle does not know may be either: where clicks find things of that name that
+    explain the places around them, it is things, and where they do not, it is a region.
     """
     best = likely.argmax(axis=0)
     stuff = set()
     for label in names.unsure:
-        places = best == label
         masks = [one.inside for one in named if one.label == label]
-        covered = np.any(masks, axis=0) & places if masks else np.zeros_like(places)
-        if np.count_nonzero(covered) < UNCOVERED * np.count_nonzero(places):
+        if not masks or not _cover(np.any(masks, axis=0), best == label):
             stuff.add(label)
     return replace(names, things=names.things - stuff)
+
+
+def _cover(masks: Mask, places: Mask) -> bool:
+    """Whether masks cover enough of those parts of a name's places that they touch at all."""
+    parts, _ = ndimage.label(places, _ALL_NEIGHBOURS)
+    areas = np.bincount(parts.ravel())
+    covered = np.bincount(parts[masks], minlength=len(areas))
+    touched = np.flatnonzero(covered[1:]) + 1
+    return int(covered[touched].sum()) >= COVERED * int(areas[touched].sum())
 
 
 def pieces(likely: Float32, owned: Mask, things: frozenset[int]) -> list[Piece]:

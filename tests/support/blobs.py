@@ -113,3 +113,10 @@ ROOM = (
     ("cup", 160, 24, 176, 40),
 )
 """A cat on a sofa and one on the grass, beneath the sky, and a small cup."""
+
+N_CROWD = 20
+CROWD = tuple(
+    ("cat", 10 + 50 * (n % 5), 8 + 46 * (n // 5), 42 + 50 * (n % 5), 38 + 46 * (n // 5))
+    for n in range(N_CROWD)
+)
+"""Twenty cats in rows beneath the sky."""
