@@ -51,7 +51,7 @@ CEILING = 64.0
 TRIED = 0.7
 """How much of the way to its edge the middle of a part stands for, if the click there failed."""
 
-LEAST_WITHIN, LEAST_ANYWHERE = 1.5, 3.0
+LEAST_WITHIN, LEAST_ANYWHERE = 1.5, 2.0
 """Cells from its middle to its edge of the smallest part that is worth a click: one of a meaning of
 its own, and one without."""
 
