@@ -120,3 +120,24 @@ CROWD = tuple(
     for n in range(N_CROWD)
 )
 """Twenty cats in rows beneath the sky."""
+
+
+def scatter(seed, *, n=25, height=384, width=512):
+    """An image of `n` rectangles of all sizes and names, some before others."""
+    rng = np.random.default_rng(seed)
+    rectangles = []
+    for _ in range(n):
+        sides = np.exp(rng.uniform(np.log(12), np.log(200), 2)).astype(int)
+        x, y = rng.integers(0, width - 10), rng.integers(0, height - 10)
+        name = NAMES[rng.integers(0, len(NAMES) - 1)]
+        rectangles.append((name, x, y, x + sides[0], y + sides[1]))
+    return paint(*rectangles, height=height, width=width)
+
+
+def things_of(pixels, *, least):
+    """The masks and names of all things in an image of blobs of at least so many pixels."""
+    for name in NAMES[:N_THINGS]:
+        blobs, n_blobs = ndimage.label((pixels == COLOURS[name]).all(axis=-1))
+        for blob in range(1, n_blobs + 1):
+            if np.count_nonzero(blobs == blob) >= least:
+                yield blobs == blob, name
