@@ -39,9 +39,6 @@ MIN_CELLS = 4
 SAME = 0.8
 """Masks of more IoU than this are one."""
 
-SWING = 1.0
-"""Logits that the threshold moves by, to see how stable a mask is."""
-
 STUFF_WEIGHT = 0.5
 """What a part that means no thing is worth beside one that does: the map of meanings tells it."""
 
@@ -149,7 +146,9 @@ def take(
     good = [
         one
         for one in readings
-        if one.iou >= spec.iou and one.area >= MIN_CELLS and stability(one.logits) >= spec.stability
+        if one.iou >= spec.iou
+        and one.area >= MIN_CELLS
+        and stability(one.logits, spec.swing) >= spec.stability
     ]
     is_left = search.open & ~_disk(search.open.shape, aim)
     if good:
@@ -160,10 +159,10 @@ def take(
     )
 
 
-def stability(logits: Float16 | Float32) -> float:
-    """IoU of the masks that logits (h, w) give at thresholds of +-SWING; 0 where there is none."""
-    n_wide = int(np.count_nonzero(logits > -SWING))
-    return int(np.count_nonzero(logits > SWING)) / n_wide if n_wide else 0.0
+def stability(logits: Float16 | Float32, swing: float) -> float:
+    """IoU of the masks that logits (h, w) give at thresholds of +-swing; 0 where there is none."""
+    n_wide = int(np.count_nonzero(logits > -swing))
+    return int(np.count_nonzero(logits > swing)) / n_wide if n_wide else 0.0
 
 
 def _readings(

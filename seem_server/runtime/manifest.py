@@ -178,6 +178,7 @@ def _clicks(fields: Fields) -> ClicksSpec:
         most=fields.whole("most", 1, MAX_CLICKS),
         iou=fields.number("iou", 0.0, 1.0),
         stability=fields.number("stability", 0.0, 1.0),
+        swing=fields.number("swing", 0.0, LOGIT_RANGE[1]),
     )
 
 

@@ -116,12 +116,14 @@ class ClicksSpec:
     Attributes:
         most: Clicks that one image may cost.
         iou: Least estimated IoU of a mask that is kept.
-        stability: Least IoU of a mask that is kept with itself, drawn a logit higher and lower.
+        stability: Least IoU of a mask that is kept with itself, its threshold moved up and down.
+        swing: By how many logits it is moved.
     """
 
     most: int
     iou: float
     stability: float
+    swing: float
 
 
 @dataclass(frozen=True, slots=True)

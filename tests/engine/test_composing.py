@@ -33,7 +33,7 @@ WORDS = ("cat", "dog", "sky", "grass", "nothing")
 CAT, DOG, SKY, GRASS, NOTHING = range(5)
 EMBEDDINGS = np.eye(5, dtype=np.float32)
 VOCABULARY = Vocabulary(WORDS, 20.0, EMBEDDINGS)
-SPEC = EverythingSpec(0.3, 0.5, n_things=2, instances=10, clicks=ClicksSpec(20, 0.6, 0.7))
+SPEC = EverythingSpec(0.3, 0.5, n_things=2, instances=10, clicks=ClicksSpec(20, 0.6, 0.7, 1.0))
 NAMES = Names.of_bundle(VOCABULARY, SPEC)
 THINGS = NAMES.things
 

@@ -18,7 +18,7 @@ EMBEDDINGS = np.eye(3, dtype=np.float32)
 NAMES = Names.of_bundle(
     Vocabulary(("cat", "sky", "nothing"), 20.0, EMBEDDINGS), EverythingSpec(0.3, 0.5, 1, 9)
 )
-SPEC = ClicksSpec(most=20, iou=0.6, stability=0.7)
+SPEC = ClicksSpec(most=20, iou=0.6, stability=0.7, swing=1.0)
 
 
 def search(*cats, ground=SKY):
@@ -172,8 +172,9 @@ def test_the_bundles_threshold_is_where_a_mask_ends():
 
 def test_stability_is_the_iou_of_a_stricter_and_a_laxer_mask():
     logits = np.array([[2, 2, 0.5, -0.5, -2]], np.float32)
-    assert stability(logits) == 0.5
-    assert stability(np.full((1, 3), -5, np.float32)) == 0
+    assert stability(logits, 1.0) == 0.5
+    assert stability(logits, 0.1) == 1
+    assert stability(np.full((1, 3), -5, np.float32), 1.0) == 0
 
 
 def test_a_search_counts_the_bytes_of_what_it_found():

@@ -71,14 +71,14 @@ BY_CLICKS = {
     "overlap": 0.5,
     "n_things": 1,
     "instances": 9,
-    "clicks": {"most": 64, "iou": 0.7, "stability": 0.8},
+    "clicks": {"most": 64, "iou": 0.7, "stability": 0.8, "swing": 1.0},
 }
 
 
 def test_our_own_models_may_be_asked_for_everything_by_clicks(own):
     change(own, "everything", value=BY_CLICKS)
     made = read_bundle(own).manifest
-    assert made.everything == EverythingSpec(0.3, 0.5, 1, 9, ClicksSpec(64, 0.7, 0.8))
+    assert made.everything == EverythingSpec(0.3, 0.5, 1, 9, ClicksSpec(64, 0.7, 0.8, 1.0))
 
 
 # --- what is wrong
@@ -156,7 +156,7 @@ def test_a_refined_decoder_cannot_offer_what_needs_queries(own, offer, value):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("most", 0), ("most", 1 << 20), ("most", 1.5), ("iou", 1.1), ("stability", -1), ("iou", None)],
+    [("most", 0), ("most", 1 << 20), ("most", 1.5), ("iou", 1.1), ("stability", -1), ("swing", -1)],
 )
 def test_impossible_clicks_are_refused(own, key, value):
     change(own, "everything", value=BY_CLICKS)

@@ -30,7 +30,7 @@ WIDTH = MANIFEST.text.width
 EMBEDDINGS = np.eye(len(NAMES), WIDTH, dtype=np.float32)
 MEANINGS = EMBEDDINGS + np.float32(0.3) * EMBEDDINGS[-1]  # all is a little like none of the names
 MEANINGS /= np.linalg.norm(MEANINGS, axis=1, keepdims=True)
-CLICKS = ClicksSpec(most=48, iou=0.6, stability=0.7)
+CLICKS = ClicksSpec(most=48, iou=0.6, stability=0.7, swing=1.0)
 SPEC = EverythingSpec(threshold=0.3, overlap=0.5, n_things=N_THINGS, instances=20, clicks=CLICKS)
 MANIFEST_OF_BLOBS = replace(
     MANIFEST, everything=SPEC, vocabulary=Vocabulary(NAMES, SCALE, EMBEDDINGS)
