@@ -52,8 +52,8 @@ FILLED = 0.6
 COVERED = 0.5
 """A name that may be stuff is stuff if its masks cover less of the places around them than this."""
 
-CRUMB = 12
-"""Cells of the smallest region that no mask vouches for: three places of the map of meanings."""
+CRUMB = 24
+"""Cells of the smallest region that no mask vouches for: six places of the map of meanings."""
 
 FRINGE = 2.5
 """Cells from middle to edge: what is thinner and beside a mask is that mask's edge, seen coarsely.

@@ -7,12 +7,14 @@ finding, and found again, equal, where it was lost.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seem_server.engine import packing, searching
 from seem_server.engine.findings import Names
 from seem_server.engine.packing import Said
 from seem_server.engine.searching import Search
+from seem_server.engine.tidy import tidy
 from seem_wire.errors import NotOffered
 from seem_wire.prompts import ObjectPrompt, Point
 
@@ -69,9 +71,11 @@ def _clicked(
     while (aim := searching.next_aim(search, spec)) is not None:
         if search.n_clicks >= until:
             return search
-        said = packing.pack(Said(_click(aim, layout)), layout.frame, manifest)
+        click, threshold = _click(aim, layout), manifest.mask_threshold
+        said = packing.pack(Said(click), layout.frame, manifest)
         (decoded,) = backend.decode([(image.features, said)])
-        search = searching.take(search, aim, decoded, spec, threshold=manifest.mask_threshold)
+        sweep = partial(tidy, prompt=click, frame=layout.frame, threshold=threshold)
+        search = searching.take(search, aim, decoded, spec, threshold=threshold, sweep=sweep)
     return replace(search, is_over=True)
 
 

@@ -11,7 +11,7 @@ h, w mask logits without their padding · C joint space · K names · a cell is 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -19,7 +19,7 @@ from scipy import ndimage
 from seem_server.engine.findings import probabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
     import numpy.typing as npt
 
@@ -139,20 +139,26 @@ def next_aim(search: Search, spec: ClicksSpec) -> Aim | None:
 
 
 def take(
-    search: Search, aim: Aim, decoded: Decoded, spec: ClicksSpec, *, threshold: float
+    search: Search,
+    aim: Aim,
+    decoded: Decoded,
+    spec: ClicksSpec,
+    *,
+    threshold: float,
+    sweep: Callable[[Float32], Float32] = lambda logits: logits,
 ) -> Search:
-    """The search after a click at `aim` was answered; `threshold`: the bundle's, of a mask."""
-    readings = list(_readings(decoded, search.open.shape, search.n_clicks, threshold))
-    good = [
-        one
-        for one in readings
-        if one.iou >= spec.iou
-        and one.area >= MIN_CELLS
-        and stability(one.logits, spec.swing) >= spec.stability
-    ]
-    is_left = search.open & ~_disk(search.open.shape, aim)
+    """The search after a click at `aim` was answered.
+
+    `threshold`: the bundle's, of a mask. `sweep` tidies the logits (h, w) of one that is kept.
+    """
+    shown, clicks = search.open.shape, frozenset({search.n_clicks})
+    main, *others = (
+        _kept(one, spec, threshold, sweep, clicks) for one in _readings(decoded, shown)
+    )
+    good = [one for one in (main, *others) if one is not None]
+    is_left = search.open & ~_disk(shown, aim)
     if good:
-        meant = good[0] if good[0] is readings[0] else max(good, key=lambda one: one.iou)
+        meant = main or max(good, key=lambda one: one.iou)
         is_left &= ~_explained(meant.inside, search)
     return replace(
         search, open=is_left, seen=_joined(search.seen, good), n_clicks=search.n_clicks + 1
@@ -165,23 +171,39 @@ def stability(logits: Float16 | Float32, swing: float) -> float:
     return int(np.count_nonzero(logits > swing)) / n_wide if n_wide else 0.0
 
 
-def _readings(
-    decoded: Decoded, shown: tuple[int, ...], click: int, threshold: float
-) -> Iterable[Seen]:
-    """All readings of one object's answer, the main one first."""
-    logits, iou, semantic = decoded.mask_logits[:1], decoded.iou[:1], decoded.semantic[:1]
+class _Reading(NamedTuple):
+    """One mask of an answer: logits (h, w), and semantic (C,)."""
+
+    logits: Float32
+    iou: float
+    semantic: Float32
+
+
+def _readings(decoded: Decoded, shown: tuple[int, ...]) -> list[_Reading]:
+    """All readings of one object's answer, the main one first; without the padding."""
+    rows, columns = shown
+    found = [_Reading(decoded.mask_logits[0], float(decoded.iou[0]), decoded.semantic[0])]
     others = decoded.hypotheses
     if others is not None:
-        logits = np.concatenate([logits, others.mask_logits[0]])
-        iou, semantic = (
-            np.concatenate([iou, others.iou[0]]),
-            np.concatenate([semantic, others.semantic[0]]),
-        )
-    for mask, quality, meaning in zip(logits, iou, semantic, strict=True):
-        kept = mask[: shown[0], : shown[1]] - np.float32(threshold)
-        kept = np.clip(kept, -CEILING, CEILING).astype(np.float16)
-        n_cells = int(np.count_nonzero(kept > 0))
-        yield Seen(kept, float(quality), meaning.copy(), n_cells, frozenset({click}))
+        each = zip(others.mask_logits[0], others.iou[0], others.semantic[0], strict=True)
+        found += [_Reading(logits, float(iou), semantic) for logits, iou, semantic in each]
+    return [one._replace(logits=one.logits[:rows, :columns]) for one in found]
+
+
+def _kept(
+    one: _Reading,
+    spec: ClicksSpec,
+    threshold: float,
+    sweep: Callable[[Float32], Float32],
+    clicks: frozenset[int],
+) -> Seen | None:
+    """A mask as it is kept; None where it is likely wrong, hangs on its threshold or is a crumb."""
+    level = np.float32(threshold)
+    if not (one.iou >= spec.iou and stability(one.logits - level, spec.swing) >= spec.stability):
+        return None
+    logits = np.clip(sweep(one.logits) - level, -CEILING, CEILING).astype(np.float16)
+    area = int(np.count_nonzero(logits > 0))
+    return Seen(logits, one.iou, one.semantic.copy(), area, clicks) if area >= MIN_CELLS else None
 
 
 def _joined(seen: tuple[Seen, ...], good: list[Seen]) -> tuple[Seen, ...]:

@@ -113,6 +113,18 @@ def test_a_bundle_that_is_not_asked_by_clicks_is_not_searched():
         Desk(paint()).look(spec=replace(SPEC, clicks=None))
 
 
+def test_crumbs_are_swept_from_masks_as_from_those_of_any_click():
+    class Crumbling(BlobBackend):
+        def decode(self, items):
+            (answer,) = super().decode(items)
+            answer.mask_logits[0, :2, :2] = 4
+            return [replace(answer, hypotheses=None)]
+
+    search = Desk(paint(("cat", 64, 64, 128, 128), ground="nothing"), Crumbling()).look()
+    (cat,) = (one for one in search.seen if one.area < 1000)
+    assert not cat.inside[0, 0]
+
+
 @pytest.mark.parametrize("backend", [Large, Unlucky])
 def test_few_clicks_find_nearly_all_things(backend):
     n_found, n_things, n_clicks = 0, 0, []

@@ -190,3 +190,17 @@ def test_padding_is_never_clicked_and_holds_no_mask():
     after = take(padded, next_aim(padded, SPEC), answer(everywhere), SPEC, threshold=0.0)
     assert after.seen[0].area == 25 * 64
     assert next_aim(after, SPEC) is None
+
+
+def test_a_mask_is_kept_swept_and_one_that_is_no_good_is_not_swept():
+    swept = []
+
+    def sweep(logits):
+        swept.append(logits.shape)
+        return np.where(np.arange(64) < 20, logits, np.float32(-4))
+
+    main, other = box(10, 10, 30, 20), box(40, 10, 50, 20)
+    both = answer(main, other, iou=(0.9, 0.1))
+    (one,) = take(search(), AIM, both, SPEC, threshold=0.0, sweep=sweep).seen
+    assert one.area == 100
+    assert swept == [(48, 64)]
