@@ -149,17 +149,18 @@ def take(
 ) -> Search:
     """The search after a click at `aim` was answered.
 
-    `threshold`: the bundle's, of a mask. `sweep` tidies the logits (h, w) of one that is kept.
+    `threshold`: the bundle's, of a mask. `sweep` tidies the logits (h, w) of one that is kept; what
+    it fills is not explained by that: a hole in a mask may be a small thing.
     """
     shown, clicks = search.open.shape, frozenset({search.n_clicks})
-    main, *others = (
-        _kept(one, spec, threshold, sweep, clicks) for one in _readings(decoded, shown)
-    )
-    good = [one for one in (main, *others) if one is not None]
+    readings = _readings(decoded, shown)
+    kept = [_kept(one, spec, threshold, sweep, clicks) for one in readings]
+    good = [one for one in kept if one is not None]
     is_left = search.open & ~_disk(shown, aim)
     if good:
-        meant = main or max(good, key=lambda one: one.iou)
-        is_left &= ~_explained(meant.inside, search)
+        surest = max(good, key=lambda one: one.iou)
+        meant = readings[0 if kept[0] is not None else kept.index(surest)]
+        is_left &= ~_explained(meant.logits > threshold, search)
     return replace(
         search, open=is_left, seen=_joined(search.seen, good), n_clicks=search.n_clicks + 1
     )

@@ -204,3 +204,19 @@ def test_a_mask_is_kept_swept_and_one_that_is_no_good_is_not_swept():
     (one,) = take(search(), AIM, both, SPEC, threshold=0.0, sweep=sweep).seen
     assert one.area == 100
     assert swept == [(48, 64)]
+
+
+def test_a_hole_that_is_filled_is_looked_into_all_the_same():
+    main = box(10, 10, 30, 30)
+    main[16:22, 16:22] = -4
+    after = take(
+        search(),
+        Aim(0, 0, 1.0),
+        answer(main),
+        SPEC,
+        threshold=0.0,
+        sweep=lambda _: box(10, 10, 30, 30),
+    )
+    assert after.seen[0].area == 400
+    assert after.open[18, 18]
+    assert not after.open[12, 12]
