@@ -108,7 +108,8 @@ class Everything:
 
     `vocabulary` names what to look for, None for the bundle's own names; `threshold` is the least
     score of a segment, None for the bundle's. A newer Everything of the same session supersedes
-    this one while it waits.
+    this one while it waits. `n_clicks`: how many clicks its image had cost when it last gave way;
+    what they found may be lost since.
     """
 
     session_id: str
@@ -117,6 +118,7 @@ class Everything:
     kind: SegmentKind
     vocabulary: tuple[str, ...] | None = None
     threshold: float | None = None
+    n_clicks: int = 0
     priority: Priority = Priority.EVERYTHING
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seem_server.engine import findings, packing, postprocess, preprocess
+from seem_server.engine import composing, findings, looking, packing, postprocess, preprocess
 from seem_server.engine.cache import ByteCache
 from seem_server.engine.chains import Answer, Chain, EncodedImage
 from seem_server.engine.findings import Names
@@ -30,6 +30,7 @@ from seem_server.engine.work import (
     SegmentsReady,
     prompt_digest,
 )
+from seem_server.runtime.backend import Findings
 from seem_server.runtime.specs import QueriesSpec
 from seem_wire import rle
 from seem_wire.errors import ImageUnknown, Internal, MaskSizeMismatch, NotOffered, SeemError
@@ -43,12 +44,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seem_server.engine.postprocess import Drawn
+    from seem_server.engine.searching import Search
     from seem_server.engine.work import ObjectRounds, Work
     from seem_server.runtime.backend import (
         Backend,
         Decoded,
         ExampleTokens,
-        Findings,
         Prompts,
         TextStates,
     )
@@ -98,7 +99,7 @@ class Caches:
         self.drawings: ByteCache[Drawn] = ByteCache(for_drawings)
         self.texts: ByteCache[TextStates] = ByteCache(config.texts_bytes)
         self.examples: ByteCache[ExampleTokens] = ByteCache(config.examples_bytes)
-        self.findings: ByteCache[Findings] = ByteCache(config.findings_bytes)
+        self.findings: ByteCache[Findings | Search] = ByteCache(config.findings_bytes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +124,10 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A long vocabulary was read in part: give the work again, after what is more urgent."""
+    """A long vocabulary was read in part, or an image searched in part.
+
+    Give `work` again, after what is more urgent; it may differ from what was given.
+    """
 
     work: Everything
 
@@ -313,29 +317,30 @@ class Worker:
             if spec is None:
                 raise NotOffered("This model can't tell what is in an image.")
             names = self._names(work.vocabulary, spec)
+            if names is None:
+                job.outcome = Unfinished(work)
+            else:
+                job.outcome = self._drawing(job, job.image, work, names, spec)
         except SeemError as error:
             job.error = error
-            return
-        if names is None:
-            job.outcome = Unfinished(work)
-            return
-        job.outcome = Drawing(
-            work,
-            job.cache_hit,
-            partial(
-                findings.segment,
-                self._findings(work.image_key, job.image),
-                job.image.layout,
-                names,
-                spec,
-                kind=work.kind,
-                threshold=work.threshold,
-            ),
-        )
+
+    def _drawing(
+        self, job: _Job, image: EncodedImage, work: Everything, names: Names, spec: EverythingSpec
+    ) -> Drawing | Unfinished:
+        """What is left to draw of a question, or its next turn, where clicks search the image."""
+        if spec.clicks is None:
+            segment = partial(findings.segment, self._findings(work.image_key, image))
+        else:
+            search = looking.look(self._backend, self._caches.findings, work, image, spec)
+            if not search.is_over:
+                return Unfinished(replace(work, n_clicks=search.n_clicks))
+            segment = partial(composing.compose, search)
+        draw = partial(segment, image.layout, names, spec, kind=work.kind, threshold=work.threshold)
+        return Drawing(work, job.cache_hit, draw)
 
     def _findings(self, key: str, image: EncodedImage) -> Findings:
         found = self._caches.findings.get(key)
-        if found is None:
+        if not isinstance(found, Findings):
             found = self._backend.find(image.features)
             self._caches.findings.put(key, found, found.nbytes)
         return found

@@ -19,7 +19,7 @@ from seem_server.runtime.backend import (
 )
 from seem_server.runtime.load import check_names
 from seem_server.runtime.manifest import PROMPT_DECODER
-from seem_wire.errors import Internal, NotOffered
+from seem_wire.errors import BundleInvalid, Internal, NotOffered
 from seem_wire.pixels import MAP_NAMES, PADDING
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class RefinedDecoder:
     def __init__(self, manifest: BundleManifest, graph: Graph) -> None:
         needed = {*manifest.features, *PROMPTS}
         check_names(PROMPT_DECODER, graph, needed, set(ANSWERS), optional=frozenset())
+        if manifest.everything is not None and MEANINGS not in manifest.features:
+            raise BundleInvalid(f"What offers everything should have the feature {MEANINGS}.")
         self._manifest = manifest
         self._graph = graph
 

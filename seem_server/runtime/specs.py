@@ -110,20 +110,39 @@ class QueriesSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ClicksSpec:
+    """How an image is asked for everything, a click at a time, where no queries stand for it.
+
+    Attributes:
+        most: Clicks that one image may cost.
+        iou: Least estimated IoU of a mask that is kept.
+        stability: Least IoU of a mask that is kept with itself, its threshold moved up and down.
+        swing: By how many logits it is moved.
+    """
+
+    most: int
+    iou: float
+    stability: float
+    swing: float
+
+
+@dataclass(frozen=True, slots=True)
 class EverythingSpec:
     """How generic segments are told apart; see `seem_wire.segments`.
 
     Attributes:
-        threshold: Least probability of a panoptic segment.
+        threshold: Least probability of a panoptic segment; by clicks, its least score.
         overlap: Least share of a segment that others may leave visible.
         n_things: The first so many names are things, the rest is stuff.
         instances: Most instances of one image.
+        clicks: How it is asked where the decoder is "refined"; None where queries find it.
     """
 
     threshold: float
     overlap: float
     n_things: int
     instances: int
+    clicks: ClicksSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

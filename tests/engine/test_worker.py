@@ -5,9 +5,11 @@ from itertools import count
 
 import numpy as np
 import pytest
+from blobs import MANIFEST_OF_BLOBS, ROOM, BlobBackend, paint
 from engine_words import click, clicks, image, points, rounds
 from query_bundles import write_query_bundle
 
+from seem_server.engine.looking import CLICKS_AT_ONCE
 from seem_server.engine.preprocess import Prepared
 from seem_server.engine.work import (
     Decode,
@@ -395,6 +397,117 @@ def test_an_object_that_is_none_of_the_bundles_names_has_no_label():
             return [replace(one, semantic=MANIFEST.vocabulary.embeddings[-1:]) for one in answers]
 
     assert Bench(Puzzled()).mask(click(1)).label is None
+
+
+# --- everything by clicks
+
+
+class Fickle(BlobBackend):
+    """Keeps nobody's mask: all clicks are tried."""
+
+    def decode(self, items):
+        return [replace(one, iou=one.iou * 0, hypotheses=None) for one in super().decode(items)]
+
+
+def room_bench(backend=None, config=None, *, keys=("k",)):
+    bench = Bench(backend or BlobBackend(), config, keys=())
+    for key in keys:
+        pixels = paint(*ROOM)
+        bench.caches.images.put(key, pixels, pixels.nbytes)
+    return bench
+
+
+def turns(bench, work):
+    """All outcomes, until there is something to draw."""
+    outcomes = bench.run(work)
+    while isinstance(outcomes[-1], Unfinished):
+        outcomes += bench.run(outcomes[-1].work)
+    return outcomes
+
+
+def by_clicks(bench, work):
+    return turns(bench, work)[-1].finish(now=lambda: 0.0).segments
+
+
+def test_an_image_is_asked_for_everything_by_clicks():
+    bench = room_bench()
+    got = by_clicks(bench, everything())
+    assert sorted((one.label, one.is_thing) for one in got) == [
+        ("cat", True),
+        ("cat", True),
+        ("cup", True),
+        ("grass", False),
+        ("sky", False),
+        ("sofa", True),
+    ]
+    assert sum(one.area for one in got) == pytest.approx(192 * 256, rel=0.01)
+    assert bench.backend.n_decoded == 6
+
+
+@pytest.mark.parametrize("kind", SegmentKind)
+def test_a_search_answers_all_questions_about_its_image(kind):
+    bench = room_bench()
+    by_clicks(bench, everything())
+    assert by_clicks(bench, everything(kind, vocabulary=("puma", "meadow")))
+    assert bench.backend.n_decoded == 6
+
+
+def test_a_long_search_gives_way_after_some_clicks():
+    bench = room_bench(Fickle())
+    outcomes = turns(bench, everything())
+    most = MANIFEST_OF_BLOBS.everything.clicks.most
+    assert len(outcomes) == most // CLICKS_AT_ONCE
+    assert bench.backend.n_decoded == most
+    waited = [one.work.n_clicks for one in outcomes[:-1]]
+    assert waited == list(range(CLICKS_AT_ONCE, most, CLICKS_AT_ONCE))
+
+
+def test_a_search_comes_to_its_end_although_it_is_forgotten_every_time():
+    forgetful = room_bench(Fickle(), CacheConfig(findings_bytes=0), keys=("k", "l"))
+    mine, yours = everything(), replace(everything(), image_key="l")
+    n_turns = 0
+    while not isinstance(mine, SegmentsReady):
+        (outcome,), (other,) = forgetful.run(mine), forgetful.run(yours)
+        yours = other.work
+        is_over = not isinstance(outcome, Unfinished)
+        mine = outcome.finish(now=lambda: 0.0) if is_over else outcome.work
+        n_turns += 1
+    assert n_turns == MANIFEST_OF_BLOBS.everything.clicks.most // CLICKS_AT_ONCE
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_what_is_found_does_not_depend_on_turns_or_on_what_was_lost(monkeypatch, at_once):
+    expected = by_clicks(room_bench(), everything())
+    monkeypatch.setattr("seem_server.engine.looking.CLICKS_AT_ONCE", at_once)
+    bench = room_bench()
+    assert len(turns(bench, everything())) > 1
+    assert by_clicks(bench, everything()) == expected
+    bench.caches.findings.clear()
+    assert by_clicks(bench, everything()) == expected
+
+
+def test_a_search_that_was_begun_for_one_goes_on_for_another():
+    bench = room_bench(Fickle())
+    (begun,) = bench.run(everything())
+    outcomes = turns(bench, replace(everything(), session_id="other"))
+    assert outcomes[0].work.n_clicks == 2 * begun.work.n_clicks
+    assert bench.backend.n_decoded == MANIFEST_OF_BLOBS.everything.clicks.most
+
+
+def test_what_a_search_found_counts_for_the_cache():
+    bench = room_bench()
+    turns(bench, everything())
+    assert bench.caches.findings.n_bytes > 6 * 2 * 48 * 64
+
+
+def test_a_bundle_that_gives_places_no_meaning_fails_its_own_work_alone():
+    class Mute(BlobBackend):
+        def meanings(self, _features):
+            raise NotOffered("no meanings")
+
+    refused, answered = room_bench(Mute()).run(everything(), click(1))
+    assert isinstance(refused, NotOffered)
+    assert isinstance(answered, MasksReady)
 
 
 # --- a bundle of queries

@@ -12,6 +12,7 @@ from query_bundles import change, queries_manifest, write_query_bundle
 
 from seem_server.runtime.bundle import read_bundle
 from seem_server.runtime.specs import (
+    ClicksSpec,
     EverythingSpec,
     Filter,
     LongSide,
@@ -63,6 +64,21 @@ def test_published_models_have_queries(published):
     assert made.image.filter is Filter.BICUBIC
     assert made.image.long_side == 96
     assert PromptKind.EXAMPLE in made.prompts
+
+
+BY_CLICKS = {
+    "threshold": 0.3,
+    "overlap": 0.5,
+    "n_things": 1,
+    "instances": 9,
+    "clicks": {"most": 64, "iou": 0.7, "stability": 0.8, "swing": 1.0},
+}
+
+
+def test_our_own_models_may_be_asked_for_everything_by_clicks(own):
+    change(own, "everything", value=BY_CLICKS)
+    made = read_bundle(own).manifest
+    assert made.everything == EverythingSpec(0.3, 0.5, 1, 9, ClicksSpec(64, 0.7, 0.8, 1.0))
 
 
 # --- what is wrong
@@ -136,6 +152,23 @@ def test_a_refined_decoder_cannot_offer_what_needs_queries(own, offer, value):
     change(own, offer, value=value)
     with pytest.raises(BundleInvalid, match="refined"):
         read_bundle(own)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("most", 0), ("most", 1 << 20), ("most", 1.5), ("iou", 1.1), ("stability", -1), ("swing", -1)],
+)
+def test_impossible_clicks_are_refused(own, key, value):
+    change(own, "everything", value=BY_CLICKS)
+    change(own, "everything", "clicks", key, value=value)
+    with pytest.raises(BundleInvalid, match="clicks"):
+        read_bundle(own)
+
+
+def test_models_of_queries_are_not_asked_by_clicks(published):
+    change(published, "everything", "clicks", value=BY_CLICKS["clicks"])
+    with pytest.raises(BundleInvalid, match="refined"):
+        read_bundle(published)
 
 
 @pytest.mark.parametrize("name", ["mask_head.onnx", "example_encoder.onnx", "text_encoder.onnx"])
