@@ -93,8 +93,7 @@ def read_manifest(fields: Fields, files: tuple[FileSpec, ...], folder: Path) -> 
     prompts = _prompts(fields)
     decoder = _decoder(fields.within("decoder"))
     everything = _everything(fields.within_or_null("everything"), decoder)
-    _check_offer(decoder, prompts)
-    _check_needed(_needed(prompts, everything), files)
+    _check_needed(_needed(decoder, prompts, everything), files)
     joint_width = fields.whole("joint_width", 1, MAX_WIDTH)
     name, mask_stride = fields.text("name"), fields.whole("mask_stride", MASK_STRIDE, MASK_STRIDE)
     vocabulary = _vocabulary(fields.within("vocabulary"), folder / VOCABULARY, joint_width)
@@ -182,18 +181,17 @@ def _clicks(fields: Fields) -> ClicksSpec:
     )
 
 
-def _check_offer(decoder: RefinedSpec | QueriesSpec, prompts: frozenset[PromptKind]) -> None:
-    if isinstance(decoder, RefinedSpec) and PromptKind.EXAMPLE in prompts:
-        raise BundleInvalid(f"{MANIFEST}: a refined decoder knows no examples.")
-
-
-def _needed(prompts: frozenset[PromptKind], everything: EverythingSpec | None) -> list[str]:
+def _needed(
+    decoder: RefinedSpec | QueriesSpec,
+    prompts: frozenset[PromptKind],
+    everything: EverythingSpec | None,
+) -> list[str]:
     needed = [IMAGE_ENCODER, PROMPT_DECODER, VOCABULARY]
     if everything is not None and everything.clicks is None:
         needed.append(MASK_HEAD)
     if PromptKind.TEXT in prompts:
         needed += [TEXT_ENCODER, TOKENIZER]
-    if PromptKind.EXAMPLE in prompts:
+    if PromptKind.EXAMPLE in prompts and isinstance(decoder, QueriesSpec):
         needed.append(EXAMPLE_ENCODER)
     return needed
 
