@@ -16,7 +16,7 @@ from seem_server.runtime.backend import (
 )
 from seem_server.runtime.fake_backend import MANIFEST
 from seem_server.runtime.specs import QueriesSpec, Wiring
-from seem_wire.pixels import MASK_LOGIT, NEGATIVE, PADDING, POSITIVE
+from seem_wire.pixels import MAP_NAMES, MASK_LOGIT, NEGATIVE, PADDING, POSITIVE
 from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt, Point, Scribble
 
 QUERIES = replace(MANIFEST, decoder=QueriesSpec(Wiring.V1, (1, 3), 5, 4, 2, max_points=16))
@@ -26,7 +26,8 @@ CLICK = Point(50, 50)
 NOT_HERE = Point(20, 20, positive=False)
 MASK = MaskPrompt(np.eye(100, dtype=np.bool_))
 EXAMPLE = ExamplePrompt("other", np.ones((3, 3), np.bool_))
-TEXT = TextStates(np.arange(16, dtype=np.float32).reshape(2, 8))
+STATES = np.arange(16, dtype=np.float32).reshape(2, 8)
+TEXT = TextStates(STATES, STATES[-1])
 TOKENS = ExampleTokens(np.ones((3, 7, 8), np.float32), np.full(8, 2, np.float32))
 LOGITS = np.full(FRAME.grid, 5, np.float32)
 
@@ -134,6 +135,20 @@ def test_a_refined_decoder_sees_maps_and_the_mask_before():
     assert packed.maps[0, 0].any()
     assert (packed.previous_mask == LOGITS).all()
     assert packed.labels.tolist() == [[POSITIVE]]
+
+
+def test_what_was_not_said_is_masked_out():
+    packed = refined(ObjectPrompt(points=(CLICK,)))
+    assert packed.maps.shape[1] == len(MAP_NAMES)
+    assert not packed.text_mask.any()
+    assert packed.has_example.tolist() == [0]
+    assert packed.example.shape == (1, MANIFEST.joint_width)
+
+
+def test_a_refined_decoder_sees_what_an_examples_pixels_have_in_common():
+    packed = refined(ObjectPrompt(example=EXAMPLE), example=TOKENS)
+    assert packed.has_example.tolist() == [1]
+    assert packed.example.tolist() == [[2] * 8]
 
 
 def test_a_mask_given_just_now_takes_the_place_of_the_mask_before():
