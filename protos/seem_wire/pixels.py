@@ -55,7 +55,7 @@ _ONE = 1 << 16
 _GOLDEN = 40_503  # the golden ratio's fraction of _ONE
 
 LATTICE_SIDE = 4
-"""A box is sampled on a LATTICE_SIDE x LATTICE_SIDE lattice of points, a lasso at as many places."""
+"""A box is sampled on a lattice of LATTICE_SIDE x LATTICE_SIDE, a lasso at as many places."""
 
 LASSO_SAMPLES = 4
 """How finely a lasso's inside is drawn: this many samples along each side of a grid cell."""
@@ -163,8 +163,8 @@ def rasterise_pixels(prompt: ObjectPrompt, frame: Frame, max_points: int = MAX_P
     """The pixels that stand for `prompt`, as the published models saw them in training.
 
     A click is the pixel under it and its eight neighbours, a scribble the pixels under its lines, a
-    box or lasso all pixels whose centre it holds, a mask its own pixels. Nothing lies in the padding. Of
-    more than `max_points` pixels of a sign, `spread` says which are taken.
+    box or lasso all pixels whose centre it holds, a mask its own pixels. Nothing lies in the
+    padding. Of more than `max_points` pixels of a sign, `spread` says which are taken.
     """
     positive, negative = (_marked(prompt, frame, positive=sign) for sign in (True, False))
     if prompt.box is not None:

@@ -100,6 +100,12 @@ class ObjectPrompt:
         return not (drawn or outlined or self.text or self.example)
 
     @property
+    def n_points(self) -> int:
+        """What counts toward `Limits.max_points`."""
+        outlines = sum(len(one.points) for one in (*self.scribbles, *self.lassos))
+        return len(self.points) + outlines + 2 * len(self.negative_boxes)
+
+    @property
     def has_positive(self) -> bool:
         """Whether something says where (or what) the object is, not only where it is not."""
         return bool(
