@@ -55,7 +55,7 @@ _SEGMENT_KINDS_BACK = {number: kind for kind, number in _SEGMENT_KINDS.items()} 
 # --- commands
 
 
-def command_to_proto(command: types.Command) -> pb.Command:
+def command_to_proto(command: types.Command) -> pb.Command:  # noqa: C901  (a case a kind)
     """The message that carries a command."""
     message = pb.Command(seq=command.seq, session_id=command.session_id)
     match command:
@@ -93,7 +93,9 @@ def command_from_proto(
         return types.Failed.of(message.seq, error)
 
 
-def _command_from_proto(message: pb.Command, limits: types.Limits) -> types.Command:
+def _command_from_proto(  # noqa: C901  (a case a kind)
+    message: pb.Command, limits: types.Limits
+) -> types.Command:
     seq, session = message.seq, message.session_id
     match message.WhichOneof("kind"):
         case "open" if message.open.WhichOneof("subject") == "image":

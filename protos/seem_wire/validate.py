@@ -39,14 +39,7 @@ def check_prompt(prompt: ObjectPrompt) -> None:
         PromptEmpty: A text is blank, or a scribble has no vertex.
         InvalidValue: A text is no Unicode text.
     """
-    for x, y in (*_vertices(prompt), *(corner for one in prompt.lassos for corner in one.points)):
-        if not (math.isfinite(x) and math.isfinite(y)):
-            raise CoordinateNotFinite(f"A point lies at ({x}, {y}).")
-    for box in _boxes(prompt):
-        check_box(box)
-    for lasso in prompt.lassos:
-        if len(lasso.points) < MIN_CORNERS:
-            raise LassoWithoutArea(f"A lasso has {len(lasso.points)} corners.")
+    _check_shapes(prompt)
     if prompt.mask is not None:
         check_mask(prompt.mask)
     if prompt.example is not None and not prompt.example.mask.any():
@@ -59,6 +52,18 @@ def check_prompt(prompt: ObjectPrompt) -> None:
         raise PromptEmpty("A scribble has no points.")
 
 
+def _check_shapes(prompt: ObjectPrompt) -> None:
+    corners = (corner for lasso in prompt.lassos for corner in lasso.points)
+    for x, y in (*_vertices(prompt), *corners):
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise CoordinateNotFinite(f"A point lies at ({x}, {y}).")
+    for box in _boxes(prompt):
+        check_box(box)
+    for lasso in prompt.lassos:
+        if len(lasso.points) < MIN_CORNERS:
+            raise LassoWithoutArea(f"A lasso has {len(lasso.points)} corners.")
+
+
 def check_fits(prompt: ObjectPrompt, size: tuple[int, int]) -> None:
     """Checks a prompt that passed `check_prompt` against an image of (height, width) pixels.
 
@@ -66,8 +71,8 @@ def check_fits(prompt: ObjectPrompt, size: tuple[int, int]) -> None:
     a lasso, by the image's own size at most.
 
     Raises:
-        PointOutsideImage: A click or a scribble's vertex lies outside the image, or a lasso's corner
-            far outside.
+        PointOutsideImage: A click or a scribble's vertex lies outside the image, or a corner of a
+            lasso far outside.
         BoxWithoutArea: No part of a box lies inside the image.
         LassoWithoutArea: A lasso lies beside the image.
         MaskSizeMismatch: The mask is not of the image's size.

@@ -55,7 +55,7 @@ def selector(prompt: ObjectPrompt) -> Selector:
     So does the published program where several are given. Negative marks point at nothing.
     """
     clicked = any(point.positive for point in prompt.points)
-    drawn = any(scribble.positive for scribble in prompt.scribbles)
+    drawn = any(one.positive for one in (*prompt.scribbles, *prompt.lassos))
     if clicked or drawn or prompt.box or prompt.mask:
         return Selector.MARKS
     return Selector.EXAMPLE if prompt.example is not None else Selector.TEXT
