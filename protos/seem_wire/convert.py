@@ -200,7 +200,7 @@ def _object_to_proto(one: types.PromptedObject) -> pb.ObjectPrompt:
         scribbles=map(_scribble_to_proto, prompt.scribbles),
         mask=_mask_to_proto(prompt.mask) if prompt.mask else None,
         text=prompt.text,
-        negative_boxes=map(_box_to_proto, prompt.negative_boxes),
+        negative_boxes=map(_drawn_to_proto, prompt.negative_boxes),
         lassos=map(_lasso_to_proto, prompt.lassos),
     )
     if one.example:
@@ -227,8 +227,9 @@ def _objects_from_proto(
 
 def _n_points(message: pb.ObjectPrompt) -> int:
     """As `ObjectPrompt.n_points`, before anything is made of the message."""
-    outlines = sum(len(one.xy) for one in (*message.scribbles, *message.lassos)) // 2
-    return len(message.points) + outlines + 2 * len(message.negative_boxes)
+    n_vertices = sum(len(scribble.xy) for scribble in message.scribbles) // 2
+    n_corners = sum(len(lasso.xy) for lasso in message.lassos) // 2
+    return len(message.points) + n_vertices + n_corners + 2 * len(message.negative_boxes)
 
 
 def _object_from_proto(message: pb.ObjectPrompt, limits: types.Limits) -> types.PromptedObject:
@@ -302,7 +303,11 @@ def _vertices(what: str, xy: Sequence[float]) -> tuple[tuple[float, float], ...]
 
 
 def _box_to_proto(box: Box | None) -> pb.Box | None:
-    return pb.Box(x0=box.x0, y0=box.y0, x1=box.x1, y1=box.y1) if box else None
+    return _drawn_to_proto(box) if box else None
+
+
+def _drawn_to_proto(box: Box) -> pb.Box:
+    return pb.Box(x0=box.x0, y0=box.y0, x1=box.x1, y1=box.y1)
 
 
 def _box_from_proto(message: pb.Box) -> Box:

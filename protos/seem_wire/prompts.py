@@ -102,8 +102,9 @@ class ObjectPrompt:
     @property
     def n_points(self) -> int:
         """What counts toward `Limits.max_points`."""
-        outlines = sum(len(one.points) for one in (*self.scribbles, *self.lassos))
-        return len(self.points) + outlines + 2 * len(self.negative_boxes)
+        n_vertices = sum(len(scribble.points) for scribble in self.scribbles)
+        n_corners = sum(len(lasso.points) for lasso in self.lassos) + 2 * len(self.negative_boxes)
+        return len(self.points) + n_vertices + n_corners
 
     @property
     def has_positive(self) -> bool:

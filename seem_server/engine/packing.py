@@ -55,8 +55,9 @@ def selector(prompt: ObjectPrompt) -> Selector:
     So does the published program where several are given. Negative marks point at nothing.
     """
     clicked = any(point.positive for point in prompt.points)
-    drawn = any(one.positive for one in (*prompt.scribbles, *prompt.lassos))
-    if clicked or drawn or prompt.box or prompt.mask:
+    drawn = any(scribble.positive for scribble in prompt.scribbles)
+    surrounded = prompt.box or any(lasso.positive for lasso in prompt.lassos)
+    if clicked or drawn or surrounded or prompt.mask:
         return Selector.MARKS
     return Selector.EXAMPLE if prompt.example is not None else Selector.TEXT
 
