@@ -224,7 +224,7 @@ def _manifest(config: ModelConfig, source: Source, version: str) -> dict[str, An
         },
         "decoder": {"kind": "refined"},
         "everything": None,
-        "prompts": ["point", "box", "scribble", "mask", "text"],
+        "prompts": ["point", "box", "scribble", "lasso", "mask", "text"],
         "mask_stride": 4,
         "mask_threshold": 0.0,
         "text": {

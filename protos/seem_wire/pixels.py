@@ -148,7 +148,7 @@ def rasterise(prompt: ObjectPrompt, frame: Frame) -> PromptPixels:
         np.maximum(maps[5], box_coverage(box, frame), out=maps[5])
         sample(_lattice(box) * scale, NEGATIVE)
     for lasso in prompt.lassos:
-        covered = lasso_coverage(lasso, frame)
+        covered = _lasso_coverage(lasso, frame)
         channel = maps[4 if lasso.positive else 5]
         np.maximum(channel, covered, out=channel)
         cells = _cell_centres(covered > _HALF, frame.stride)
@@ -358,18 +358,18 @@ def inside_lasso(lasso: Lasso, x: _Places, y: _Places) -> Mask:
     Even-odd: a place is inside where a ray to its left crosses the outline an odd number of times.
     """
     corners = np.array(lasso.points, np.float64).reshape(-1, 2)
-    crossings = np.zeros((len(y), len(x) + 1), np.intp)
+    crossings = np.zeros((len(y), len(x) + 1), np.uint8)  # may wrap: odd stays odd
     rows = np.arange(len(y))
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         met = (np.minimum(y0, y1) <= y) & (y < np.maximum(y0, y1))
         if met.any():
             at = x0 + (y[met] - y0) * ((x1 - x0) / (y1 - y0))
             np.add.at(crossings, (rows[met], np.searchsorted(x, at)), 1)
-    inside: Mask = crossings.cumsum(axis=1)[:, :-1] % 2 == 1
+    inside: Mask = (crossings.cumsum(axis=1, dtype=np.uint8)[:, :-1] & 1).astype(np.bool_)
     return inside
 
 
-def lasso_coverage(lasso: Lasso, frame: Frame) -> Float32:
+def _lasso_coverage(lasso: Lasso, frame: Frame) -> Float32:
     """How much of each grid cell a lasso holds, 0 to 1; a sliver counts as the cells it touches."""
     rows, columns = frame.grid
     step = frame.stride / LASSO_SAMPLES

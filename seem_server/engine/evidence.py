@@ -22,7 +22,6 @@ from seem_wire.pixels import (
     box_coverage,
     draw_disks,
     inside_lasso,
-    lasso_coverage,
     line_pixels,
     pixels_under,
     stroke_path,
@@ -153,12 +152,11 @@ def _places(prompt: ObjectPrompt, frame: Frame, *, positive: bool) -> Float32:
 
 def _forbidden(prompt: ObjectPrompt, frame: Frame) -> Mask | None:
     """The grid cells (h, w) that negative boxes and lassos hold; None where there are none."""
-    covers = [box_coverage(box, frame) for box in prompt.negative_boxes]
-    covers += [lasso_coverage(one, frame) for one in prompt.lassos if not one.positive]
-    if not covers:
-        return None
-    held: Mask = np.maximum.reduce(covers) > _HALF
-    return held
+    held = [box_coverage(box, frame) > _HALF for box in prompt.negative_boxes]
+    rows, columns = ((np.arange(n) + _HALF) * frame.stride for n in frame.grid)
+    lassos = (lasso for lasso in prompt.lassos if not lasso.positive)
+    held += [inside_lasso(one, columns / frame.scale_x, rows / frame.scale_y) for one in lassos]
+    return np.logical_or.reduce(held) if held else None
 
 
 def _over(logits: Float32, xy: Float32, threshold: float) -> Mask:

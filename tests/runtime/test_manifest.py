@@ -65,6 +65,13 @@ def test_published_models_have_queries(published):
     assert PromptKind.EXAMPLE in made.prompts
 
 
+@pytest.mark.parametrize("value", [None, 0.25])
+def test_a_bundle_may_say_when_an_object_counts_as_absent(published, value):
+    assert read_bundle(published).manifest.presence_threshold is None
+    edit(published, lambda document: document.update(presence_threshold=value))
+    assert read_bundle(published).manifest.presence_threshold == value
+
+
 # --- what is wrong
 
 
@@ -95,6 +102,8 @@ def test_published_models_have_queries(published):
         (("image", "mean"), [1e30, 0, 0]),
         (("mask_stride",), 2),
         (("mask_threshold",), 1e9),
+        (("presence_threshold",), 1.5),
+        (("presence_threshold",), "high"),
         (("text", "width"), 1 << 30),
         (("text", "max_tokens"), 1 << 20),
         (("text", "clean"), "yes"),
