@@ -37,9 +37,9 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
     """Says something about an object and gives its new mask.
 
     What is said adds to what was said of the object before: points, scribbles, lassos and negative
-    boxes add up; a box, a mask, a text or an example takes the place of the earlier one. Coordinates are pixels of the
-    original, upright image; masks are of its (H, W). A prompt that the server refuses raises one of
-    `seem_client.errors` and changes nothing.
+    boxes add up; a box, a mask, a text or an example takes the place of the earlier one.
+    Coordinates are pixels of the original, upright image; masks are of its (H, W). A prompt that
+    the server refuses raises one of `seem_client.errors` and changes nothing.
 
     The `submit_` methods do not wait for the mask, so that rapid clicks need not queue up: a click
     that a newer one on the same object overtook ends with `errors.Superseded`, and the newer one's

@@ -50,8 +50,8 @@ def object_prompt(
 ) -> ObjectPrompt:
     """One object's prompt.
 
-    A scribble or lasso given as plain vertices is positive. A mask is (H, W) of the original image, bool or
-    integers, where all but 0 is inside.
+    A scribble or lasso given as plain vertices is positive. A mask is (H, W) of the original image,
+    bool or integers, where all but 0 is inside.
 
     Raises:
         InvalidValue: A value is of a kind or shape that means nothing here.
