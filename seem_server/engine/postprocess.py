@@ -80,20 +80,29 @@ def draw_for(
     Either way what was pointed at holds (`evidence`).
     """
     if isinstance(manifest.decoder, QueriesSpec):
-        return draw_published(prompt, logits, layout, manifest.mask_threshold)
+        threshold, chosen_by = manifest.mask_threshold, selector(prompt)
+        return draw_published(logits, layout, threshold, chosen_by, prompt=prompt)
     return draw(logits, layout, manifest.mask_threshold, prompt=prompt)
 
 
 def draw_published(
-    prompt: ObjectPrompt, logits: Float32, layout: Layout, threshold: float
+    logits: Float32,
+    layout: Layout,
+    threshold: float,
+    chosen_by: Selector,
+    *,
+    prompt: ObjectPrompt | None = None,
 ) -> Drawn:
     """The mask of logits (h, w) as the published programs make it: inside where over `threshold`.
 
     Bilinearly to the network's input, without its padding, and from there to the original size:
-    bilinearly again, but bicubically where the object was named (specification, 9.3 and 9.4). Only
-    where a click or a line was ignored, or a region forbidden, is it another one than theirs.
+    bilinearly again, but bicubically where the object was named (specification, 9.3 and 9.4). With
+    the `prompt` that it answers, it is another one than theirs where a click or line was ignored,
+    or a region is forbidden.
     """
-    shown = way(layout, layout.size, smooth=selector(prompt) is Selector.TEXT)
+    shown = way(layout, layout.size, smooth=chosen_by is Selector.TEXT)
+    if prompt is None:
+        return _drawn(shown.over(logits, threshold))
     mask = shown.over(evidence.bend(logits, prompt, layout.frame, threshold), threshold)
     evidence.settle(mask, prompt)
     return _drawn(mask)

@@ -231,4 +231,6 @@ async def test_the_awaited_client_does_the_same():
             assert [one.object_id for one in masks] == [1, 2]
             assert (await session.undo()) is None
             assert set(session.predictions) == {1}
+            clicked = await session.click(21, 21, hypotheses=True)
+            assert (await session.choose(1)).rle == clicked.hypotheses[1].rle
             assert (await client.segment(PIXELS, box=(20, 20, 60, 40))).area > 0
