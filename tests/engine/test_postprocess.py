@@ -141,6 +141,22 @@ def test_a_click_that_the_network_ignored_holds_and_is_no_dot(manifest, positive
     assert 100 < (mask == positive).sum() < 3000
 
 
+@given(
+    published=st.booleans(),
+    seed=st.integers(0, 1000),
+    clicks=st.lists(
+        st.builds(Point, st.floats(0, 517), st.floats(0, 333), st.booleans()), max_size=5
+    ),
+)
+def test_whatever_the_network_says_every_click_ends_on_its_side(published, seed, clicks):
+    manifest = PUBLISHED if published else MANIFEST
+    layout = lay_out((333, 517), manifest)
+    prompt = ObjectPrompt(points=tuple(clicks), text="bus")
+    mask = rle.decode(draw_for(prompt, blobs(layout, seed), layout, manifest).rle)
+    last = {(min(int(p.y), 332), min(int(p.x), 516)): p.positive for p in clicks}
+    assert all(mask[place] == positive for place, positive in last.items())
+
+
 @pytest.mark.parametrize("manifest", [MANIFEST, PUBLISHED])
 def test_no_pixel_within_a_negative_region_is_in_a_mask(manifest):
     layout = lay_out((333, 517), manifest)
