@@ -13,6 +13,7 @@ from seem_wire.pixels import (
     NEGATIVE,
     POSITIVE,
     Frame,
+    inside_lasso,
     mask_pixels,
     rasterise,
     rasterise_pixels,
@@ -124,6 +125,15 @@ def test_what_a_lasso_winds_around_twice_is_outside():
     covered = rasterise(ObjectPrompt(lassos=(Lasso(tuple(path)),)), FRAME).maps[CHANNEL["region"]]
     assert covered[7, 15] == 1
     assert covered[15, 15] == 0
+
+
+def test_a_lasso_may_cross_a_row_more_often_than_fits_a_byte():
+    teeth = [(x / 8, y) for x in range(640) for y in ((0.0, 60.0) if x % 2 else (60.0, 0.0))]
+    places = np.arange(300) / 4 + 0.1
+    inside = inside_lasso(Lasso(tuple(teeth)), places, np.array([30.0]))[0]
+    n_crossings = np.floor(places * 8).astype(int) + 1
+    assert n_crossings.max() > 500
+    assert (inside == (n_crossings % 2 == 1)).all()
 
 
 def test_a_lasso_too_thin_for_any_cell_marks_those_under_its_corners():
