@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seem_server.engine.cache import ByteCache
     from seem_server.engine.postprocess import Label
     from seem_server.engine.preprocess import Layout
+    from seem_server.engine.readings import Reading
     from seem_server.engine.work import Round
     from seem_server.runtime.backend import Features
 
@@ -31,11 +32,22 @@ class EncodedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What the network said in one round of one object; `logits` (h, w) float32."""
+    """What the network said in one round of one object.
+
+    logits: (h, w) float32, of what is taken for meant. presence: how likely the object is there at
+    all, None where nobody says. others: what else may have been meant, best first.
+    """
 
     logits: Float32
     score: float
     label: Label | None
+    presence: float | None = None
+    others: tuple[Reading, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all logits."""
+        return self.logits.nbytes + sum(one.logits.nbytes for one in self.others)
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seem_server.engine import evidence
 from seem_server.engine.enlarging import way
 from seem_server.engine.packing import selector
 from seem_server.engine.tidy import tidy
@@ -76,20 +77,40 @@ def draw_for(
     """The mask of logits (h, w) that answer `prompt`, in the way of the bundle's decoder.
 
     Our own models are drawn smoothly and tidied; the published ones to the letter of their program.
+    Either way what was pointed at holds (`evidence`).
     """
     if isinstance(manifest.decoder, QueriesSpec):
-        return draw_published(logits, layout, manifest.mask_threshold, selector(prompt))
+        threshold, chosen_by = manifest.mask_threshold, selector(prompt)
+        return draw_published(logits, layout, threshold, chosen_by, prompt=prompt)
     return draw(logits, layout, manifest.mask_threshold, prompt=prompt)
 
 
-def draw_published(logits: Float32, layout: Layout, threshold: float, chosen_by: Selector) -> Drawn:
+def draw_published(
+    logits: Float32,
+    layout: Layout,
+    threshold: float,
+    chosen_by: Selector,
+    *,
+    prompt: ObjectPrompt | None = None,
+) -> Drawn:
     """The mask of logits (h, w) as the published programs make it: inside where over `threshold`.
 
     Bilinearly to the network's input, without its padding, and from there to the original size:
-    bilinearly again, but bicubically where the object was named (specification, 9.3 and 9.4).
+    bilinearly again, but bicubically where the object was named (specification, 9.3 and 9.4). With
+    the `prompt` that it answers, it is another one than theirs where a click or line was ignored,
+    or a region is forbidden.
     """
     shown = way(layout, layout.size, smooth=chosen_by is Selector.TEXT)
-    return _drawn(shown.over(logits, threshold))
+    if prompt is None:
+        return _drawn(shown.over(logits, threshold))
+    mask = shown.over(evidence.bend(logits, prompt, layout.frame, threshold), threshold)
+    evidence.settle(mask, prompt)
+    return _drawn(mask)
+
+
+def draw_nothing(size: tuple[int, int]) -> Drawn:
+    """The empty mask of an image of (H, W)."""
+    return _drawn(np.zeros(size, np.bool_))
 
 
 def draw(
@@ -97,13 +118,23 @@ def draw(
 ) -> Drawn:
     """The mask of logits (h, w): bilinear at the original size, inside where over `threshold`.
 
-    With the `prompt` that it answers, crumbs that nobody pointed at are swept (`tidy`).
+    With the `prompt` that it answers, crumbs that nobody pointed at are swept (`tidy`), and what
+    somebody did point at holds (`evidence`).
     """
+    rows, columns = shown_cells(layout)
+    shown = logits[:rows, :columns]
+    if prompt is None:
+        return _drawn(_enlarge(shown, layout.size, threshold))
+    shown = evidence.bend(shown, prompt, layout.frame, threshold)
+    mask = _enlarge(tidy(shown, prompt, layout.frame, threshold), layout.size, threshold)
+    evidence.settle(mask, prompt)
+    return _drawn(mask)
+
+
+def shown_cells(layout: Layout) -> tuple[int, int]:
+    """How many rows and columns of the mask logits show the image, and not its padding."""
     stride = layout.frame.stride
-    shown = logits[: layout.resized[0] // stride, : layout.resized[1] // stride]
-    if prompt is not None:
-        shown = tidy(shown, prompt, layout.frame, threshold)
-    return _drawn(_enlarge(shown, layout.size, threshold))
+    return layout.resized[0] // stride, layout.resized[1] // stride
 
 
 def name(semantic: Float32, vocabulary: Vocabulary) -> Label | None:

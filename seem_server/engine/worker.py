@@ -8,7 +8,6 @@ h, w mask logits
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,7 +15,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seem_server.engine import composing, findings, looking, packing, postprocess, preprocess
+from seem_server.engine import (
+    composing,
+    findings,
+    looking,
+    packing,
+    postprocess,
+    preprocess,
+    readings,
+)
 from seem_server.engine.cache import ByteCache
 from seem_server.engine.chains import Answer, Chain, EncodedImage
 from seem_server.engine.findings import Names
@@ -36,14 +43,14 @@ from seem_wire import rle
 from seem_wire.errors import ImageUnknown, Internal, MaskSizeMismatch, NotOffered, SeemError
 from seem_wire.pixels import MAX_PIXELS, mask_pixels
 from seem_wire.prompts import ObjectPrompt
-from seem_wire.types import ObjectMask, PromptKind, Timings
+from seem_wire.types import Hypothesis, ObjectMask, PromptKind, Timings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
 
-    from seem_server.engine.postprocess import Drawn
+    from seem_server.engine.postprocess import Drawn, Label
     from seem_server.engine.searching import Search
     from seem_server.engine.work import ObjectRounds, Work
     from seem_server.runtime.backend import (
@@ -250,8 +257,8 @@ class Worker:
         while pending := [chain for chain in chains if not chain.done]:
             items = [(chain.image.features, self._arrays(chain)) for chain in pending]
             for chain, decoded in zip(pending, self._backend.decode(items), strict=True):
-                answer = self._answer(decoded)
-                self._caches.answers.put(chain.keys[chain.n_done], answer, answer.logits.nbytes)
+                answer = self._answer(chain, decoded)
+                self._caches.answers.put(chain.keys[chain.n_done], answer, answer.nbytes)
                 chain.add(answer)
 
     def _arrays(self, chain: Chain) -> Prompts:
@@ -266,15 +273,29 @@ class Worker:
         )
         return packing.pack(said, chain.image.layout.frame, self._manifest)
 
-    def _answer(self, decoded: Decoded) -> Answer:
-        score = float(decoded.iou[0])
-        if not math.isfinite(score):
-            raise Internal("The network answered with a score that is no number.")
-        label = postprocess.name(decoded.semantic[0], self._manifest.vocabulary)
+    def _answer(self, chain: Chain, decoded: Decoded) -> Answer:
+        """The reading that the round chose or that policy takes, and for later choices the rest."""
+        entry = chain.pending[0]
+        ranked = readings.ranked(
+            readings.of_decoded(decoded),
+            postprocess.shown_cells(chain.image.layout),
+            self._manifest.mask_threshold,
+            ambiguous=readings.is_ambiguous(entry.prompt, is_first=chain.n_done == 0),
+        )
+        if entry.choice is not None:
+            if entry.choice >= len(ranked):
+                raise Internal(f"The round has no hypothesis {entry.choice} any more.")
+            ranked = ranked[entry.choice : entry.choice + 1]
+        meant, *others = ranked
+        label, presence = self._label(meant.semantic), readings.presence_of(decoded)
+        return Answer(meant.logits, meant.score, label, presence, tuple(others))
+
+    def _label(self, semantic: Float32) -> Label | None:
+        label = postprocess.name(semantic, self._manifest.vocabulary)
         if label is not None and self._manifest.everything is not None:
             nothing = self._manifest.vocabulary.names[-1]
             label = None if label.name == nothing else label
-        return Answer(decoded.mask_logits[0].copy(), min(max(score, 0.0), 1.0), label)
+        return label
 
     def _object_mask(self, chain: Chain) -> ObjectMask:
         answer = chain.answers[-1]
@@ -292,7 +313,23 @@ class Worker:
             label_probability=None if answer.label is None else answer.label.probability,
             round=len(chain.keys),
             changed=changed,
+            presence=answer.presence,
+            hypotheses=self._hypotheses(chain) if chain.rounds[-1].wants_hypotheses else (),
         )
+
+    def _hypotheses(self, chain: Chain) -> tuple[Hypothesis, ...]:
+        """What the last round may have meant, its mask first; none where nothing is there."""
+        answer, entry = chain.answers[-1], chain.rounds[-1]
+        if self._is_absent(answer, entry.prompt):
+            return ()
+        drawn = [(self._drawn(chain, -1), answer.score)]
+        for number, other in enumerate(answer.others, 1):
+            key = f"{chain.keys[-1]} {number}"
+            drawn.append((self._draw(key, entry.prompt, other.logits, chain.image), other.score))
+        return tuple(Hypothesis(one.rle, score, one.box, one.area) for one, score in drawn)
+
+    def _is_absent(self, answer: Answer, prompt: ObjectPrompt) -> bool:
+        return readings.is_absent(prompt, answer.presence, self._manifest.presence_threshold)
 
     def _outcome(self, job: _Job) -> Outcome:
         """What a job came to; a typed error is its own fault, not the backend's."""
@@ -362,11 +399,15 @@ class Worker:
 
     def _drawn(self, chain: Chain, index: int) -> Drawn:
         """The mask of one of the chain's last two answers, -1 or -2, at the original size."""
-        key = chain.keys[index]
+        answer, prompt = chain.answers[index], chain.rounds[index].prompt
+        if self._is_absent(answer, prompt):
+            return postprocess.draw_nothing(chain.image.layout.size)
+        return self._draw(chain.keys[index], prompt, answer.logits, chain.image)
+
+    def _draw(self, key: str, prompt: ObjectPrompt, logits: Float32, image: EncodedImage) -> Drawn:
         drawn = self._caches.drawings.get(key)
         if drawn is None:
-            logits, prompt = chain.answers[index].logits, chain.rounds[index].prompt
-            drawn = postprocess.draw_for(prompt, logits, chain.image.layout, self._manifest)
+            drawn = postprocess.draw_for(prompt, logits, image.layout, self._manifest)
             self._caches.drawings.put(key, drawn, drawn.nbytes)
         return drawn
 

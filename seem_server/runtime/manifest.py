@@ -121,6 +121,7 @@ def read_manifest(fields: Fields, files: tuple[FileSpec, ...], folder: Path) -> 
         provenance=fields.within("provenance").values,
         files=files,
         model_id=f"{name}@{_fingerprint(fields)}",
+        presence_threshold=fields.number_or_none("presence_threshold", 0.0, 1.0),
     )
 
 

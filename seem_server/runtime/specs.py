@@ -191,6 +191,8 @@ class BundleManifest:
         mask_threshold: A pixel belongs to the mask where its logit is greater.
         provenance: How the bundle was made; for people.
         model_id: Name and hash: equal ids give equal masks.
+        presence_threshold: An object that was only named or shown elsewhere, and is there with less
+            probability than this, is taken not to be in the image; None where none ever is.
     """
 
     name: str
@@ -211,3 +213,4 @@ class BundleManifest:
     provenance: Mapping[str, object]
     files: tuple[FileSpec, ...]
     model_id: str
+    presence_threshold: float | None = None

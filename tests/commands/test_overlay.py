@@ -10,7 +10,7 @@ from PIL import Image
 from seem_client.prediction import Prediction
 from seem_server.commands.overlay import PALETTE, Drawn, overlay
 from seem_wire import rle
-from seem_wire.prompts import Box, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import Box, Lasso, ObjectPrompt, Point, Scribble
 from seem_wire.types import Timings
 
 HEIGHT, WIDTH = SIZE
@@ -54,6 +54,9 @@ def test_objects_have_colours_of_their_own():
         (ObjectPrompt(points=(Point(400, 400),)), (405, 405), 1),
         (ObjectPrompt(points=(Point(400, 400, positive=False),)), (405, 405), 0),
         (ObjectPrompt(box=Box(300, 300, 500, 500)), (400, 300), 1),
+        (ObjectPrompt(negative_boxes=(Box(300, 300, 500, 500),)), (400, 300), 0),
+        (ObjectPrompt(lassos=(Lasso(((300, 300), (500, 300), (400, 500))),)), (400, 300), 1),
+        (ObjectPrompt(lassos=(Lasso(((300, 300), (300, 500), (500, 300)), False),)), (400, 300), 0),
         (ObjectPrompt(scribbles=(Scribble(((300, 300), (500, 300))),)), (400, 300), 1),
         (ObjectPrompt(scribbles=(Scribble(((300, 300), (500, 300)), False),)), (400, 300), 0),
     ],

@@ -126,6 +126,131 @@ def test_a_round_remembers_the_mask_of_the_round_before(bench):
     assert not rle.decode(bench.mask(said(second)).rle)[30, 30]
 
 
+# --- what else may have been meant
+
+
+class Undecided(FakeBackend):
+    """Likes the second of its hypotheses best."""
+
+    def decode(self, items):
+        return [
+            replace(
+                one,
+                iou=np.array([0.5], np.float32),
+                hypotheses=replace(one.hypotheses, iou=np.array([[0.4, 0.9, 0.3]], np.float32)),
+            )
+            for one in super().decode(items)
+        ]
+
+
+HERE = points((80.5, 60.5))
+
+
+def wanting(*prompts, choice=None):
+    """A Decode whose last round wants hypotheses, and perhaps was a choice."""
+    (one,) = said(*prompts).objects
+    last = replace(one.rounds[-1], wants_hypotheses=choice is None, choice=choice)
+    rounds_ = (*one.rounds[:-1], last)
+    return Decode("s", len(prompts), "k", (ObjectRounds(1, rounds_),))
+
+
+def test_an_ambiguous_click_is_answered_by_the_likeliest_reading():
+    undecided, main = Bench(Undecided()), Bench()
+    assert undecided.mask(said(HERE)).area > main.mask(said(HERE)).area
+    assert undecided.mask(said(HERE)).score == pytest.approx(0.9)
+    clear = said(replace(HERE, text="zebra"))
+    assert undecided.mask(clear).rle == main.mask(clear).rle
+
+
+def test_hypotheses_come_with_a_mask_where_they_are_wanted():
+    bench = Bench(Undecided())
+    assert bench.mask(said(HERE)).hypotheses == ()
+    answer = bench.mask(wanting(HERE))
+    assert [one.score for one in answer.hypotheses] == pytest.approx([0.9, 0.5, 0.4, 0.3])
+    first = answer.hypotheses[0]
+    assert (first.rle, first.box, first.area) == (answer.rle, answer.box, answer.area)
+    assert len({one.rle for one in answer.hypotheses}) == 4
+    assert all(one.area == rle.area(one.rle) for one in answer.hypotheses)
+    assert bench.backend.n_decoded == 1
+
+
+def test_a_model_with_one_reading_offers_that():
+    class Single(FakeBackend):
+        def decode(self, items):
+            return [replace(one, hypotheses=None) for one in super().decode(items)]
+
+    answer = Bench(Single()).mask(wanting(HERE))
+    assert [one.rle for one in answer.hypotheses] == [answer.rle]
+
+
+@pytest.mark.parametrize("choice", [0, 1, 2, 3])
+def test_a_choice_is_answered_by_what_was_sent_in_that_place(choice):
+    bench = Bench(Undecided())
+    offered = bench.mask(wanting(HERE)).hypotheses
+    for _ in range(2):
+        answer = bench.mask(wanting(HERE, choice=choice))
+        assert (answer.rle, answer.score) == (offered[choice].rle, offered[choice].score)
+        assert answer.hypotheses == ()
+        bench.forget_answers()
+
+
+def test_later_rounds_remember_what_was_chosen():
+    bench = Bench(Undecided())
+    areas = set()
+    for choice in (None, 2, 3):
+        (one,) = wanting(HERE, choice=choice).objects
+        later = Round(2, replace(HERE, text="zebra"))
+        areas.add(bench.mask(Decode("s", 2, "k", (ObjectRounds(1, (*one.rounds, later)),))).area)
+    assert len(areas) == 3
+
+
+def test_what_is_drawn_with_evidence_is_not_what_is_remembered(bench):
+    away = replace(HERE, negative_boxes=(Box(0, 0, 160, 58),))
+    bench.run(said(away))
+    (one,) = said(away).objects
+    logits = bench.caches.answers.get(one.memory_keys("k")[0]).logits
+    assert set(np.unique(logits)) == {-4, 4}
+
+
+# --- presence
+
+
+class Threshold(FakeBackend):
+    """Takes for absent what is there with less than even chances; `presence` is what it says."""
+
+    def __init__(self, presence):
+        super().__init__()
+        self.manifest = replace(MANIFEST, presence_threshold=0.5)
+        self.presence = presence
+
+    def decode(self, items):
+        said = np.array([self.presence], np.float32)
+        return [replace(one, presence=said) for one in super().decode(items)]
+
+
+NAMED = ObjectPrompt(text="zebra")
+
+
+def test_a_named_object_that_is_not_there_has_an_empty_mask():
+    answer = Bench(Threshold(0.25)).mask(wanting(NAMED))
+    assert (answer.area, answer.box, answer.presence) == (0, None, 0.25)
+    assert answer.score > 0
+    assert answer.hypotheses == ()
+    assert answer.changed is None
+
+
+def test_what_is_there_or_was_pointed_at_has_its_mask():
+    assert Bench(Threshold(0.75)).mask(said(NAMED)).area > 0
+    answer = Bench(Threshold(0.25)).mask(said(NAMED, replace(HERE, text="zebra")))
+    assert answer.area > 0
+    assert (answer.changed, answer.presence) == (answer.box, 0.25)
+
+
+def test_without_a_threshold_nothing_is_absent(bench):
+    answer = bench.mask(said(NAMED))
+    assert (answer.area > 0, answer.presence) == (True, 1.0)
+
+
 def test_a_known_round_is_not_decoded_again(bench):
     bench.run(click(1))
     bench.run(click(1, 2))

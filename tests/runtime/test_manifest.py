@@ -81,6 +81,13 @@ def test_our_own_models_may_be_asked_for_everything_by_clicks(own):
     assert made.everything == EverythingSpec(0.3, 0.5, 1, 9, ClicksSpec(64, 0.7, 0.8, 1.0))
 
 
+@pytest.mark.parametrize("value", [None, 0.25])
+def test_a_bundle_may_say_when_an_object_counts_as_absent(published, value):
+    assert read_bundle(published).manifest.presence_threshold is None
+    edit(published, lambda document: document.update(presence_threshold=value))
+    assert read_bundle(published).manifest.presence_threshold == value
+
+
 # --- what is wrong
 
 
@@ -111,6 +118,8 @@ def test_our_own_models_may_be_asked_for_everything_by_clicks(own):
         (("image", "mean"), [1e30, 0, 0]),
         (("mask_stride",), 2),
         (("mask_threshold",), 1e9),
+        (("presence_threshold",), 1.5),
+        (("presence_threshold",), "high"),
         (("text", "width"), 1 << 30),
         (("text", "max_tokens"), 1 << 20),
         (("text", "clean"), "yes"),
