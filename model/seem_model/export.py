@@ -292,7 +292,7 @@ def _manifest(config: ModelConfig, source: Source, version: str) -> dict[str, An
             "std": list(config.std),
             "buckets": [[config.input_long_side, config.input_long_side]],
         },
-        "decoder": {"kind": "refined"},
+        "decoder": {"kind": "refined", "zoom": True},
         "everything": {
             "threshold": limits.segment,
             "overlap": limits.overlap,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from seem_server.engine.zoom import Window
     from seem_server.runtime.backend import Decoded
     from seem_wire.prompts import ObjectPrompt
 
@@ -40,26 +41,30 @@ class Reading:
     """One thing that a prompt may have meant.
 
     logits: (h, w) float32. score: the network's estimate of the mask's IoU if it is this. semantic:
-    (C,) float32, what it is.
+    (C,) float32, what it is. window: the part of the image that the logits show; None for all.
     """
 
     logits: Float32
     score: float
     semantic: Float32
+    window: Window | None = None
 
 
-def of_decoded(decoded: Decoded) -> list[Reading]:
+def of_decoded(decoded: Decoded, window: Window | None = None) -> list[Reading]:
     """All readings of a decode's only object, the network's main one first; arrays of their own.
+
+    `window`: what was looked at.
 
     Raises:
         Internal: The network gave a score that is no number.
     """
-    main = Reading(decoded.mask_logits[0].copy(), _share(decoded.iou[0]), decoded.semantic[0])
+    mask, score = decoded.mask_logits[0].copy(), _share(decoded.iou[0])
+    main = Reading(mask, score, decoded.semantic[0], window)
     others = decoded.hypotheses
     if others is None:
         return [main]
     each = zip(others.mask_logits[0], others.iou[0], others.semantic[0], strict=True)
-    return [main, *(Reading(logits.copy(), _share(iou), what) for logits, iou, what in each)]
+    return [main, *(Reading(one.copy(), _share(iou), what, window) for one, iou, what in each)]
 
 
 def presence_of(decoded: Decoded) -> float | None:

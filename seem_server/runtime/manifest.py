@@ -139,7 +139,7 @@ def _prompts(fields: Fields) -> frozenset[PromptKind]:
 def _decoder(fields: Fields) -> RefinedSpec | QueriesSpec:
     kind = fields.text("kind")
     if kind == "refined":
-        return RefinedSpec()
+        return RefinedSpec(zoom=fields.flag("zoom") if fields.has("zoom") else False)
     if kind != "queries":
         raise BundleInvalid(f"{MANIFEST}: decoder: kind should be refined or queries, not {kind}.")
     n_queries = fields.whole("object_queries", 1, MAX_QUERIES)

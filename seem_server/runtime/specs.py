@@ -86,7 +86,12 @@ class ImageSpec:
 
 @dataclass(frozen=True, slots=True)
 class RefinedSpec:
-    """Our own decoder: three queries an object that see maps of the prompt, and a refiner."""
+    """Our own decoder: three queries an object that see maps of the prompt, and a refiner.
+
+    `zoom`: whether small objects are looked at again through a window (`engine.zoom`).
+    """
+
+    zoom: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,17 +150,22 @@ def test_every_part_of_a_published_models_manifest_must_be_there(published, path
         read_bundle(published)
 
 
-@pytest.mark.parametrize(
-    ("offer", "value"),
-    [
-        ("prompts", ["point", "example"]),
-        ("everything", {"threshold": 0.5, "overlap": 0.5, "n_things": 1, "instances": 9}),
-    ],
-)
-def test_a_refined_decoder_cannot_offer_what_needs_queries(own, offer, value):
-    change(own, offer, value=value)
+def test_a_refined_decoder_cannot_be_asked_for_everything_as_one_of_queries_is(own):
+    value = {"threshold": 0.5, "overlap": 0.5, "n_things": 1, "instances": 9}
+    change(own, "everything", value=value)
     with pytest.raises(BundleInvalid, match="refined"):
         read_bundle(own)
+
+
+def test_a_refined_decoder_needs_no_graph_for_examples(own):
+    change(own, "prompts", value=["point", "example"])
+    assert PromptKind.EXAMPLE in read_bundle(own).manifest.prompts
+
+
+def test_a_refined_decoder_may_look_closer_and_does_not_where_nothing_is_said(own):
+    assert read_bundle(own).manifest.decoder == RefinedSpec(zoom=False)
+    change(own, "decoder", "zoom", value=True)
+    assert read_bundle(own).manifest.decoder == RefinedSpec(zoom=True)
 
 
 @pytest.mark.parametrize(
