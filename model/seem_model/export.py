@@ -232,9 +232,10 @@ def empty_prompts(
 @torch.inference_mode()
 def _embed_names(source: Source) -> np.ndarray[Any, np.dtype[np.float32]]:
     """The vocabulary in the joint space, nothing last: (V + 1, C) float32 unit rows."""
-    states, mask = source.text_encoder.encode(source.names)
-    named = source.model.embed_text(states, mask)
-    return torch.cat([named, source.model.nothing()[None]]).numpy().astype(np.float32)
+    rows = [source.model.nothing()[None]]
+    if source.names:
+        rows.insert(0, source.model.embed_text(*source.text_encoder.encode(source.names)))
+    return torch.cat(rows).numpy().astype(np.float32)
 
 
 def _manifest(config: ModelConfig, source: Source, version: str) -> dict[str, Any]:

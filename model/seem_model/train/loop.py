@@ -373,7 +373,6 @@ def split(
     images: list[SourceImage], held_out_share: float
 ) -> tuple[list[SourceImage], list[SourceImage]]:
     """Training images and those kept apart, by a hash of the file's name."""
-
     apart = [is_held_out(image.path, held_out_share) for image in images]
     pairs = list(zip(images, apart, strict=True))
     return [i for i, kept in pairs if not kept], [i for i, kept in pairs if kept]
