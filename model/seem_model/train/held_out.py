@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """`python -m seem_model.train.held_out`: images that training kept apart, as a dataset.
+=======
+"""`python -m seem_model.train.held_out --data FOLDER --out FOLDER`: what training kept apart.
+>>>>>>> work-d
 
 Written as a dataset like the one it comes from, so that thresholds and policies are chosen on it by
 the same commands that measure a benchmark, and never on the benchmark.
@@ -67,6 +71,7 @@ def _write(
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(data / str(image["file_name"]), target)
     text = json.dumps({**document, "images": images, "annotations": annotations})
+    out.mkdir(parents=True, exist_ok=True)
     (out / "annotations.json").write_text(text)
 
 
