@@ -265,19 +265,10 @@ def empty_prompts(
 @torch.inference_mode()
 def _embed_names(source: Source) -> np.ndarray[Any, np.dtype[np.float32]]:
     """The vocabulary in the joint space, nothing last: (V + 1, C) float32 unit rows."""
-<<<<<<< HEAD
-    nothing = source.model.nothing()[None]
-    if not source.names:
-        return nothing.numpy().astype(np.float32)
-    states, mask = source.text_encoder.encode(source.names)
-    named = source.model.embed_text(states, mask)
-    return torch.cat([named, nothing]).numpy().astype(np.float32)
-=======
     rows = [source.model.nothing()[None]]
     if source.names:
         rows.insert(0, source.model.embed_text(*source.text_encoder.encode(source.names)))
     return torch.cat(rows).numpy().astype(np.float32)
->>>>>>> work-d
 
 
 def _manifest(config: ModelConfig, source: Source, version: str) -> dict[str, Any]:

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""`python -m seem_model.train.held_out`: images that training kept apart, as a dataset.
-=======
 """`python -m seem_model.train.held_out --data FOLDER --out FOLDER`: what training kept apart.
->>>>>>> work-d
 
 Written as a dataset like the one it comes from, so that thresholds and policies are chosen on it by
 the same commands that measure a benchmark, and never on the benchmark.
