@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 
 
 TEMPLATE = "{}."
-"""What a name of somebody's own vocabulary is put into before it is encoded."""
+"""What a name of somebody's own vocabulary is put into before a published model encodes it."""
 
 WORDS_AT_ONCE = 16
 """Names that are read before clicks get their turn: about a quarter of a second on a CPU."""
@@ -505,7 +505,8 @@ class Worker:
         vocabulary = self._manifest.vocabulary
         if words is None:
             return Names.of_bundle(vocabulary, spec)
-        texts = [TEMPLATE.format(word) for word in words]
+        template = TEMPLATE if isinstance(self._manifest.decoder, QueriesSpec) else "{}"
+        texts = [template.format(word) for word in words]
         unread = [text for text in texts if text not in self._caches.texts]
         for text in unread[:WORDS_AT_ONCE]:
             self._text_states(text)

@@ -50,7 +50,9 @@ class RefinedDecoder:
     def __init__(self, manifest: BundleManifest, graph: Graph) -> None:
         needed = {*manifest.features, *PROMPTS}
         check_names(PROMPT_DECODER, graph, needed, set(ANSWERS), optional=frozenset())
-        rests_on_meanings = manifest.everything is not None or PromptKind.EXAMPLE in manifest.prompts
+        rests_on_meanings = (
+            manifest.everything is not None or PromptKind.EXAMPLE in manifest.prompts
+        )
         if rests_on_meanings and MEANINGS not in manifest.features:
             raise BundleInvalid(
                 f"What offers everything or examples should have the feature {MEANINGS}."

@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
     parser.add_argument("--minutes", type=float, default=math.inf, help="end the run after these")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads for the arithmetic")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda where there is one")
     parser.add_argument("--workers", type=int, default=1, help="processes that read images")
     parser.add_argument("--sources", nargs="*", help="only these sources")
     parser.add_argument(
@@ -65,6 +66,7 @@ def main() -> None:
         recipe,
         arguments.out,
         lessons=lessons,
+        device=arguments.device,
         budget_s=arguments.minutes * 60,
     )
     if trainer.resume():

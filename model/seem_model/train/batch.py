@@ -170,11 +170,11 @@ def prompt_tensors(
                 memory[b, i] = entry.mask_logits
                 has_previous[b, i] = 1
     if previous is not None:
-        memory, has_previous = previous.numpy(), np.ones_like(has_previous)
+        memory, has_previous = previous.cpu().numpy(), np.ones_like(has_previous)
     texts = [[slot.prompt.text for slot in row] for row in slots]
     text, text_mask = vocabulary.states(texts, rng)
     example, has_example = _examples(slots, meanings)
-    return Prompts(
+    prompts = Prompts(
         torch.from_numpy(points),
         torch.from_numpy(labels),
         torch.from_numpy(maps),
@@ -185,6 +185,7 @@ def prompt_tensors(
         example,
         has_example,
     )
+    return Prompts(*(tensor.to(meanings.device) for tensor in prompts))
 
 
 def _examples(slots: list[list[Slot]], meanings: Tensor) -> tuple[Tensor, Tensor]:
@@ -194,9 +195,10 @@ def _examples(slots: list[list[Slot]], meanings: Tensor) -> tuple[Tensor, Tensor
     shown = [(i, slot.example) for i, slot in enumerate(flat) if slot.example is not None]
     if shown:
         where = torch.from_numpy(np.stack([example.where for _, example in shown]))
+        where = where.to(meanings.device)
         seen = meanings[[example.crop for _, example in shown]]  # (k, C, h8, w8)
         mean = torch.einsum("kchw,khw->kc", seen.float(), where)
-        rows = torch.tensor([i for i, _ in shown])
+        rows = torch.tensor([i for i, _ in shown], device=meanings.device)
         vectors = vectors.float().index_copy(0, rows, functional.normalize(mean, dim=1, eps=1e-6))
     shape = (len(slots), len(slots[0]))
     has_example = torch.tensor([float(slot.example is not None) for slot in flat])
@@ -205,7 +207,7 @@ def _examples(slots: list[list[Slot]], meanings: Tensor) -> tuple[Tensor, Tensor
 
 def correct(slots: list[list[Slot]], logits: Tensor, rng: Rng) -> None:
     """Adds a correction of `logits` (B, n, S / 2, S / 2) to every slot whose thing is there."""
-    predicted = (logits > 0).numpy()
+    predicted = (logits > 0).cpu().numpy()
     for b, row in enumerate(slots):
         for i, slot in enumerate(row):
             if slot.present:

@@ -21,7 +21,7 @@ from seem_model.seem import sentence
 from seem_model.train import losses
 from seem_model.train.batch import Slot, correct, make_slots, prompt_tensors
 from seem_model.train.dataset import NOTHING, Crop, CropDataset, SourceImage
-from seem_model.train.teacher import distillation_loss
+from seem_model.train.teacher import Lessons, distillation_loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from seem_model.seem import Answers, ImageFeatures, Seem
     from seem_model.train.recipe import Recipe
-    from seem_model.train.teacher import Lessons
     from seem_model.train.vocabulary import Vocabulary
 
 LOG_EVERY = 20
@@ -60,14 +59,19 @@ class Trainer:
         folder: Path,
         *,
         lessons: Lessons | None = None,
+        device: str = "cpu",
         budget_s: float = math.inf,
     ) -> None:
         self.budget_s = budget_s
-        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.device = torch.device(device)
+        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
         self.vocabulary = vocabulary
         self.recipe = recipe
         self.lessons = lessons
+        if lessons is not None:
+            sentences = lessons.sentences.to(self.device)
+            self.lessons = Lessons(lessons.teacher.to(self.device), sentences)
         self.folder = folder
         self.step = 0
         self.seconds = 0.0
@@ -143,7 +147,7 @@ class Trainer:
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return False
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -158,12 +162,12 @@ class Trainer:
         for index in range(len(self.watched)):
             crop = self.watched[index]
             slots = make_slots([crop], self.recipe.slots_per_image, rng, self.vocabulary.others)
-            features = self.average.encode(_image_tensor([crop]))
+            features = self.average.encode(_image_tensor([crop]).to(self.device))
             previous = None
-            target = _targets(slots)
+            target = _targets(slots).to(self.device)
             for number in range(WATCH_ROUNDS):
                 logits, previous = self._round(self.average, features, slots, previous, rng)
-                present = torch.tensor([slot.present for slot in slots[0]])
+                present = torch.tensor([slot.present for slot in slots[0]], device=self.device)
                 rounds[number] += losses.iou(logits[0], target[0])[present].tolist()
                 correct(slots, logits, rng)
         return [round(float(np.mean(values)), 4) for values in rounds]
@@ -173,14 +177,14 @@ class Trainer:
         rng = np.random.default_rng([recipe.seed, 1, self.step])
         n_rounds = 1 + int(rng.choice(len(recipe.rounds), p=recipe.rounds))
         slots = make_slots(crops, recipe.slots_per_image, rng, self.vocabulary.others)
-        target = _targets(slots)
+        target = _targets(slots).to(self.device)
         self._set_rates()
         self._train_mode()
-        image = _image_tensor(crops)
+        image = _image_tensor(crops).to(self.device)
         with self._precision():
             features = self.model.encode(image)
         figures: dict[str, float] = {}
-        loss = torch.zeros(())
+        loss = torch.zeros((), device=self.device)
         previous: Tensor | None = None
         for number in range(n_rounds):
             learning = number in (0, n_rounds - 1)
@@ -204,8 +208,13 @@ class Trainer:
         self._update(loss)
         return figures | {"loss": float(loss.detach())}
 
+    def _placed(self, tensors: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Both on the device."""
+        first, second = tensors
+        return first.to(self.device), second.to(self.device)
+
     def _precision(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bfloat16)
 
     def _loss(
         self,
@@ -216,7 +225,7 @@ class Trainer:
     ) -> Tensor:
         recipe = self.recipe
         flat = [slot for row in slots for slot in row]
-        present = torch.tensor([slot.present for slot in flat]).float()
+        present = torch.tensor([slot.present for slot in flat], device=self.device).float()
         weight = torch.where(present > 0, 1.0, 0.3)
         true = target.flatten(0, 1)
         true_4 = functional.avg_pool2d(true[:, None], 2)[:, 0]
@@ -260,11 +269,12 @@ class Trainer:
         """What places mean: by the names of what is marked there, and by the classifier."""
         recipe, meanings = self.recipe, features.maps.embedding
         scale = self.model.logit_scale.exp().clamp(max=100)
-        words = self.model.embed_text(*self.vocabulary.drawn(rng))
+        words = self.model.embed_text(*self._placed(self.vocabulary.drawn(rng)))
         names = torch.cat([words, self.model.nothing()[None]])
         labels = torch.from_numpy(np.stack([crop.labels for crop in crops])).long()
+        labels = labels.to(self.device)
         labels = torch.where(labels == NOTHING, len(words), labels)
-        among = torch.stack([self.told_from[crop.source] for crop in crops])
+        among = torch.stack([self.told_from[crop.source] for crop in crops]).to(self.device)
         for row, seen in zip(among, labels, strict=True):  # what was pasted in is known as well
             row[seen[seen >= 0].unique()] = True
         loss = recipe.meaning_weight * losses.meaning_loss(meanings, labels, names, scale, among)
@@ -283,9 +293,10 @@ class Trainer:
         known = [i for i, slot in enumerate(slots) if slot.name is not None]
         if not known:
             return semantic.sum() * 0
-        words = self.model.embed_text(*self.vocabulary.plain())
+        words = self.model.embed_text(*self._placed(self.vocabulary.plain()))
         scale = self.model.logit_scale.exp().clamp(max=100)
         labels = torch.tensor([self.vocabulary.index[str(slots[i].name)] for i in known])
+        labels = labels.to(self.device)
         return functional.cross_entropy(scale * semantic[known] @ words.T, labels)
 
     def _update(self, loss: Tensor) -> None:
@@ -396,7 +407,8 @@ def is_held_out(path: Path, share: float) -> bool:
 
 def answered(answers: Answers, slots: list[list[Slot]]) -> Tensor:
     """The mask that a person gets, (B, n, h4, w4): of an ambiguous prompt the likeliest reading."""
-    ambiguous = torch.tensor([[slot.is_ambiguous for slot in row] for row in slots])
+    told = [[slot.is_ambiguous for slot in row] for row in slots]
+    ambiguous = torch.tensor(told, device=answers.iou.device)
     best = torch.where(ambiguous, answers.iou.argmax(2), 0)
     rows = answers.mask_logits.shape[-2:]
     index = best[:, :, None, None, None].expand(-1, -1, 1, *rows)
@@ -459,5 +471,6 @@ def _to_target_size(mask_logits: Tensor) -> Tensor:
 
 
 def _mean_iou(logits: Tensor, target: Tensor, slots: list[list[Slot]]) -> float:
-    present = torch.tensor([slot.present for row in slots for slot in row])
+    told = [slot.present for row in slots for slot in row]
+    present = torch.tensor(told, device=logits.device)
     return float(losses.iou(logits.flatten(0, 1), target.flatten(0, 1))[present].mean())
