@@ -19,7 +19,7 @@ import seem_client
 from seem_server import settings
 from seem_server.app import local_server
 from seem_server.commands.overlay import Drawn, overlay
-from seem_wire.prompts import Box, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import Box, Lasso, ObjectPrompt, Point, Scribble
 
 PHOTOS = Path(__file__).parent / "photos"
 
@@ -44,6 +44,7 @@ def not_here(x: float, y: float) -> ObjectPrompt:
     return ObjectPrompt(points=(Point(x, y, positive=False),))
 
 
+AROUND_THE_SPOON = Lasso(((330, 240), (385, 235), (412, 262), (408, 318), (350, 322), (322, 280)))
 DOWN_THE_TOWER = Scribble(((205, 90), (205, 180), (140, 270), (290, 300)))
 SHOTS = (
     Shot("cat-click", "cat.jpg", "one click", ((1, click((200, 150))),)),
@@ -62,6 +63,12 @@ SHOTS = (
             (1, ObjectPrompt(box=Box(170, 10, 410, 240))),
             (2, ObjectPrompt(box=Box(325, 230, 410, 320))),
         ),
+    ),
+    Shot(
+        "coffee-lasso",
+        "coffee.jpg",
+        "a lasso around the spoon",
+        ((1, ObjectPrompt(lassos=(AROUND_THE_SPOON,))),),
     ),
     Shot(
         "astronaut-box",
@@ -103,6 +110,8 @@ def main() -> int:
         print(f"{'picture':<18}{'what was said':<56}{columns}")
         for shot in SHOTS:
             print(take(client, shot, arguments.out))
+        if "everything" in model.capabilities.commands:
+            print(take_everything(client, "coffee.jpg", arguments.out))
     print(f"\nLook at {arguments.out}/ ({time.perf_counter() - start:.1f} s in all).")
     return 0
 
@@ -118,6 +127,7 @@ def take(client: seem_client.Client, shot: Shot, out: Path) -> str:
                 points=prompt.points,
                 box=prompt.box,
                 scribbles=prompt.scribbles,
+                lassos=prompt.lassos,
                 text=prompt.text,
             )
             waited_ms = (time.perf_counter() - start) * 1000
@@ -132,6 +142,19 @@ def take(client: seem_client.Client, shot: Shot, out: Path) -> str:
     )
 
 
+def take_everything(client: seem_client.Client, photo: str, out: Path) -> str:
+    """Makes a picture of all that the model finds in a photo, and tells its names."""
+    start = time.perf_counter()
+    segments = client.everything(PHOTOS / photo)
+    waited_ms = (time.perf_counter() - start) * 1000
+    with Image.open(PHOTOS / photo) as opened:
+        upright = ImageOps.exif_transpose(opened).convert("RGB")
+    drawn = [Drawn(one, ObjectPrompt()) for one in segments]
+    overlay(upright, drawn, "everything").save(out / f"{Path(photo).stem}-everything.png")
+    names = ", ".join(sorted({one.label or "?" for one in segments}))
+    return f"\neverything in {photo} ({waited_ms:.0f} ms): {names or 'nothing'}"
+
+
 def together(shot: Shot, object_id: int) -> ObjectPrompt:
     """All that a shot says about one object, to be drawn."""
     said = [prompt for number, prompt in shot.said if number == object_id]
@@ -139,6 +162,7 @@ def together(shot: Shot, object_id: int) -> ObjectPrompt:
         points=tuple(point for prompt in said for point in prompt.points),
         box=next((prompt.box for prompt in said if prompt.box), None),
         scribbles=tuple(scribble for prompt in said for scribble in prompt.scribbles),
+        lassos=tuple(lasso for prompt in said for lasso in prompt.lassos),
     )
 
 

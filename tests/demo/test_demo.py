@@ -24,9 +24,10 @@ def test_it_makes_a_picture_of_each_shot_and_tells_of_it(demo, monkeypatch, tmp_
     monkeypatch.setattr(sys, "argv", ["demo.py", "--bundle", "fake", "--out", str(tmp_path)])
     assert demo.main() == 0
     made = {path.stem for path in tmp_path.glob("*.png")}
-    assert made == {"coffee-click", "coffee-objects"}
+    assert made == {"coffee-click", "coffee-objects", "coffee-everything"}
     told = capsys.readouterr().out
-    assert all(name in told for name in made)
+    assert all(name in told for name in ("coffee-click", "coffee-objects"))
+    assert "everything in coffee.jpg" in told
 
 
 def test_every_prompt_lies_in_its_photo(demo):
