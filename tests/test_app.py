@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import grpc
 import pytest
+from bundles import plain_tiny
 from service_words import Talk, click, opening, slow_backend, until
 
 from seem_server import app
@@ -32,11 +33,12 @@ async def test_a_server_tells_where_it_is_and_what_it_runs():
         assert running.model.vocabulary
 
 
-async def test_everything_is_offered_where_the_bundle_can_tell():
+async def test_everything_is_offered_where_the_bundle_can_tell(tmp_path):
     async with serve(FAKE, warm_up=False) as running:
         assert "everything" in running.model.capabilities.commands
         assert "background" not in running.model.vocabulary
-    async with serve(replace(FAKE, bundle="tiny", provider="cpu"), warm_up=False) as running:
+    plain = str(plain_tiny(tmp_path / "plain"))
+    async with serve(replace(FAKE, bundle=plain, provider="cpu"), warm_up=False) as running:
         assert "everything" not in running.model.capabilities.commands
         assert PromptKind.EXAMPLE not in running.model.capabilities.prompts
         assert running.model.input_sizes

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundles import plain_tiny
 from fake_server import fake_client
 from PIL import Image
 
@@ -142,9 +143,12 @@ def test_nothing_found_is_no_failure(photo, capsys):
 @pytest.mark.parametrize(
     "words", [["--everything"], ["--everything", "--vocabulary", "cat"], ["--example", "{p}:{p}"]]
 )
-def test_what_a_bundle_does_not_offer_is_told_and_ends_with_exit_code_1(photo, capsys, words):
+def test_what_a_bundle_does_not_offer_is_told_and_ends_with_exit_code_1(
+    photo, tmp_path, capsys, words
+):
     said = [word.format(p=photo) for word in words]
-    assert main(["segment", photo, *said, "--bundle", "tiny", "--json"]) == 1
+    plain = str(plain_tiny(tmp_path / "plain"))
+    assert main(["segment", photo, *said, "--bundle", plain, "--json"]) == 1
     shown = capsys.readouterr()
     assert "does not offer" in shown.err or "takes no example" in shown.err
     assert not shown.out

@@ -12,6 +12,7 @@ from seem_server.runtime.load import Provider, open_graph
 from seem_server.runtime.manifest import PROMPT_DECODER
 from seem_server.runtime.onnx_refined import ANSWERS, MEANINGS, PROMPTS, RefinedDecoder
 from seem_wire.errors import BundleInvalid, Internal, NotOffered
+from seem_wire.types import PromptKind
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +28,32 @@ def decoder(bundle):
 
 def test_prompts_that_say_nothing_fit_an_input_of_any_size(decoder):
     (nothing,) = decoder.trials((64, 96))
-    assert nothing.maps.shape == (1, 5, 16, 24)
+    assert nothing.maps.shape == (1, 6, 16, 24)
     assert not nothing.has_previous.any()
 
 
-def test_it_knows_no_examples_and_cannot_tell_what_is_there(decoder):
-    with pytest.raises(NotOffered):
-        decoder.encode_example({}, np.zeros((1, 2), np.float32))
+def test_it_has_no_queries_that_find_what_is_there(decoder):
     with pytest.raises(NotOffered):
         decoder.find({})
+
+
+@dataclass
+class Held:
+    """A tensor that is here."""
+
+    array: np.ndarray
+
+    def numpy(self):
+        return self.array
+
+
+def test_an_example_is_the_mean_of_the_places_it_shows(decoder):
+    meanings = np.zeros((1, 16, 2, 3), np.float32)
+    meanings[0, 0, 0, 0], meanings[0, 1, 0, 1] = 1, 1
+    shown = np.array([[3, 5], [8, 0], [10, 7]], np.float32)  # the first place, and twice the second
+    example = decoder.encode_example({MEANINGS: Held(meanings)}, shown)
+    np.testing.assert_allclose(example.vector[:2], np.array([1, 2]) / 5**0.5, atol=1e-6)
+    assert not example.vector[2:].any()
 
 
 def test_prompts_of_another_kind_are_refused(decoder):
@@ -65,4 +83,5 @@ def test_who_offers_everything_must_tell_what_places_mean(features, is_right):
     else:
         with pytest.raises(BundleInvalid, match=MEANINGS):
             RefinedDecoder(made, graph)
-    assert RefinedDecoder(replace(made, everything=None), graph)
+    plain = replace(made, everything=None, prompts=frozenset({PromptKind.POINT}))
+    assert RefinedDecoder(plain, graph)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 
+import seem_model
 from seem_server.runtime.backend import PromptArrays
 from seem_wire.pixels import MAP_NAMES
 
@@ -92,3 +95,11 @@ def prompts(backend, n=1, *, n_points=2, seed=0):
         example=rng.random((n, backend.manifest.joint_width), np.float32),
         has_example=np.zeros(n, np.float32),
     )
+
+
+def plain_tiny(folder):
+    """A copy of `tiny` that offers neither examples nor everything; gives the folder."""
+    shutil.copytree(Path(seem_model.__file__).parent / "bundles" / "tiny", folder)
+    prompts = ["point", "box", "scribble", "mask", "text"]
+    edit(folder, lambda document: document.update(everything=None, prompts=prompts))
+    return folder
