@@ -100,13 +100,46 @@ def unflatten(features: list[Tensor]) -> ImageFeatures:
 
 
 @dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Where lines are drawn, chosen on images that training kept apart (MODEL_CARD.md).
+
+    presence: least presence of what only words or an example ask for. segment: least score of a
+    panoptic segment; overlap: least share of a mask that must stay visible. clicks: most clicks to
+    find everything; iou, stability, swing: of the masks that are kept.
+    """
+
+    presence: float = 0.5
+    segment: float = 0.3
+    overlap: float = 0.5
+    instances: int = 100
+    clicks: int = 64
+    iou: float = 0.5
+    stability: float = 0.5
+    swing: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """What a bundle is made of. `names`: the vocabulary to label masks with."""
+    """What a bundle is made of.
+
+    things, stuff: the vocabulary to label masks with, without a name for nothing. thresholds:
+    `presence_threshold` and what `everything` needs, as `bundle.json` has them.
+    """
 
     model: Seem
     text_encoder: TextEncoder
-    names: tuple[str, ...]
+    things: tuple[str, ...]
+    stuff: tuple[str, ...]
     provenance: dict[str, Any]
+    thresholds: Thresholds
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Things, then stuff."""
+        return (*self.things, *self.stuff)
+
+
+THRESHOLDS = {"lite": Thresholds(), "tiny": Thresholds()}
 
 
 def write_bundle(source: Source, out: Path, *, version: str) -> None:
@@ -239,6 +272,7 @@ def _embed_names(source: Source) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def _manifest(config: ModelConfig, source: Source, version: str) -> dict[str, Any]:
+    limits = source.thresholds
     return {
         "format": FORMAT,
         "name": f"seem-{config.name}",
@@ -256,8 +290,20 @@ def _manifest(config: ModelConfig, source: Source, version: str) -> dict[str, An
             "std": list(config.std),
             "buckets": [[config.input_long_side, config.input_long_side]],
         },
-        "decoder": {"kind": "refined"},
-        "everything": None,
+        "decoder": {"kind": "refined", "zoom": True},
+        "everything": {
+            "threshold": limits.segment,
+            "overlap": limits.overlap,
+            "n_things": len(source.things),
+            "instances": limits.instances,
+            "clicks": {
+                "most": limits.clicks,
+                "iou": limits.iou,
+                "stability": limits.stability,
+                "swing": limits.swing,
+            },
+        },
+        "presence_threshold": limits.presence,
         "prompts": ["point", "box", "scribble", "lasso", "mask", "text", "example"],
         "mask_stride": 4,
         "mask_threshold": 0.0,
@@ -305,12 +351,13 @@ def main() -> None:
     config = CONFIGS[arguments.config]
     torch.manual_seed(0)
     model = Seem(config)
-    names = NAMES_OF_RANDOM_WEIGHTS
+    things, stuff = NAMES_OF_RANDOM_WEIGHTS, ("sky",)
     provenance: dict[str, Any] = {"weights": "random, seed 0"}
     if arguments.checkpoint:
         state = torch.load(arguments.checkpoint, map_location="cpu", weights_only=True)
         model.load_state_dict(state["average"])
-        names = tuple(state["names"])
+        stuff = tuple(state["stuff"])
+        things = tuple(name for name in state["names"] if name not in stuff)
         provenance = {
             "command": f"python -m seem_model.train {config.name}",
             "recipe": state["recipe"],
@@ -318,9 +365,8 @@ def main() -> None:
             "hours": round(state["seconds"] / 3600, 2),
         }
     encoder = load_text_encoder(config)
-    write_bundle(
-        Source(model, encoder, names, provenance), arguments.out, version=arguments.version
-    )
+    source = Source(model, encoder, things, stuff, provenance, THRESHOLDS[config.name])
+    write_bundle(source, arguments.out, version=arguments.version)
     size = sum(file.stat().st_size for file in arguments.out.iterdir())
     sys.stdout.write(f"{arguments.out}: {size / 1e6:.1f} MB\n")
 

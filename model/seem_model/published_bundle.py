@@ -147,7 +147,7 @@ def manifest_of(model: PublishedSeem, options: BundleOptions) -> dict[str, Any]:
             "max_points": MAX_PROMPT_POINTS,
         },
         "everything": everything if names else None,
-        "prompts": ["point", "box", "scribble", "mask", "text", "example"],
+        "prompts": ["point", "box", "scribble", "lasso", "mask", "text", "example"],
         "mask_stride": 4,
         "mask_threshold": 0.0,
         "text": {"max_tokens": MAX_TOKENS, "width": sizes.hidden, "clean": True},

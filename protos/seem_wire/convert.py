@@ -23,7 +23,7 @@ from seem_wire.errors import (
     UnknownCommand,
     UnknownReply,
 )
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import Box, Lasso, MaskPrompt, ObjectPrompt, Point, Scribble
 from seem_wire.v1 import seem_pb2 as pb
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ _SEGMENT_KINDS_BACK = {number: kind for kind, number in _SEGMENT_KINDS.items()} 
 # --- commands
 
 
-def command_to_proto(command: types.Command) -> pb.Command:
+def command_to_proto(command: types.Command) -> pb.Command:  # noqa: C901  (a case a kind)
     """The message that carries a command."""
     message = pb.Command(seq=command.seq, session_id=command.session_id)
     match command:
@@ -64,8 +64,7 @@ def command_to_proto(command: types.Command) -> pb.Command:
         case types.SetImage():
             message.set_image.image.CopyFrom(_image_to_proto(command.image))
         case types.Prompt():
-            objects = map(_object_to_proto, command.objects)
-            message.prompt.CopyFrom(pb.Prompt(objects=objects, predict=command.predict))
+            message.prompt.CopyFrom(_prompt_to_proto(command))
         case types.Undo():
             message.undo.SetInParent()
         case types.Redo():
@@ -78,6 +77,9 @@ def command_to_proto(command: types.Command) -> pb.Command:
             message.release.SetInParent()
         case types.Everything():
             message.everything.CopyFrom(_question_to_proto(command.question))
+        case types.Choose():
+            choice = pb.Choose(object_id=command.object_id, hypothesis=command.hypothesis)
+            message.choose.CopyFrom(choice)
     return message
 
 
@@ -91,7 +93,9 @@ def command_from_proto(
         return types.Failed.of(message.seq, error)
 
 
-def _command_from_proto(message: pb.Command, limits: types.Limits) -> types.Command:
+def _command_from_proto(  # noqa: C901  (a case a kind)
+    message: pb.Command, limits: types.Limits
+) -> types.Command:
     seq, session = message.seq, message.session_id
     match message.WhichOneof("kind"):
         case "open" if message.open.WhichOneof("subject") == "image":
@@ -100,9 +104,7 @@ def _command_from_proto(message: pb.Command, limits: types.Limits) -> types.Comm
             image = _image_from_proto(message.set_image.image, limits)
             return types.SetImage(seq, image, session_id=session)
         case "prompt":
-            objects = _objects_from_proto(message.prompt.objects, limits)
-            predict = message.prompt.predict if message.prompt.HasField("predict") else True
-            return types.Prompt(seq, objects, predict, session_id=session)
+            return _prompt_from_proto(message, limits)
         case "undo":
             return types.Undo(seq, session_id=session)
         case "redo":
@@ -116,9 +118,31 @@ def _command_from_proto(message: pb.Command, limits: types.Limits) -> types.Comm
         case "everything":
             question = _question_from_proto(message.everything, limits)
             return types.Everything(seq, question, session_id=session)
+        case "choose":
+            chosen = message.choose
+            return types.Choose(seq, chosen.object_id, chosen.hypothesis, session_id=session)
         case kind:
             named = "no kind that this server knows" if kind is None else f"an unknown {kind}"
             raise UnknownCommand(f"Command {seq} has {named}.")
+
+
+def _prompt_to_proto(command: types.Prompt) -> pb.Prompt:
+    return pb.Prompt(
+        objects=map(_object_to_proto, command.objects),
+        predict=command.predict,
+        hypotheses=command.hypotheses,
+    )
+
+
+def _prompt_from_proto(message: pb.Command, limits: types.Limits) -> types.Prompt:
+    prompt = message.prompt
+    return types.Prompt(
+        message.seq,
+        _objects_from_proto(prompt.objects, limits),
+        prompt.predict if prompt.HasField("predict") else True,
+        prompt.hypotheses,
+        session_id=message.session_id,
+    )
 
 
 def segment_to_proto(request: types.Segment) -> pb.SegmentRequest:
@@ -176,6 +200,8 @@ def _object_to_proto(one: types.PromptedObject) -> pb.ObjectPrompt:
         scribbles=map(_scribble_to_proto, prompt.scribbles),
         mask=_mask_to_proto(prompt.mask) if prompt.mask else None,
         text=prompt.text,
+        negative_boxes=map(_drawn_to_proto, prompt.negative_boxes),
+        lassos=map(_lasso_to_proto, prompt.lassos),
     )
     if one.example:
         message.example.image.CopyFrom(_image_to_proto(one.example.image))
@@ -189,8 +215,7 @@ def _objects_from_proto(
     """The prompts of a command, checked against `limits` before anything is allocated."""
     _check_limit("objects", len(messages), limits.max_objects)
     for message in messages:
-        vertices = sum(len(scribble.xy) for scribble in message.scribbles) // 2
-        _check_limit("points for an object", len(message.points) + vertices, limits.max_points)
+        _check_limit("points for an object", _n_points(message), limits.max_points)
         _check_limit("characters of text", len(message.text), limits.max_text_characters)
     masks = [m.mask for m in messages] + [m.example.mask for m in messages]
     pixels = sum(mask.height * mask.width for mask in masks)
@@ -200,6 +225,13 @@ def _objects_from_proto(
     return tuple(_object_from_proto(message, limits) for message in messages)
 
 
+def _n_points(message: pb.ObjectPrompt) -> int:
+    """As `ObjectPrompt.n_points`, before anything is made of the message."""
+    n_vertices = sum(len(scribble.xy) for scribble in message.scribbles) // 2
+    n_corners = sum(len(lasso.xy) for lasso in message.lassos) // 2
+    return len(message.points) + n_vertices + n_corners + 2 * len(message.negative_boxes)
+
+
 def _object_from_proto(message: pb.ObjectPrompt, limits: types.Limits) -> types.PromptedObject:
     prompt = ObjectPrompt(
         points=tuple(Point(p.x, p.y, positive=not p.negative) for p in message.points),
@@ -207,6 +239,8 @@ def _object_from_proto(message: pb.ObjectPrompt, limits: types.Limits) -> types.
         scribbles=tuple(map(_scribble_from_proto, message.scribbles)),
         mask=_mask_from_proto(message.mask, limits) if message.HasField("mask") else None,
         text=message.text if message.HasField("text") else None,
+        negative_boxes=tuple(map(_box_from_proto, message.negative_boxes)),
+        lassos=tuple(map(_lasso_from_proto, message.lassos)),
     )
     example = None
     if message.HasField("example"):
@@ -243,19 +277,37 @@ def _check_limit(what: str, count: int, limit: int) -> None:
 
 
 def _scribble_to_proto(scribble: Scribble) -> pb.Scribble:
-    flat = [coordinate for vertex in scribble.points for coordinate in vertex]
-    return pb.Scribble(xy=flat, negative=not scribble.positive)
+    return pb.Scribble(xy=_flat(scribble.points), negative=not scribble.positive)
 
 
 def _scribble_from_proto(message: pb.Scribble) -> Scribble:
-    if len(message.xy) % 2:
-        raise InvalidValue("A scribble has an x without its y.")
-    vertices = zip(message.xy[0::2], message.xy[1::2], strict=True)
-    return Scribble(tuple(vertices), positive=not message.negative)
+    return Scribble(_vertices("scribble", message.xy), positive=not message.negative)
+
+
+def _lasso_to_proto(lasso: Lasso) -> pb.Lasso:
+    return pb.Lasso(xy=_flat(lasso.points), negative=not lasso.positive)
+
+
+def _lasso_from_proto(message: pb.Lasso) -> Lasso:
+    return Lasso(_vertices("lasso", message.xy), positive=not message.negative)
+
+
+def _flat(vertices: tuple[tuple[float, float], ...]) -> list[float]:
+    return [coordinate for vertex in vertices for coordinate in vertex]
+
+
+def _vertices(what: str, xy: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    if len(xy) % 2:
+        raise InvalidValue(f"A {what} has an x without its y.")
+    return tuple(zip(xy[0::2], xy[1::2], strict=True))
 
 
 def _box_to_proto(box: Box | None) -> pb.Box | None:
-    return pb.Box(x0=box.x0, y0=box.y0, x1=box.x1, y1=box.y1) if box else None
+    return _drawn_to_proto(box) if box else None
+
+
+def _drawn_to_proto(box: Box) -> pb.Box:
+    return pb.Box(x0=box.x0, y0=box.y0, x1=box.x1, y1=box.y1)
 
 
 def _box_from_proto(message: pb.Box) -> Box:
@@ -442,6 +494,8 @@ def _object_mask_to_proto(mask: types.ObjectMask) -> pb.ObjectMask:
         round=mask.round,
         changed=_box_to_proto(mask.changed),
         is_thing=mask.is_thing,
+        presence=mask.presence,
+        hypotheses=map(_hypothesis_to_proto, mask.hypotheses),
     )
 
 
@@ -458,6 +512,23 @@ def _object_mask_from_proto(message: pb.ObjectMask) -> types.ObjectMask:
         round=message.round,
         changed=_box_from_proto(message.changed) if has("changed") else None,
         is_thing=message.is_thing if has("is_thing") else None,
+        presence=message.presence if has("presence") else None,
+        hypotheses=tuple(map(_hypothesis_from_proto, message.hypotheses)),
+    )
+
+
+def _hypothesis_to_proto(one: types.Hypothesis) -> pb.Hypothesis:
+    return pb.Hypothesis(
+        rle=_rle_to_proto(one.rle), score=one.score, box=_box_to_proto(one.box), area=one.area
+    )
+
+
+def _hypothesis_from_proto(message: pb.Hypothesis) -> types.Hypothesis:
+    return types.Hypothesis(
+        rle=_rle_from_proto(message.rle),
+        score=message.score,
+        box=_box_from_proto(message.box) if message.HasField("box") else None,
+        area=message.area,
     )
 
 

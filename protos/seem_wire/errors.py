@@ -7,13 +7,13 @@
     │   │   └── ImageUnknown
     │   ├── BadPrompt
     │   │   ├── PromptEmpty · OnlyNegativePrompts
-    │   │   ├── CoordinateNotFinite · PointOutsideImage · BoxWithoutArea
+    │   │   ├── CoordinateNotFinite · PointOutsideImage · BoxWithoutArea · LassoWithoutArea
     │   │   └── MaskUnreadable · MaskEmpty · MaskSizeMismatch
     │   ├── BadCommand
     │   │   ├── UnknownCommand · InvalidValue · BadSequence · LimitExceeded
     │   │   └── NotOffered
     │   ├── OutOfOrder
-    │   │   └── AlreadyOpen · NoImage · NothingToUndo · NothingToRedo
+    │   │   └── AlreadyOpen · NoImage · NothingToUndo · NothingToRedo · NothingToChoose
     │   ├── NotFound
     │   │   └── UnknownSession · UnknownObject
     │   ├── Withdrawn
@@ -154,14 +154,14 @@ class PromptEmpty(BadPrompt):
     """Nothing was said about the object."""
 
     code = "PROMPT_EMPTY"
-    hint = "Give at least one point, box, scribble, mask or text."
+    hint = "Give at least one point, box, scribble, lasso, mask or text."
 
 
 class OnlyNegativePrompts(BadPrompt):
     """The object has been told only where it is not."""
 
     code = "ONLY_NEGATIVE_PROMPTS"
-    hint = "Give a positive point, a box, a positive scribble, a mask or a text first."
+    hint = "Give a positive point, scribble or lasso, a box, a mask or a text first."
 
 
 class CoordinateNotFinite(BadPrompt):
@@ -183,6 +183,13 @@ class BoxWithoutArea(BadPrompt):
 
     code = "BOX_WITHOUT_AREA"
     hint = "Send corners with x0 < x1 and y0 < y1 that meet the image."
+
+
+class LassoWithoutArea(BadPrompt):
+    """A lasso has too few corners, or lies beside the image."""
+
+    code = "LASSO_WITHOUT_AREA"
+    hint = "Send at least three corners of an outline that meets the image."
 
 
 class MaskUnreadable(BadPrompt):
@@ -281,6 +288,13 @@ class NothingToRedo(OutOfOrder):
 
     code = "NOTHING_TO_REDO"
     hint = "Redo only right after an undo."
+
+
+class NothingToChoose(OutOfOrder):
+    """The object's last prompt was not answered with such a hypothesis."""
+
+    code = "NOTHING_TO_CHOOSE"
+    hint = "Prompt with `hypotheses`, and choose one of those that came with the mask."
 
 
 class NotFound(CallerError):
@@ -505,6 +519,7 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "COORDINATE_NOT_FINITE": "INVALID_ARGUMENT",
         "POINT_OUTSIDE_IMAGE": "OUT_OF_RANGE",
         "BOX_WITHOUT_AREA": "INVALID_ARGUMENT",
+        "LASSO_WITHOUT_AREA": "INVALID_ARGUMENT",
         "MASK_UNREADABLE": "INVALID_ARGUMENT",
         "MASK_EMPTY": "INVALID_ARGUMENT",
         "MASK_SIZE_MISMATCH": "INVALID_ARGUMENT",
@@ -517,6 +532,7 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "NO_IMAGE": "FAILED_PRECONDITION",
         "NOTHING_TO_UNDO": "FAILED_PRECONDITION",
         "NOTHING_TO_REDO": "FAILED_PRECONDITION",
+        "NOTHING_TO_CHOOSE": "FAILED_PRECONDITION",
         "UNKNOWN_SESSION": "NOT_FOUND",
         "UNKNOWN_OBJECT": "NOT_FOUND",
         "SUPERSEDED": "ABORTED",

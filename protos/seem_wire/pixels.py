@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import numpy.typing as npt
 
     from seem_wire.prompts import Box, Lasso, ObjectPrompt, Point, Scribble
@@ -55,7 +57,7 @@ _ONE = 1 << 16
 _GOLDEN = 40_503  # the golden ratio's fraction of _ONE
 
 LATTICE_SIDE = 4
-"""A box is sampled on a LATTICE_SIDE x LATTICE_SIDE lattice of points, a lasso at as many places."""
+"""A box is sampled on a lattice of LATTICE_SIDE x LATTICE_SIDE, a lasso at as many places."""
 
 LASSO_SAMPLES = 4
 """How finely a lasso's inside is drawn: this many samples along each side of a grid cell."""
@@ -133,17 +135,17 @@ def rasterise(prompt: ObjectPrompt, frame: Frame) -> PromptPixels:
 
     for channel, positive in enumerate((True, False)):
         clicks = _click_array(prompt.points, positive=positive) * scale
-        _draw_disks(maps[channel], clicks / np.float32(frame.stride), CLICK_RADIUS)
+        draw_disks(maps[channel], clicks / np.float32(frame.stride), CLICK_RADIUS)
         sample(clicks, POSITIVE if positive else NEGATIVE)
         strokes = [s for s in prompt.scribbles if s.positive is positive]
-        path = _stroke_path(strokes, scale, frame.stride)
-        _draw_disks(maps[2 + channel], path / np.float32(frame.stride), STROKE_RADIUS)
+        path = stroke_path(strokes, scale, frame.stride)
+        draw_disks(maps[2 + channel], path / np.float32(frame.stride), STROKE_RADIUS)
         sample(_evenly(path, MAX_STROKE_POINTS), POSITIVE if positive else NEGATIVE)
     if prompt.box is not None:
-        maps[4] = _box_coverage(prompt.box, frame)
+        maps[4] = box_coverage(prompt.box, frame)
         sample(_lattice(prompt.box) * scale, LATTICE)
     for box in prompt.negative_boxes:
-        np.maximum(maps[5], _box_coverage(box, frame), out=maps[5])
+        np.maximum(maps[5], box_coverage(box, frame), out=maps[5])
         sample(_lattice(box) * scale, NEGATIVE)
     for lasso in prompt.lassos:
         covered = _lasso_coverage(lasso, frame)
@@ -163,8 +165,8 @@ def rasterise_pixels(prompt: ObjectPrompt, frame: Frame, max_points: int = MAX_P
     """The pixels that stand for `prompt`, as the published models saw them in training.
 
     A click is the pixel under it and its eight neighbours, a scribble the pixels under its lines, a
-    box or lasso all pixels whose centre it holds, a mask its own pixels. Nothing lies in the padding. Of
-    more than `max_points` pixels of a sign, `spread` says which are taken.
+    box or lasso all pixels whose centre it holds, a mask its own pixels. Nothing lies in the
+    padding. Of more than `max_points` pixels of a sign, `spread` says which are taken.
     """
     positive, negative = (_marked(prompt, frame, positive=sign) for sign in (True, False))
     if prompt.box is not None:
@@ -224,19 +226,23 @@ def _marked(prompt: ObjectPrompt, frame: Frame, *, positive: bool) -> Mask:
     marked = np.zeros((frame.height, frame.width), np.bool_)
     clicks = [(point.x, point.y) for point in prompt.points if point.positive is positive]
     rows, columns = frame.shown
-    for x, y in _pixels_under(np.array(clicks, np.float64).reshape(-1, 2), frame):
+    for x, y in pixels_under(np.array(clicks, np.float64).reshape(-1, 2), frame):
         top, left = max(y - 1, 0), max(x - 1, 0)
         marked[top : min(y + 2, rows), left : min(x + 2, columns)] = True
     for scribble in prompt.scribbles:
         if scribble.positive is positive:
-            _draw_lines(marked, scribble, frame)
+            for under in line_pixels(scribble, frame):
+                marked[under[:, 1], under[:, 0]] = True
     return marked
 
 
-def _draw_lines(marked: Mask, scribble: Scribble, frame: Frame) -> None:
-    """Marks the pixels along a scribble, no two neighbours more than a pixel apart."""
+def line_pixels(scribble: Scribble, frame: Frame) -> Iterator[npt.NDArray[np.intp]]:
+    """Columns and rows (N, 2) of the pixels along a scribble, a part of it at a time.
+
+    No two neighbours are more than a pixel apart.
+    """
     vertices = np.array(scribble.points, np.float64).reshape(-1, 2)
-    _mark(marked, vertices, frame)
+    yield pixels_under(vertices, frame)
     ways = np.diff(vertices, axis=0)
     n_steps = np.ceil(np.abs(ways * (frame.scale_x, frame.scale_y)).max(axis=1)).astype(np.intp)
     for first in range(0, len(ways), _LINES_AT_ONCE):
@@ -244,7 +250,7 @@ def _draw_lines(marked: Mask, scribble: Scribble, frame: Frame) -> None:
         line = np.repeat(np.arange(len(n_steps[some])), n_steps[some])
         step = np.arange(len(line)) - (np.cumsum(n_steps[some]) - n_steps[some])[line]
         fraction = (step / n_steps[some][line])[:, None]
-        _mark(marked, vertices[some][line] + fraction * ways[some][line], frame)
+        yield pixels_under(vertices[some][line] + fraction * ways[some][line], frame)
 
 
 def _fill(marked: Mask, box: Box, frame: Frame) -> None:
@@ -261,11 +267,11 @@ def _fill(marked: Mask, box: Box, frame: Frame) -> None:
 
 def _mark(marked: Mask, xy: npt.NDArray[np.float64], frame: Frame) -> None:
     """Marks the pixels under positions (N, 2) of the image."""
-    under = _pixels_under(xy, frame)
+    under = pixels_under(xy, frame)
     marked[under[:, 1], under[:, 0]] = True
 
 
-def _pixels_under(xy: npt.NDArray[np.float64], frame: Frame) -> npt.NDArray[np.intp]:
+def pixels_under(xy: npt.NDArray[np.float64], frame: Frame) -> npt.NDArray[np.intp]:
     """Columns and rows (N, 2) of the network pixels under positions (N, 2) of the image."""
     rows, columns = frame.shown
     places = np.floor(xy * (frame.scale_x, frame.scale_y))
@@ -286,14 +292,17 @@ def _click_array(points: tuple[Point, ...], *, positive: bool) -> Float32:
     return np.array(chosen, np.float32).reshape(-1, 2)
 
 
-def _draw_disks(channel: Float32, xy: Float32, radius: float) -> None:
-    """Raises `channel` to disks around grid positions `xy` (N, 2): 1 inside, a rim of one cell."""
+def draw_disks(channel: Float32, xy: Float32, radius: float, *, rim: float = 1.0) -> None:
+    """Raises `channel` to disks around grid positions `xy` (N, 2): 1 inside, 0 beyond their rim.
+
+    `radius`, `rim`: in grid cells; across the rim it falls evenly.
+    """
     for first in range(0, len(xy), _DISKS_AT_ONCE):
-        _draw_some_disks(channel, xy[first : first + _DISKS_AT_ONCE], radius)
+        _draw_some_disks(channel, xy[first : first + _DISKS_AT_ONCE], radius, rim)
 
 
-def _draw_some_disks(channel: Float32, xy: Float32, radius: float) -> None:
-    reach = radius + 1.0
+def _draw_some_disks(channel: Float32, xy: Float32, radius: float, rim: float) -> None:
+    reach = radius + rim
     x, y = xy[:, 0], xy[:, 1]
     top = np.maximum((y - np.float32(reach)).astype(np.intp), 0)
     left = np.maximum((x - np.float32(reach)).astype(np.intp), 0)
@@ -304,11 +313,11 @@ def _draw_some_disks(channel: Float32, xy: Float32, radius: float) -> None:
     row, column = top[:, None] + cells, left[:, None] + cells
     fits = (row < channel.shape[0])[:, :, None] & (column < channel.shape[1])[:, None, :]
     place = row[:, :, None] * channel.shape[1] + column[:, None, :]
-    values = np.clip(np.float32(reach) - distance, 0.0, 1.0)
+    values = np.clip((np.float32(reach) - distance) / np.float32(rim), 0.0, 1.0)
     np.maximum.at(channel.reshape(-1), place[fits], values[fits])
 
 
-def _stroke_path(scribbles: list[Scribble], scale: Float32, stride: int) -> Float32:
+def stroke_path(scribbles: Iterable[Scribble], scale: Float32, stride: int) -> Float32:
     """Positions along the scribbles, at most one grid cell apart, in network pixels."""
     pieces = [np.zeros((0, 2), np.float32)]
     for scribble in scribbles:
@@ -328,7 +337,7 @@ def _evenly(xy: Float32, limit: int) -> Float32:
     return xy[(np.arange(limit) * len(xy)) // limit]
 
 
-def _box_coverage(box: Box, frame: Frame) -> Float32:
+def box_coverage(box: Box, frame: Frame) -> Float32:
     """How much of each grid cell the box covers, 0 to 1."""
     rows, columns = frame.grid
     across = _interval_coverage(box.x0 * frame.scale_x, box.x1 * frame.scale_x, columns, frame)
@@ -349,14 +358,14 @@ def inside_lasso(lasso: Lasso, x: _Places, y: _Places) -> Mask:
     Even-odd: a place is inside where a ray to its left crosses the outline an odd number of times.
     """
     corners = np.array(lasso.points, np.float64).reshape(-1, 2)
-    crossings = np.zeros((len(y), len(x) + 1), np.intp)
+    crossings = np.zeros((len(y), len(x) + 1), np.uint8)  # may wrap: odd stays odd
     rows = np.arange(len(y))
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         met = (np.minimum(y0, y1) <= y) & (y < np.maximum(y0, y1))
         if met.any():
             at = x0 + (y[met] - y0) * ((x1 - x0) / (y1 - y0))
             np.add.at(crossings, (rows[met], np.searchsorted(x, at)), 1)
-    inside: Mask = crossings.cumsum(axis=1)[:, :-1] % 2 == 1
+    inside: Mask = (crossings.cumsum(axis=1, dtype=np.uint8)[:, :-1] & 1).astype(np.bool_)
     return inside
 
 

@@ -100,6 +100,13 @@ class ObjectPrompt:
         return not (drawn or outlined or self.text or self.example)
 
     @property
+    def n_points(self) -> int:
+        """What counts toward `Limits.max_points`."""
+        n_vertices = sum(len(scribble.points) for scribble in self.scribbles)
+        n_corners = sum(len(lasso.points) for lasso in self.lassos) + 2 * len(self.negative_boxes)
+        return len(self.points) + n_vertices + n_corners
+
+    @property
     def has_positive(self) -> bool:
         """Whether something says where (or what) the object is, not only where it is not."""
         return bool(

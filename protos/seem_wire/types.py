@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 MAX_SEQ = (1 << 64) - 1
 MAX_OBJECT_ID = (1 << 31) - 1
 MAX_CLIENT_CHARACTERS = 256
+MAX_HYPOTHESIS = (1 << 31) - 1
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -166,12 +167,14 @@ def _check_objects(objects: tuple[PromptedObject, ...]) -> None:
 class Prompt(_Numbered):
     """Says something about one or more objects, on top of what was said before.
 
-    A box, mask, text or example takes the place of the object's earlier one; points and scribbles
-    add up. Without `predict` it is only queued, and counted in by the next one that predicts.
+    A box, mask, text or example takes the place of the object's earlier one; points, scribbles,
+    lassos and negative boxes add up. Without `predict` it is only queued, and counted in by the
+    next one that predicts. `hypotheses` asks what else it may have meant.
     """
 
     objects: tuple[PromptedObject, ...]
     predict: bool = True
+    hypotheses: bool = False
 
     def __post_init__(self) -> None:
         _Numbered.__post_init__(self)
@@ -180,7 +183,7 @@ class Prompt(_Numbered):
 
 @dataclass(frozen=True, slots=True)
 class Undo(_Numbered):
-    """Takes back the last prompt, removal or clear."""
+    """Takes back the last prompt, choice, removal or clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,23 @@ class RemoveObject(_Numbered):
     def __post_init__(self) -> None:
         _Numbered.__post_init__(self)
         _check_object_id(self.object_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Choose(_Numbered):
+    """Says which of the hypotheses sent for an object's last prompt was meant; can be undone.
+
+    `hypothesis` is its place in the list that was sent, from 0.
+    """
+
+    object_id: int
+    hypothesis: int
+
+    def __post_init__(self) -> None:
+        _Numbered.__post_init__(self)
+        _check_object_id(self.object_id)
+        if not 0 <= self.hypothesis <= MAX_HYPOTHESIS:
+            raise InvalidValue(f"There is no hypothesis of the number {self.hypothesis}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +275,18 @@ class Everything(_Numbered):
     question: Question = Question()
 
 
-Command = OpenImage | SetImage | Prompt | Undo | Redo | Clear | RemoveObject | Release | Everything
+Command = (
+    OpenImage
+    | SetImage
+    | Prompt
+    | Undo
+    | Redo
+    | Clear
+    | RemoveObject
+    | Release
+    | Everything
+    | Choose
+)
 
 COMMAND_NAMES = frozenset(
     {
@@ -268,6 +299,7 @@ COMMAND_NAMES = frozenset(
         "remove_object",
         "release",
         "everything",
+        "choose",
     }
 )
 """Every command of this version, by the name that `Capabilities.commands` uses.
@@ -319,6 +351,29 @@ class Timings:
             raise InvalidValue("A time is negative or not finite.")
 
 
+def _check_shares(*shares: float | None) -> None:
+    for share in shares:
+        if share is not None and not 0 <= share <= 1:
+            raise InvalidValue(f"A score of {share} is not within 0 to 1.")
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One of the things that a prompt may have meant: a part, the whole, or a group perhaps.
+
+    `score` is the model's own estimate of the mask's IoU, if this is what was meant. The rest is as
+    in `ObjectMask`.
+    """
+
+    rle: Rle
+    score: float
+    box: Box | None
+    area: int
+
+    def __post_init__(self) -> None:
+        _check_shares(self.score)
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectMask:
     """An object's mask and what the model thinks of it.
@@ -333,6 +388,11 @@ class ObjectMask:
         changed: Around the pixels that differ from the mask before; None where none do.
         is_thing: Whether the label names things that can be counted (a dog) and not stuff (grass);
             None where nobody knows.
+        presence: How likely the object is in the image at all; None where the model doesn't say.
+            An object that was only named, or shown in another image, has an empty mask where that
+            is too unlikely.
+        hypotheses: What the prompt may have meant, this mask first and then the most likely first;
+            empty where nobody asked.
     """
 
     object_id: int
@@ -345,12 +405,12 @@ class ObjectMask:
     round: int = 1
     changed: Box | None = None
     is_thing: bool | None = None
+    presence: float | None = None
+    hypotheses: tuple[Hypothesis, ...] = ()
 
     def __post_init__(self) -> None:
         _check_object_id(self.object_id)
-        for share in (self.score, self.label_probability):
-            if share is not None and not 0 <= share <= 1:
-                raise InvalidValue(f"A score of {share} is not within 0 to 1.")
+        _check_shares(self.score, self.label_probability, self.presence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,6 +526,7 @@ class PromptKind(StrEnum):
     POINT = "point"
     BOX = "box"
     SCRIBBLE = "scribble"
+    LASSO = "lasso"
     MASK = "mask"
     TEXT = "text"
     EXAMPLE = "example"
@@ -479,7 +540,8 @@ class Limits:
         max_image_bytes: Of an encoded image.
         max_image_pixels: Of an image, known from its header before it is decoded.
         max_objects: In one session.
-        max_points: Clicks and scribble vertices for one object in one command.
+        max_points: Clicks, vertices of scribbles and lassos, and two corners for each negative box,
+            for one object in one command.
         max_text_characters: Of one text prompt.
         max_mask_pixels: Of all mask prompts and examples' masks in one command together.
         max_names: In the vocabulary of one question.

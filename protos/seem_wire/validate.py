@@ -12,6 +12,7 @@ from seem_wire.errors import (
     BoxWithoutArea,
     CoordinateNotFinite,
     InvalidValue,
+    LassoWithoutArea,
     MaskEmpty,
     MaskSizeMismatch,
     PointOutsideImage,
@@ -21,7 +22,10 @@ from seem_wire.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt
+    from seem_wire.prompts import Box, Lasso, MaskPrompt, ObjectPrompt
+
+MIN_CORNERS = 3
+"""Of a lasso."""
 
 
 def check_prompt(prompt: ObjectPrompt) -> None:
@@ -30,15 +34,12 @@ def check_prompt(prompt: ObjectPrompt) -> None:
     Raises:
         CoordinateNotFinite: A coordinate is NaN or infinite.
         BoxWithoutArea: A box's corners are equal in x or y, or swapped.
+        LassoWithoutArea: A lasso has fewer than three corners.
         MaskEmpty: The mask, or the example's, marks nothing.
         PromptEmpty: A text is blank, or a scribble has no vertex.
         InvalidValue: A text is no Unicode text.
     """
-    for x, y in _vertices(prompt):
-        if not (math.isfinite(x) and math.isfinite(y)):
-            raise CoordinateNotFinite(f"A point lies at ({x}, {y}).")
-    if prompt.box is not None:
-        check_box(prompt.box)
+    _check_shapes(prompt)
     if prompt.mask is not None:
         check_mask(prompt.mask)
     if prompt.example is not None and not prompt.example.mask.any():
@@ -51,14 +52,29 @@ def check_prompt(prompt: ObjectPrompt) -> None:
         raise PromptEmpty("A scribble has no points.")
 
 
+def _check_shapes(prompt: ObjectPrompt) -> None:
+    corners = (corner for lasso in prompt.lassos for corner in lasso.points)
+    for x, y in (*_vertices(prompt), *corners):
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise CoordinateNotFinite(f"A point lies at ({x}, {y}).")
+    for box in _boxes(prompt):
+        check_box(box)
+    for lasso in prompt.lassos:
+        if len(lasso.points) < MIN_CORNERS:
+            raise LassoWithoutArea(f"A lasso has {len(lasso.points)} corners.")
+
+
 def check_fits(prompt: ObjectPrompt, size: tuple[int, int]) -> None:
     """Checks a prompt that passed `check_prompt` against an image of (height, width) pixels.
 
-    A box may reach over the image's edge, as boxes drawn by hand do; it must meet the image.
+    A box may reach over the image's edge, as boxes drawn by hand do; it must meet the image. So may
+    a lasso, by the image's own size at most.
 
     Raises:
-        PointOutsideImage: A click or a scribble's vertex lies outside the image.
-        BoxWithoutArea: No part of the box lies inside the image.
+        PointOutsideImage: A click or a scribble's vertex lies outside the image, or a corner of a
+            lasso far outside.
+        BoxWithoutArea: No part of a box lies inside the image.
+        LassoWithoutArea: A lasso lies beside the image.
         MaskSizeMismatch: The mask is not of the image's size.
     """
     height, width = size
@@ -67,13 +83,28 @@ def check_fits(prompt: ObjectPrompt, size: tuple[int, int]) -> None:
             raise PointOutsideImage(
                 f"The point ({x:g}, {y:g}) lies outside the image of {width} x {height} pixels."
             )
-    box = prompt.box
-    if box and not (box.x0 < width and box.y0 < height and box.x1 > 0 and box.y1 > 0):
-        raise BoxWithoutArea(
-            f"The box {_corners(box)} lies outside the image of {width} x {height} pixels."
-        )
+    for box in _boxes(prompt):
+        if not (box.x0 < width and box.y0 < height and box.x1 > 0 and box.y1 > 0):
+            raise BoxWithoutArea(
+                f"The box {_corners(box)} lies outside the image of {width} x {height} pixels."
+            )
+    for lasso in prompt.lassos:
+        _check_lasso_fits(lasso, size)
     if prompt.mask is not None:
         check_mask_size(prompt.mask, size)
+
+
+def _check_lasso_fits(lasso: Lasso, size: tuple[int, int]) -> None:
+    height, width = size
+    for x, y in lasso.points:
+        if not (-width <= x <= 2 * width and -height <= y <= 2 * height):
+            raise PointOutsideImage(
+                f"The lasso's corner ({x:g}, {y:g}) lies far outside the image of {width} x "
+                f"{height} pixels."
+            )
+    xs, ys = zip(*lasso.points, strict=True)
+    if not (min(xs) < width and min(ys) < height and max(xs) > 0 and max(ys) > 0):
+        raise LassoWithoutArea(f"A lasso lies outside the image of {width} x {height} pixels.")
 
 
 def check_mask_size(prompt: MaskPrompt, size: tuple[int, int]) -> None:
@@ -124,6 +155,10 @@ def check_box(box: Box) -> None:
 
 def _corners(box: Box) -> str:
     return f"({box.x0:g}, {box.y0:g}), ({box.x1:g}, {box.y1:g})"
+
+
+def _boxes(prompt: ObjectPrompt) -> tuple[Box, ...]:
+    return prompt.negative_boxes if prompt.box is None else (prompt.box, *prompt.negative_boxes)
 
 
 def _vertices(prompt: ObjectPrompt) -> Iterator[tuple[float, float]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seem_wire.errors import CallerError, InvalidValue
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import Box, Lasso, MaskPrompt, ObjectPrompt, Point, Scribble
 from seem_wire.types import Question, SegmentKind
 from seem_wire.validate import check_names, check_prompt
 
@@ -34,12 +34,14 @@ class Misused(InvalidValue):
 class Asked:
     """What the arguments ask for: objects 1, 2, ... by their prompts, or all that is there.
 
-    `example` is another image's file with a mask in it, and about the only object.
+    `example` is another image's file with a mask in it, and about the only object. `hypotheses`:
+    what else the prompts may have meant is asked for, too.
     """
 
     prompts: tuple[ObjectPrompt, ...] = ()
     example: tuple[Path, Mask] | None = None
     question: Question | None = None
+    hypotheses: bool = False
 
 
 def add_asking_options(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +56,9 @@ def add_asking_options(parser: argparse.ArgumentParser) -> None:
     add_each("--point", _point, "X,Y", "on the object")
     add_each("--negative", _point, "X,Y", "not on it")
     said.add_argument("--box", type=_telling(_box), metavar="X0,Y0,X1,Y1", help="around it")
+    add_each("--negative-box", _negative_box, "X0,Y0,X1,Y1", "no part of it lies in there")
     add_each("--scribble", _vertices, '"X,Y X,Y …"', "a line through it")
+    add_each("--lasso", _outline, '"X,Y X,Y …"', "a closed outline around it")
     said.add_argument("--mask", type=Path, metavar="FILE", help="a rough mask of the image's size")
     add_each("--text", _text, "T", "what it is called")
     said.add_argument(
@@ -62,6 +66,9 @@ def add_asking_options(parser: argparse.ArgumentParser) -> None:
         type=_telling(_example),
         metavar="IMAGE:MASKFILE",
         help="the same, in another image; the mask is of that image's size",
+    )
+    said.add_argument(
+        "--hypotheses", action="store_true", help="tell what else the prompt may have meant"
     )
     said.add_argument("--everything", action="store_true", help="all that is in the image")
     whole = parser.add_argument_group("with --everything")
@@ -87,21 +94,22 @@ def asked_for(arguments: argparse.Namespace) -> Asked:
         OSError: A mask file cannot be read.
     """
     question, texts = _question(arguments), arguments.text
-    shapes = (arguments.point, arguments.box, arguments.scribble, arguments.mask)
+    shapes = (arguments.point, arguments.box, arguments.scribble, arguments.lasso, arguments.mask)
     positive = any((*shapes, arguments.example))
-    shaped = positive or bool(arguments.negative)
+    shaped = positive or bool(arguments.negative or arguments.negative_box)
     if question is not None:
-        if texts or shaped:
+        if texts or shaped or arguments.hypotheses:
             raise Misused("--everything is asked alone: it takes no prompts.")
         return Asked(question=question)
     if not (texts or shaped):
         raise Misused("Nothing says what to cut out.")
     if not (texts or positive):
-        raise Misused("--negative says only where the object is not, and nothing where it is.")
+        raise Misused("Negative prompts say only where the object is not, and not where it is.")
     if len(texts) > 1:
         if shaped:
             raise Misused("Several --text are an object each: they take no other prompts.")
-        return Asked(tuple(ObjectPrompt(text=text) for text in texts))
+        prompts = tuple(ObjectPrompt(text=text) for text in texts)
+        return Asked(prompts, hypotheses=arguments.hypotheses)
     return _one_object(arguments)
 
 
@@ -118,11 +126,13 @@ def _one_object(arguments: argparse.Namespace) -> Asked:
         scribbles=tuple(Scribble(vertices) for vertices in arguments.scribble),
         mask=MaskPrompt(read_mask(arguments.mask)) if arguments.mask else None,
         text=arguments.text[0] if arguments.text else None,
+        negative_boxes=tuple(arguments.negative_box),
+        lassos=tuple(Lasso(corners) for corners in arguments.lasso),
     )
     if arguments.example is None:
-        return Asked((prompt,))
+        return Asked((prompt,), hypotheses=arguments.hypotheses)
     image, mask = arguments.example
-    return Asked((prompt,), (image, read_mask(mask)))
+    return Asked((prompt,), (image, read_mask(mask)), hypotheses=arguments.hypotheses)
 
 
 def _question(arguments: argparse.Namespace) -> Question | None:
@@ -170,6 +180,18 @@ def _box(text: str) -> Box:
     box = Box(*_numbers(text, 4, "X0,Y0,X1,Y1"))
     check_prompt(ObjectPrompt(box=box))
     return box
+
+
+def _negative_box(text: str) -> Box:
+    box = Box(*_numbers(text, 4, "X0,Y0,X1,Y1"))
+    check_prompt(ObjectPrompt(negative_boxes=(box,)))
+    return box
+
+
+def _outline(text: str) -> tuple[tuple[float, float], ...]:
+    corners = tuple(map(_point, text.split()))
+    check_prompt(ObjectPrompt(lassos=(Lasso(corners),)))
+    return corners
 
 
 def _vertices(text: str) -> tuple[tuple[float, float], ...]:

@@ -4,40 +4,51 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from seem_server.commands.interactive import Report, evaluate
+from seem_server.commands import evaluate_report, failures, prompts_report, words_report
+from seem_server.commands.annotators import Way
+from seem_server.commands.measuring import (
+    draw_reliability,
+    measure_prompts,
+    measure_words,
+    positive,
+)
+from seem_server.commands.prompts_report import PROMPTS
 from seem_server.commands.reach import add_reach_options, reach
-from seem_server.commands.scores import REPORTED_CLICKS, REPORTED_PERCENTS, STOP_IOU, Summary
-from seem_server.commands.stills import DatasetInvalid, read_stills, take
+from seem_server.commands.reliability import reliability
 
 if TYPE_CHECKING:
-    from seem_server.commands.scores import Mean
-
-PROTOCOL = (
-    "clicks at the centre (largest Euclidean distance to its edge) of the largest wrong region "
-    f"(8-connected); an object stops at IoU {STOP_IOU:g} or when nothing is wrong, and its IoU is "
-    "carried on; crowds are skipped, and ignored bands do not count"
-)
+    from collections.abc import Callable
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command and its benchmarks."""
     parser = subparsers.add_parser("evaluate", help="measure the quality of the masks")
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
-    interactive = benchmarks.add_parser(
-        "interactive", help="click until each object is right", description=PROTOCOL
+    _add_interactive(benchmarks)
+    _add_text(benchmarks)
+    evaluate_report.add_options(
+        _benchmark(
+            benchmarks,
+            "report",
+            "run everything and hold it against the goals",
+            "Runs all benchmarks that the folder has data for, and the speed, and prints one "
+            "table: figure, measured, goal, met or not.",
+            "a folder that holds stills/ or text/ or both, each with annotations.json",
+        )
     )
-    interactive.add_argument("dataset", type=Path, help="a folder with annotations.json")
-    interactive.add_argument("--limit", type=_positive, help="so many objects, evenly spread")
-    interactive.add_argument(
-        "--max-clicks", type=_positive, default=20, help="give an object up after (default: 20)"
+    failures.add_options(
+        _benchmark(
+            benchmarks,
+            "failures",
+            "draw the objects that went worst",
+            "Clicks as the interactive benchmark does, and draws the objects with the lowest IoU: "
+            "the truth, the prediction and the clicks.",
+            "a folder with annotations.json",
+        )
     )
-    interactive.add_argument("--json", action="store_true", help="print one JSON document")
-    add_reach_options(interactive)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,75 +56,123 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         SeemError: There is no dataset, or the server refused or failed.
+        OSError: What is to be written cannot be.
     """
-    report = _evaluate(arguments)
-    print(json.dumps(as_json(report, arguments.dataset)) if arguments.json else as_text(report))
+    runs: dict[str, Callable[[argparse.Namespace], int]] = {
+        "interactive": _run_interactive,
+        "text": _run_text,
+        "report": evaluate_report.run,
+        "failures": failures.run,
+    }
+    return runs[arguments.benchmark](arguments)
+
+
+def _add_interactive(benchmarks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _benchmark(
+        benchmarks,
+        "interactive",
+        "say what is wrong until each object is right",
+        f"{prompts_report.PROTOCOL}; {prompts_report.OTHERS}",
+        "a folder with annotations.json",
+    )
+    parser.add_argument(
+        "--prompts",
+        type=_prompts,
+        default=(Way.CLICKS.value,),
+        metavar="A,B,…",
+        help=f"what objects are begun with, of {', '.join(PROMPTS)} (default: clicks)",
+    )
+    parser.add_argument(
+        "--max-clicks", type=positive, default=20, help="give an object up after (default: 20)"
+    )
+    _add_reliability(parser)
+
+
+def _add_text(benchmarks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _benchmark(
+        benchmarks,
+        "text",
+        "say names, and see whether all that has them comes out",
+        words_report.PROTOCOL,
+        "a folder with annotations.json",
+    )
+    parser.add_argument(
+        "--synonyms",
+        type=Path,
+        metavar="FILE",
+        help="other words that training never saw, to ask with too (default: the shipped file)",
+    )
+    parser.add_argument(
+        "--absent", type=positive, metavar="N", help="absent names to ask an image (default: all)"
+    )
+    _add_reliability(parser)
+
+
+def _benchmark(
+    benchmarks: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    meaning: str,
+    description: str,
+    dataset: str,
+) -> argparse.ArgumentParser:
+    """A benchmark with the options that all of them have."""
+    parser = benchmarks.add_parser(name, help=meaning, description=description.replace("%", "%%"))
+    parser.add_argument("dataset", type=Path, help=dataset)
+    parser.add_argument(
+        "--limit", type=positive, help="so many objects, or (image, name), evenly spread"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_reach_options(parser)
+    return parser
+
+
+def _add_reliability(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--reliability",
+        type=Path,
+        metavar="FILE.png",
+        help="draw what the model believed of its masks against what came of them",
+    )
+
+
+def _run_interactive(arguments: argparse.Namespace) -> int:
+    with reach(arguments) as client:
+        report = measure_prompts(
+            client,
+            arguments.dataset,
+            arguments.prompts,
+            limit=arguments.limit,
+            max_clicks=arguments.max_clicks,
+        )
+    told = prompts_report.as_json(report, str(arguments.dataset))
+    print(json.dumps(told) if arguments.json else prompts_report.as_text(report))
+    examples = reliability(report.examples.pairs) if report.examples else None
+    drawn = {"IoU of a mask": report.reliability, "IoU by example": examples}
+    draw_reliability(arguments.reliability, drawn)
     return 0
 
 
-def _evaluate(arguments: argparse.Namespace) -> Report:
-    from tqdm import tqdm  # noqa: PLC0415 - only where there is something to wait for
-
-    stills = take(read_stills(arguments.dataset), arguments.limit)
-    n_targets = sum(len(still.targets) for still in stills)
-    if not n_targets:
-        raise DatasetInvalid(f"{arguments.dataset} marks no object.")
-    with (
-        reach(arguments) as client,
-        tqdm(total=n_targets, unit="object", file=sys.stderr) as progress,
-    ):
-        return evaluate(client, stills, max_clicks=arguments.max_clicks, done=progress.update)
-
-
-def as_json(report: Report, dataset: Path) -> dict[str, Any]:
-    """The report as one document; means come with their standard errors."""
-    return {
-        "benchmark": "interactive",
-        "dataset": str(dataset),
-        "model": report.model_id,
-        "provider": report.provider,
-        "images": report.images,
-        "objects": report.overall.objects,
-        "max_clicks": report.max_clicks,
-        "stop_iou": STOP_IOU,
-        "protocol": PROTOCOL,
-        "overall": asdict(report.overall),
-        "sources": {source: asdict(summary) for source, summary in report.sources.items()},
-        "click_ms": None if report.click_ms is None else asdict(report.click_ms),
-    }
-
-
-def as_text(report: Report) -> str:
-    """The report as a table."""
-    heads = [f"IoU@{n}" for n in REPORTED_CLICKS]
-    heads += [f"NoC@{percent}" for percent in REPORTED_PERCENTS]
-    heads += [f"fail@{percent}" for percent in REPORTED_PERCENTS]
-    lines = [f"{'source':<12}{'objects':>8}" + "".join(f"{head:>15}" for head in heads)]
-    named = [*report.sources.items(), ("all", report.overall)]
-    lines += [_row(source, summary) for source, summary in named]
-    lines.append(f"{report.model_id} on {report.provider}; ± is one standard error; {PROTOCOL}.")
-    if report.click_ms:
-        lines.append(
-            f"A click on a cached image took the server {report.click_ms.p50:.1f} ms (p50), "
-            f"{report.click_ms.p95:.1f} ms (p95), over {report.click_ms.count} clicks."
+def _run_text(arguments: argparse.Namespace) -> int:
+    with reach(arguments) as client:
+        report = measure_words(
+            client,
+            arguments.dataset,
+            synonyms=arguments.synonyms,
+            absent=arguments.absent,
+            limit=arguments.limit,
         )
-    return "\n".join(lines)
+    told = {**words_report.as_json(report), "dataset": str(arguments.dataset)}
+    print(json.dumps(told) if arguments.json else words_report.as_text(report))
+    drawn = {"IoU by words": report.score_reliability, "Presence": report.presence_reliability}
+    draw_reliability(arguments.reliability, drawn)
+    return 0
 
 
-def _row(source: str, summary: Summary) -> str:
-    cells = [_cell(mean, 3) for mean in summary.iou.values()]
-    cells += [_cell(mean, 2) for mean in summary.noc.values()]
-    cells += [str(count) for count in summary.failures.values()]
-    return f"{source:<12}{summary.objects:>8}" + "".join(f"{cell:>15}" for cell in cells)
-
-
-def _cell(mean: Mean, digits: int) -> str:
-    if mean.standard_error is None:
-        return f"{mean.mean:.{digits}f}"
-    return f"{mean.mean:.{digits}f} ± {mean.standard_error:.{digits}f}"
-
-
-def _positive(text: str) -> int:
-    if not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return int(text)
+def _prompts(text: str) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(text.split(",")))
+    unknown = [one for one in chosen if one not in PROMPTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"{unknown[0]!r} is no prompt; there are {', '.join(PROMPTS)}"
+        )
+    return chosen

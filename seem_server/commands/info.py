@@ -59,6 +59,7 @@ def about(bundle: Bundle) -> dict[str, Any]:
         "bytes": sum(file.n_bytes for file in manifest.files),
         "prompts": sorted(manifest.prompts),
         "everything": manifest.everything is not None,
+        "presence_threshold": manifest.presence_threshold,
         "resized": _resizing(manifest.image.resize),
         "long_side": manifest.image.long_side,
         "vocabulary": list(manifest.vocabulary.names),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seem_client import Prediction
-    from seem_wire.prompts import Box, ObjectPrompt, Point, Scribble
+    from seem_wire.prompts import Box, Lasso, ObjectPrompt, Point, Scribble
 
     Colour = tuple[int, int, int]
 
@@ -32,10 +32,11 @@ _SHORT_SIDE = 600
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """One object to draw: its mask, and what was said about it."""
+    """One object to draw: its mask, and what was said about it; only outlined if not `tinted`."""
 
     prediction: Prediction
     prompt: ObjectPrompt
+    tinted: bool = True
 
 
 def overlay(photo: Image.Image, objects: Sequence[Drawn], caption: str = "") -> Image.Image:
@@ -43,6 +44,8 @@ def overlay(photo: Image.Image, objects: Sequence[Drawn], caption: str = "") -> 
     scale = max(1, round(_SHORT_SIDE / min(photo.size)))
     pixels = np.asarray(photo.convert("RGB")).astype(np.float32)
     for one in objects:
+        if not one.tinted:
+            continue
         colour = np.array(_colour_of(one), np.float32)
         mask = one.prediction.mask
         pixels[mask] = (1 - _TINT) * pixels[mask] + _TINT * colour
@@ -76,7 +79,11 @@ class _Pen:
 
     def prompt(self, prompt: ObjectPrompt) -> None:
         if prompt.box is not None:
-            self._box(prompt.box)
+            self._box(prompt.box, _POSITIVE)
+        for box in prompt.negative_boxes:
+            self._box(box, _NEGATIVE)
+        for lasso in prompt.lassos:
+            self._lasso(lasso)
         for scribble in prompt.scribbles:
             self._scribble(scribble)
         for point in prompt.points:
@@ -95,9 +102,13 @@ class _Pen:
         self._draw.line(scaled, fill=_WHITE, width=5, joint="curve")
         self._draw.line(scaled, fill=colour, width=3, joint="curve")
 
-    def _box(self, box: Box) -> None:
+    def _box(self, box: Box, colour: Colour) -> None:
         corners = [(box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1)]
-        self._line([*corners, corners[0]], _POSITIVE)
+        self._line([*corners, corners[0]], colour)
+
+    def _lasso(self, lasso: Lasso) -> None:
+        closed = (*lasso.points, lasso.points[0])
+        self._line(closed, _POSITIVE if lasso.positive else _NEGATIVE)
 
     def _scribble(self, scribble: Scribble) -> None:
         self._line(scribble.points, _POSITIVE if scribble.positive else _NEGATIVE)

@@ -18,14 +18,22 @@ if TYPE_CHECKING:
 STOP_IOU = 0.95
 REPORTED_CLICKS = (1, 3, 5, 10)
 REPORTED_PERCENTS = (80, 85, 90)
+CORRECTED_PROMPTS = (1, 3, 5)
+"""After how many prompts a course that begins with another prompt than a click is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One object's IoU after each click, 1 first."""
+    """One object's IoU after each click or other prompt, 1 first.
+
+    `scores` is what the model itself thought its IoU to be, each time; `annotation_id` names the
+    object.
+    """
 
     source: str
     ious: tuple[float, ...]
+    scores: tuple[float, ...] = ()
+    annotation_id: int = 0
 
     def iou_after(self, clicks: int) -> float:
         """The IoU after so many clicks."""
@@ -49,6 +57,32 @@ class Mean:
         """The mean of at least one value."""
         error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else None
         return cls(float(np.mean(values)), error)
+
+    def shown(self, digits: int) -> str:
+        """For a table: the mean and, where there is one, its error."""
+        if self.standard_error is None:
+            return f"{self.mean:.{digits}f}"
+        return f"{self.mean:.{digits}f} ± {self.standard_error:.{digits}f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A mean over `count` values, and over those of each source, in alphabetical order."""
+
+    count: int
+    overall: Mean
+    sources: dict[str, Mean]
+
+    @classmethod
+    def of(cls, values: Sequence[tuple[str, float]]) -> Figure | None:
+        """What some (source, value) come to; None where there are none."""
+        if not values:
+            return None
+        groups: dict[str, list[float]] = {}
+        for source, value in values:
+            groups.setdefault(source, []).append(value)
+        sources = {source: Mean.of(groups[source]) for source in sorted(groups)}
+        return cls(len(values), Mean.of([value for _, value in values]), sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +123,36 @@ def summarise(courses: Sequence[Course], max_clicks: int) -> Summary:
         },
         failures={percent: counts.count(None) for percent, counts in clicks.items()},
     )
+
+
+def iou_after(courses: Sequence[Course]) -> dict[int, Figure]:
+    """Mean IoU after each of CORRECTED_PROMPTS, of at least one course."""
+    figures = {
+        n: Figure.of([(course.source, course.iou_after(n)) for course in courses])
+        for n in CORRECTED_PROMPTS
+    }
+    return {n: figure for n, figure in figures.items() if figure is not None}
+
+
+def lost_iou(exact: Sequence[Course], other: Sequence[Course]) -> dict[int, Figure]:
+    """How much IoU the `other` courses lose, object by object, after each of CORRECTED_PROMPTS."""
+    best = {course.annotation_id: course for course in exact}
+    pairs = [(best[one.annotation_id], one) for one in other if one.annotation_id in best]
+    figures = {
+        n: Figure.of([(one.source, first.iou_after(n) - one.iou_after(n)) for first, one in pairs])
+        for n in CORRECTED_PROMPTS
+    }
+    return {n: figure for n, figure in figures.items() if figure is not None}
+
+
+def beliefs(courses: Iterable[Course]) -> list[tuple[float, float]]:
+    """(what the model thought its IoU to be, what it was) after each of CORRECTED_PROMPTS said."""
+    return [
+        (course.scores[n - 1], course.ious[n - 1])
+        for course in courses
+        for n in CORRECTED_PROMPTS
+        if n <= min(len(course.ious), len(course.scores))
+    ]
 
 
 def by_source(courses: Iterable[Course], max_clicks: int) -> dict[str, Summary]:

@@ -16,8 +16,8 @@ from seem_wire.prompts import ObjectPrompt
 if TYPE_CHECKING:
     import argparse
 
-    from seem_client import Client, Prediction, Session
-    from seem_server.commands.asking import Asked, Mask
+    from seem_client import Client, Hypothesis, Prediction, Session
+    from seem_server.commands.asking import Asked
     from seem_wire.types import Question, Timings
 
 
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(as_json(answer)))
     else:
-        lines = [*map(as_line, answer.predictions)] or ["nothing found"]
+        lines = [line for one in answer.predictions for line in as_lines(one)] or ["nothing found"]
         print("\n".join([*lines, *map(str, written)]))
     return 0
 
@@ -89,7 +89,7 @@ def segment(client: Client, image: Path, asked: Asked) -> Answer:
             timings = tuple(one.timings for one in predictions[:1])  # all came in one reply
         else:
             predictions = tuple(
-                _say(session, object_id, prompt, asked.example)
+                _say(session, object_id, prompt, asked)
                 for object_id, prompt in enumerate(asked.prompts, 1)
             )
             timings = tuple(one.timings for one in predictions)
@@ -97,9 +97,7 @@ def segment(client: Client, image: Path, asked: Asked) -> Answer:
         return Answer(session.size, predictions, timings, wall_ms, client.model().model_id)
 
 
-def _say(
-    session: Session, object_id: int, prompt: ObjectPrompt, example: tuple[Path, Mask] | None
-) -> Prediction:
+def _say(session: Session, object_id: int, prompt: ObjectPrompt, asked: Asked) -> Prediction:
     return session.prompt(
         object_id=object_id,
         points=prompt.points,
@@ -107,7 +105,10 @@ def _say(
         scribbles=prompt.scribbles,
         mask=prompt.mask.mask if prompt.mask else None,
         text=prompt.text,
-        example=example,
+        example=asked.example,
+        negative_boxes=prompt.negative_boxes,
+        lassos=prompt.lassos,
+        hypotheses=asked.hypotheses,
     )
 
 
@@ -133,10 +134,20 @@ def as_json(answer: Answer) -> dict[str, Any]:
 
 
 def _object_json(one: Prediction) -> dict[str, Any]:
-    box = one.box
-    return {
+    document = {
         "object_id": one.object_id,
         "label": one.label,
+        "presence": one.presence,
+        **_mask_json(one),
+    }
+    if one.hypotheses:
+        document["hypotheses"] = [_mask_json(each) for each in one.hypotheses]
+    return document
+
+
+def _mask_json(one: Prediction | Hypothesis) -> dict[str, Any]:
+    box = one.box
+    return {
         "score": one.score,
         "box": None if box is None else [box.x0, box.y0, box.x1, box.y1],
         "area": one.area,
@@ -155,13 +166,27 @@ def as_line(one: Prediction) -> str:
     """One object, for a person."""
     name = f" ({one.label}, {one.label_probability:.0%})" if one.label_probability else ""
     place = "nothing found"
+    if one.presence is not None and not one.is_present:
+        place = f"nothing found (presence {one.presence:.0%})"
     if one.box is not None:
         place = f"within ({one.box.x0:g}, {one.box.y0:g}) to ({one.box.x1:g}, {one.box.y1:g})"
     return f"object {one.object_id}{name}: score {one.score:.2f}, {one.area} pixels, {place}"
 
 
+def as_lines(one: Prediction) -> list[str]:
+    """One object and what else it may be, for a person."""
+    others = enumerate(one.hypotheses[1:], 1)
+    return [
+        as_line(one),
+        *(f"  or {place}: score {each.score:.2f}, {each.area} pixels" for place, each in others),
+    ]
+
+
 def write(folder: Path, image: Path, asked: Asked, answer: Answer) -> list[Path]:
     """Writes `NAME.overlay.png` and a `NAME.mask-ID.png` (0 and 255) for each object.
+
+    What else an object may be goes into `NAME.mask-ID.hypothesis-N.png`, N from 1; the first of the
+    hypotheses, 0, is the mask itself.
 
     You must have made sure that the folder is there (`check_writable`).
     """
@@ -176,6 +201,14 @@ def write(folder: Path, image: Path, asked: Asked, answer: Answer) -> list[Path]
     written = [folder / f"{image.stem}.overlay.png"]
     overlay(upright, drawn).save(written[0])
     for one in answer.predictions:
-        written.append(folder / f"{image.stem}.mask-{one.object_id}.png")
-        Image.fromarray(one.mask).save(written[-1])
+        name = f"{image.stem}.mask-{one.object_id}"
+        masks = {f"{name}.png": one.mask}
+        masks |= {
+            f"{name}.hypothesis-{place}.png": each.mask
+            for place, each in enumerate(one.hypotheses)
+            if place
+        }
+        for file, mask in masks.items():
+            written.append(folder / file)
+            Image.fromarray(mask).save(written[-1])
     return written

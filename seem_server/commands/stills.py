@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
+from seem_wire import rle
 from seem_wire.errors import CallerError, SeemError
 from seem_wire.rle import Rle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy.typing as npt
+
+    Mask = npt.NDArray[np.bool_]
+
+T = TypeVar("T")
+
 FILE = "annotations.json"
+ANY_OBJECT = "object"
+"""The name of what is marked without saying what it is; nobody is asked for it by this name."""
 
 
 class DatasetInvalid(CallerError):
@@ -25,20 +36,54 @@ class DatasetInvalid(CallerError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One object to be cut out, `rle` of its image's size."""
+    """One object to be cut out, `rle` of its image's size; no name where it is any object."""
 
     annotation_id: int
+    rle: Rle
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A marked region, crowds included, with the name that it was marked as."""
+
+    name: str | None
     rle: Rle
 
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """An image and its targets. `ignore` marks the band that is left out of the score."""
+    """An image with what is marked in it.
+
+    Attributes:
+        targets: The objects to be cut out one by one.
+        ignore: The band that is left out of the score.
+        marks: Everything that is marked: the targets and the crowds.
+        exhaustive: Whatever has a name of the source's list is marked, so that the other names of
+            the list are absent.
+    """
 
     path: Path
     source: str
     targets: tuple[Target, ...]
     ignore: Rle | None = None
+    marks: tuple[Mark, ...] = ()
+    exhaustive: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of what is marked, each once, in the file's order."""
+        return tuple(dict.fromkeys(mark.name for mark in self.marks if mark.name is not None))
+
+    def union(self, name: str) -> Mask:
+        """Everything that is marked as `name`, one of `names`, crowds too: bool (H, W)."""
+        masks = [rle.decode(mark.rle) for mark in self.marks if mark.name == name]
+        union: Mask = np.logical_or.reduce(masks)
+        return union
+
+    def counted(self, size: tuple[int, int]) -> Mask:
+        """The pixels that are scored, bool of the image's `size`."""
+        return np.ones(size, np.bool_) if self.ignore is None else ~rle.decode(self.ignore)
 
 
 def read_stills(folder: Path) -> tuple[Still, ...]:
@@ -47,23 +92,36 @@ def read_stills(folder: Path) -> tuple[Still, ...]:
     Raises:
         DatasetInvalid: There is no `annotations.json`, or it is not as COCO has it.
     """
+    return tuple(still for still in read_images(folder) if still.targets)
+
+
+def read_images(folder: Path) -> tuple[Still, ...]:
+    """All images in the file's order, also those in which only a crowd is marked, or nothing.
+
+    Raises:
+        DatasetInvalid: There is no `annotations.json`, or it is not as COCO has it.
+    """
     path = folder / FILE
     try:
         document = json.loads(path.read_text("utf-8"))
+        names = {one["id"]: str(one["name"]) for one in document.get("categories", [])}
         images = [_image(folder, entry) for entry in document["images"]]
-        targets: dict[int, list[Target]] = {image_id: [] for image_id, _ in images}
+        entries: dict[int, list[Mapping[str, Any]]] = {image_id: [] for image_id, _ in images}
         for entry in document["annotations"]:
-            if not entry.get("iscrowd") and entry.get("area", 1) > 0:
-                targets[entry["image_id"]].append(Target(entry["id"], _rle(entry["segmentation"])))
+            if entry.get("area", 1) > 0:
+                entries[entry["image_id"]].append(entry)
+        return tuple(_marked(still, entries[image_id], names) for image_id, still in images)
     except FileNotFoundError:
         raise DatasetInvalid(f"{folder} is no dataset: it has no {FILE}.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SeemError) as error:
         raise DatasetInvalid(f"{path} cannot be read: {type(error).__name__}: {error}.") from error
-    return tuple(
-        Still(still.path, still.source, tuple(targets[image_id]), still.ignore)
-        for image_id, still in images
-        if targets[image_id]
-    )
+
+
+def evenly(items: Sequence[T], limit: int | None) -> tuple[T, ...]:
+    """At most `limit` of some things, evenly spread over them; all where it is None."""
+    if limit is None or limit >= len(items):
+        return tuple(items)
+    return tuple(items[number * len(items) // limit] for number in range(limit))
 
 
 def take(stills: tuple[Still, ...], limit: int | None) -> tuple[Still, ...]:
@@ -77,15 +135,34 @@ def take(stills: tuple[Still, ...], limit: int | None) -> tuple[Still, ...]:
         kept = tuple(t for place, t in enumerate(still.targets, seen) if place in chosen)
         seen += len(still.targets)
         if kept:
-            taken.append(Still(still.path, still.source, kept, still.ignore))
+            taken.append(replace(still, targets=kept))
     return tuple(taken)
 
 
 def _image(folder: Path, entry: Mapping[str, Any]) -> tuple[int, Still]:
     ignore = entry.get("ignore")
     source = str(entry.get("source") or "all")
-    still = Still(folder / entry["file_name"], source, (), _rle(ignore) if ignore else None)
+    still = Still(
+        folder / entry["file_name"],
+        source,
+        (),
+        _rle(ignore) if ignore else None,
+        exhaustive=bool(entry.get("exhaustive")),
+    )
     return int(entry["id"]), still
+
+
+def _marked(still: Still, entries: list[Mapping[str, Any]], names: Mapping[int, str]) -> Still:
+    """The image with what the annotations say of it."""
+    targets, marks = [], []
+    for entry in entries:
+        found = _rle(entry["segmentation"])
+        name = names[entry["category_id"]] if "category_id" in entry else None
+        name = None if name == ANY_OBJECT else name
+        marks.append(Mark(name, found))
+        if not entry.get("iscrowd"):
+            targets.append(Target(entry["id"], found, name))
+    return replace(still, targets=tuple(targets), marks=tuple(marks))
 
 
 def _rle(entry: Mapping[str, Any]) -> Rle:

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from seem_server.engine.cache import ByteCache
     from seem_server.engine.postprocess import Label
     from seem_server.engine.preprocess import Layout
+    from seem_server.engine.readings import Reading
     from seem_server.engine.work import Round
+    from seem_server.engine.zoom import Window
     from seem_server.runtime.backend import Features
 
     Float32 = npt.NDArray[np.float32]
+    Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,16 +34,40 @@ class EncodedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What the network said in one round of one object; `logits` (h, w) float32."""
+    """What the network said in one round of one object.
+
+    logits: (h, w) float32, of what is taken for meant, in the part of the image that `window` tells
+    (None for all of it). presence: how likely the object is there at
+    all, None where nobody says. others: what else may have been meant, best first.
+    """
 
     logits: Float32
     score: float
     label: Label | None
+    presence: float | None = None
+    others: tuple[Reading, ...] = ()
+    window: Window | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all logits."""
+        return self.logits.nbytes + sum(one.logits.nbytes for one in self.others)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What is looked at for a round: all of an image, or the part that `window` tells."""
+
+    image: EncodedImage
+    window: Window | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Chain:
-    """An object's rounds on an image; `n_done` of them are answered, the latest in `answers`."""
+    """An object's rounds on an image; `n_done` of them are answered, the latest in `answers`.
+
+    `pixels`: the whole image, uint8 (H, W, 3), where a part of it may be looked at closer.
+    """
 
     image: EncodedImage
     rounds: tuple[Round, ...]
@@ -48,6 +75,8 @@ class Chain:
     keys: tuple[str, ...]
     n_done: int = 0
     answers: list[Answer] = field(default_factory=list)
+    image_key: str = ""
+    pixels: Pixels | None = None
 
     @property
     def done(self) -> bool:

@@ -348,17 +348,18 @@ class Engine:
         self._mean_run_s += _SMOOTHING * (ended_s - started_s - self._mean_run_s)
         for entry, outcome in zip(entries, outcomes, strict=True):
             if isinstance(outcome, Unfinished):
-                self._put_back(entry)
+                self._put_back(entry, outcome.work)
             elif isinstance(outcome, Drawing):
                 self._leave(entry, outcome, started_s)
             else:
                 self._end(entry, _complete(outcome, entry, started_s, ended_s))
 
-    def _put_back(self, entry: Entry) -> None:
+    def _put_back(self, entry: Entry, work: Everything) -> None:
         """Lets an entry wait again, as if it had come just now: others get their turn."""
         with self._changed:
             if entry.number in self._tickets:
-                self._waiting = (*self._waiting, replace(entry, arrived_s=self._now()))
+                again = replace(entry, work=work, arrived_s=self._now())
+                self._waiting = (*self._waiting, again)
 
     def _leave(self, entry: Entry, drawing: Drawing, started_s: float) -> None:
         """Leaves drawing to a thread of its own, so that clicks need not wait for it."""

@@ -15,6 +15,8 @@ from seem_wire import rle, segments
 from seem_wire.types import ObjectMask, SegmentKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     from seem_server.engine.enlarging import Way
@@ -38,13 +40,15 @@ class Names:
     """What to look for: K names and, last, what is none of them.
 
     embeddings: (K + 1, C) float32 unit rows. `scale` as in a bundle's vocabulary; `things`: indices
-    of the names whose objects are told apart.
+    of the names whose objects are told apart. `unsure`: of these, those that the bundle does not
+    know: they may as well be stuff.
     """
 
     names: tuple[str, ...]
     embeddings: Float32
     scale: float
     things: frozenset[int]
+    unsure: frozenset[int] = frozenset()
 
     @classmethod
     def of_bundle(cls, vocabulary: Vocabulary, spec: EverythingSpec) -> Names:
@@ -65,7 +69,9 @@ class Names:
         embeddings = np.concatenate([unit, vocabulary.embeddings[-1:]])
         stuff = frozenset(vocabulary.names[n_things:-1])
         things = frozenset(index for index, word in enumerate(words) if word not in stuff)
-        return cls(words, embeddings, vocabulary.scale, things)
+        known = frozenset(vocabulary.names)
+        unsure = frozenset(index for index in things if words[index] not in known)
+        return cls(words, embeddings, vocabulary.scale, things, unsure)
 
 
 def probabilities(semantic: Float32, names: Names) -> Float32:
@@ -117,7 +123,7 @@ def segment(
         found = _instances(likely, maps, names, threshold or 0.0, spec.instances)
     else:
         found = _semantic(likely, maps, names, threshold or 0.0)
-    return tuple(_object(i, one, layout.size) for i, one in enumerate(found, 1))
+    return listed(found, layout.size)
 
 
 def drawn_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -127,8 +133,8 @@ def drawn_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    """A segment; `score` of it, `probability` of its name."""
+class Found:
+    """A segment, drawn at `drawn_size`; `score` of it, `probability` of its name."""
 
     mask: Rle
     label: str
@@ -139,10 +145,10 @@ class _Found:
 
 def _panoptic(
     likely: Float32, maps: Maps, names: Names, threshold: float, overlap: float
-) -> list[_Found]:
+) -> list[Found]:
     found = segments.panoptic(likely, maps, names.things, threshold, overlap)
     return [
-        _Found(
+        Found(
             rle.encode(found.ids == one.id),
             names.names[one.label],
             one.score,
@@ -155,10 +161,10 @@ def _panoptic(
 
 def _instances(
     likely: Float32, maps: Maps, names: Names, threshold: float, most: int
-) -> list[_Found]:
+) -> list[Found]:
     found = segments.instances(likely, maps, names.things, most)
     return [
-        _Found(
+        Found(
             one.mask,
             names.names[one.label],
             one.score,
@@ -170,11 +176,11 @@ def _instances(
     ]
 
 
-def _semantic(likely: Float32, maps: Maps, names: Names, threshold: float) -> list[_Found]:
+def _semantic(likely: Float32, maps: Maps, names: Names, threshold: float) -> list[Found]:
     labels = _likeliest(likely, maps)
     scores = likely.max(axis=0)  # of a name: that of the query which is surest of it
     return [
-        _Found(
+        Found(
             rle.encode(labels == label),
             names.names[label],
             float(scores[label]),
@@ -197,7 +203,12 @@ def _likeliest(likely: Float32, maps: Maps) -> Ints:
     return labels
 
 
-def _object(number: int, found: _Found, size: tuple[int, int]) -> ObjectMask:
+def listed(found: Iterable[Found], size: tuple[int, int]) -> tuple[ObjectMask, ...]:
+    """Segments, numbered from 1 as they come, at an image's `size` (H, W)."""
+    return tuple(_object(number, one, size) for number, one in enumerate(found, 1))
+
+
+def _object(number: int, found: Found, size: tuple[int, int]) -> ObjectMask:
     mask = found.mask if found.mask.size == size else _enlarged(found.mask, size)
     box = rle.box(mask)
     return ObjectMask(

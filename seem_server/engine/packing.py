@@ -56,7 +56,8 @@ def selector(prompt: ObjectPrompt) -> Selector:
     """
     clicked = any(point.positive for point in prompt.points)
     drawn = any(scribble.positive for scribble in prompt.scribbles)
-    if clicked or drawn or prompt.box or prompt.mask:
+    surrounded = prompt.box or any(lasso.positive for lasso in prompt.lassos)
+    if clicked or drawn or surrounded or prompt.mask:
         return Selector.MARKS
     return Selector.EXAMPLE if prompt.example is not None else Selector.TEXT
 

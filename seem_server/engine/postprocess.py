@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seem_server.engine import evidence, zoom
 from seem_server.engine.enlarging import way
 from seem_server.engine.packing import selector
+from seem_server.engine.preprocess import lay_out
 from seem_server.engine.tidy import tidy
 from seem_server.runtime.backend import Selector
 from seem_server.runtime.specs import QueriesSpec
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seem_server.engine.preprocess import Layout
+    from seem_server.engine.zoom import Window
     from seem_server.runtime.specs import BundleManifest, Vocabulary
     from seem_wire.prompts import ObjectPrompt
     from seem_wire.rle import Rle
@@ -71,25 +74,57 @@ class _Side:
 
 
 def draw_for(
-    prompt: ObjectPrompt, logits: Float32, layout: Layout, manifest: BundleManifest
+    prompt: ObjectPrompt,
+    logits: Float32,
+    layout: Layout,
+    manifest: BundleManifest,
+    window: Window | None = None,
 ) -> Drawn:
     """The mask of logits (h, w) that answer `prompt`, in the way of the bundle's decoder.
 
     Our own models are drawn smoothly and tidied; the published ones to the letter of their program.
+    Either way what was pointed at holds (`evidence`). `window`: the part of the image that the
+    logits show, None for all of it; beyond it the mask is empty.
     """
     if isinstance(manifest.decoder, QueriesSpec):
-        return draw_published(logits, layout, manifest.mask_threshold, selector(prompt))
-    return draw(logits, layout, manifest.mask_threshold, prompt=prompt)
+        threshold, chosen_by = manifest.mask_threshold, selector(prompt)
+        return draw_published(logits, layout, threshold, chosen_by, prompt=prompt)
+    if window is None:
+        return draw(logits, layout, manifest.mask_threshold, prompt=prompt)
+    mask = np.zeros(layout.size, np.bool_)
+    part = lay_out(window.size, manifest)
+    shown = _mask(logits, part, manifest.mask_threshold, zoom.within(prompt, window))
+    mask[window.y0 : window.y1, window.x0 : window.x1] = shown
+    evidence.settle(mask, prompt)
+    return _drawn(mask)
 
 
-def draw_published(logits: Float32, layout: Layout, threshold: float, chosen_by: Selector) -> Drawn:
+def draw_published(
+    logits: Float32,
+    layout: Layout,
+    threshold: float,
+    chosen_by: Selector,
+    *,
+    prompt: ObjectPrompt | None = None,
+) -> Drawn:
     """The mask of logits (h, w) as the published programs make it: inside where over `threshold`.
 
     Bilinearly to the network's input, without its padding, and from there to the original size:
-    bilinearly again, but bicubically where the object was named (specification, 9.3 and 9.4).
+    bilinearly again, but bicubically where the object was named (specification, 9.3 and 9.4). With
+    the `prompt` that it answers, it is another one than theirs where a click or line was ignored,
+    or a region is forbidden.
     """
     shown = way(layout, layout.size, smooth=chosen_by is Selector.TEXT)
-    return _drawn(shown.over(logits, threshold))
+    if prompt is None:
+        return _drawn(shown.over(logits, threshold))
+    mask = shown.over(evidence.bend(logits, prompt, layout.frame, threshold), threshold)
+    evidence.settle(mask, prompt)
+    return _drawn(mask)
+
+
+def draw_nothing(size: tuple[int, int]) -> Drawn:
+    """The empty mask of an image of (H, W)."""
+    return _drawn(np.zeros(size, np.bool_))
 
 
 def draw(
@@ -97,13 +132,28 @@ def draw(
 ) -> Drawn:
     """The mask of logits (h, w): bilinear at the original size, inside where over `threshold`.
 
-    With the `prompt` that it answers, crumbs that nobody pointed at are swept (`tidy`).
+    With the `prompt` that it answers, crumbs that nobody pointed at are swept (`tidy`), and what
+    somebody did point at holds (`evidence`).
     """
+    return _drawn(_mask(logits, layout, threshold, prompt))
+
+
+def _mask(logits: Float32, layout: Layout, threshold: float, prompt: ObjectPrompt | None) -> Mask:
+    """The same as bool (H, W)."""
+    rows, columns = shown_cells(layout)
+    shown = logits[:rows, :columns]
+    if prompt is None:
+        return _enlarge(shown, layout.size, threshold)
+    shown = evidence.bend(shown, prompt, layout.frame, threshold)
+    mask = _enlarge(tidy(shown, prompt, layout.frame, threshold), layout.size, threshold)
+    evidence.settle(mask, prompt)
+    return mask
+
+
+def shown_cells(layout: Layout) -> tuple[int, int]:
+    """How many rows and columns of the mask logits show the image, and not its padding."""
     stride = layout.frame.stride
-    shown = logits[: layout.resized[0] // stride, : layout.resized[1] // stride]
-    if prompt is not None:
-        shown = tidy(shown, prompt, layout.frame, threshold)
-    return _drawn(_enlarge(shown, layout.size, threshold))
+    return layout.resized[0] // stride, layout.resized[1] // stride
 
 
 def name(semantic: Float32, vocabulary: Vocabulary) -> Label | None:

@@ -31,10 +31,19 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One prediction of one object: all that had been said of it by command `seq`."""
+    """One prediction of one object: all that had been said of it by command `seq`.
+
+    Attributes:
+        choice: Which of its hypotheses command `seq` chose; None where the engine decides.
+        wants_hypotheses: Its answer tells what else the prompt may have meant.
+        n_offered: How many hypotheses were sent, of which one can be chosen.
+    """
 
     seq: int
     prompt: ObjectPrompt
+    choice: int | None = None
+    wants_hypotheses: bool = False
+    n_offered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +57,12 @@ class ObjectRounds:
     rounds: tuple[Round, ...]
 
     def without(self, *seqs: int) -> ObjectRounds:
-        """The same without the rounds of commands `seqs`, except for the one to answer."""
+        """The same without the rounds of commands `seqs`, except for the one to answer.
+
+        What was chosen stays, too: no later prompt says it again.
+        """
         dropped = frozenset(seqs)
-        kept = tuple(r for r in self.rounds[:-1] if r.seq not in dropped)
+        kept = tuple(r for r in self.rounds[:-1] if r.seq not in dropped or r.choice is not None)
         return replace(self, rounds=(*kept, self.rounds[-1]))
 
     def memory_keys(self, image_key: str) -> tuple[str, ...]:
@@ -59,6 +71,8 @@ class ObjectRounds:
         keys = []
         for entry in self.rounds:
             digest.update(prompt_digest(entry.prompt))
+            if entry.choice is not None:
+                digest.update(f"choice {entry.choice}".encode())
             keys.append(digest.hexdigest())
         return tuple(keys)
 
@@ -108,7 +122,8 @@ class Everything:
 
     `vocabulary` names what to look for, None for the bundle's own names; `threshold` is the least
     score of a segment, None for the bundle's. A newer Everything of the same session supersedes
-    this one while it waits.
+    this one while it waits. `n_clicks`: how many clicks its image had cost when it last gave way;
+    what they found may be lost since.
     """
 
     session_id: str
@@ -117,6 +132,7 @@ class Everything:
     kind: SegmentKind
     vocabulary: tuple[str, ...] | None = None
     threshold: float | None = None
+    n_clicks: int = 0
     priority: Priority = Priority.EVERYTHING
 
 
@@ -172,7 +188,8 @@ def prompt_digest(prompt: ObjectPrompt) -> bytes:
     if known is not None:
         return known
     parts = (prompt.points, prompt.box, prompt.scribbles, prompt.text)
-    digest = hashlib.sha256(repr(parts).encode())
+    regions = (prompt.negative_boxes, prompt.lassos)
+    digest = hashlib.sha256(repr((*parts, *regions)).encode())
     if prompt.mask is not None:
         digest.update(_mask_bytes(prompt.mask.mask))
     if prompt.example is not None:

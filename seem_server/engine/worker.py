@@ -8,7 +8,6 @@ h, w mask logits
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,12 +15,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seem_server.engine import findings, packing, postprocess, preprocess
+from seem_server.engine import (
+    composing,
+    findings,
+    looking,
+    packing,
+    postprocess,
+    preprocess,
+    readings,
+    zoom,
+)
 from seem_server.engine.cache import ByteCache
-from seem_server.engine.chains import Answer, Chain, EncodedImage
+from seem_server.engine.chains import Answer, Chain, EncodedImage, Look
 from seem_server.engine.findings import Names
 from seem_server.engine.packing import Said
 from seem_server.engine.preprocess import Prepared
+from seem_server.engine.tidy import tidy
 from seem_server.engine.work import (
     Decode,
     Encoded,
@@ -30,30 +39,33 @@ from seem_server.engine.work import (
     SegmentsReady,
     prompt_digest,
 )
-from seem_server.runtime.specs import QueriesSpec
+from seem_server.runtime.backend import Findings
+from seem_server.runtime.specs import QueriesSpec, RefinedSpec
 from seem_wire import rle
 from seem_wire.errors import ImageUnknown, Internal, MaskSizeMismatch, NotOffered, SeemError
 from seem_wire.pixels import MAX_PIXELS, mask_pixels
 from seem_wire.prompts import ObjectPrompt
-from seem_wire.types import ObjectMask, PromptKind, Timings
+from seem_wire.types import Hypothesis, ObjectMask, PromptKind, Timings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
 
-    from seem_server.engine.postprocess import Drawn
+    from seem_server.engine.postprocess import Drawn, Label
+    from seem_server.engine.readings import Reading
+    from seem_server.engine.searching import Search
     from seem_server.engine.work import ObjectRounds, Work
+    from seem_server.engine.zoom import Window
     from seem_server.runtime.backend import (
         Backend,
         Decoded,
         ExampleTokens,
-        Findings,
         Prompts,
         TextStates,
     )
     from seem_server.runtime.specs import BundleManifest, EverythingSpec
-    from seem_wire.prompts import ExamplePrompt
+    from seem_wire.prompts import Box, ExamplePrompt
 
     Float32 = npt.NDArray[np.float32]
     Pixels = npt.NDArray[np.uint8]
@@ -98,7 +110,7 @@ class Caches:
         self.drawings: ByteCache[Drawn] = ByteCache(for_drawings)
         self.texts: ByteCache[TextStates] = ByteCache(config.texts_bytes)
         self.examples: ByteCache[ExampleTokens] = ByteCache(config.examples_bytes)
-        self.findings: ByteCache[Findings] = ByteCache(config.findings_bytes)
+        self.findings: ByteCache[Findings | Search] = ByteCache(config.findings_bytes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +135,10 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A long vocabulary was read in part: give the work again, after what is more urgent."""
+    """A long vocabulary was read in part, or an image searched in part.
+
+    Give `work` again, after what is more urgent; it may differ from what was given.
+    """
 
     work: Everything
 
@@ -153,6 +168,8 @@ class Worker:
         self._backend = backend
         self._caches = caches
         self._now = now
+        self._zoomed_s = 0.0
+        """Of the batch that runs: encoding windows, which is known while decoding only."""
 
     @property
     def _manifest(self) -> BundleManifest:
@@ -167,6 +184,7 @@ class Worker:
             Exception: The backend broke; nothing is known about any of them.
         """
         started_s = self._now()
+        self._zoomed_s = 0.0
         jobs = [_Job(work, work.image_key in self._caches.features) for work in works]
         images = self._encode(job.work.image_key for job in jobs)
         for job in jobs:
@@ -181,8 +199,8 @@ class Worker:
             drawing_s = self._now()
             outcome = self._outcome(job)
             spent = Timings(
-                encode_ms=_ms(started_s, encoded_s),
-                decode_ms=_ms(encoded_s, decoded_s),
+                encode_ms=_ms(started_s, encoded_s + self._zoomed_s),
+                decode_ms=_ms(encoded_s + self._zoomed_s, decoded_s),
                 post_ms=_ms(drawing_s, self._now()),
             )
             if not isinstance(outcome, SeemError | Unfinished):
@@ -211,13 +229,23 @@ class Worker:
         return found
 
     def _prepared(self, key: str) -> Prepared | None:
-        """The resized image, which takes the place of the whole one: a fraction of its bytes."""
+        """The resized image, which takes the place of the whole one: a fraction of its bytes.
+
+        But where windows may be cut out of it, the whole one stays.
+        """
         image = self._caches.images.get(key)
         if image is None or isinstance(image, Prepared):
             return image
         prepared = preprocess.prepare(image, self._manifest)
-        self._caches.images.put(key, prepared, prepared.nbytes)
+        if not self._zooms:
+            self._caches.images.put(key, prepared, prepared.nbytes)
         return prepared
+
+    @property
+    def _zooms(self) -> bool:
+        """Whether small objects are looked at closer."""
+        decoder = self._manifest.decoder
+        return isinstance(decoder, RefinedSpec) and decoder.zoom
 
     def _open(self, job: _Job, image: EncodedImage | None) -> None:
         """Finds where each object's chain of rounds has to begin."""
@@ -232,8 +260,15 @@ class Worker:
             job.error = error
 
     def _chain(self, image: EncodedImage, one: ObjectRounds, image_key: str) -> Chain:
-        chain = Chain(image, one.rounds, one.object_id, one.memory_keys(image_key))
+        chain = Chain(
+            image, one.rounds, one.object_id, one.memory_keys(image_key), image_key=image_key
+        )
         chain.resume(self._caches.answers)
+        if self._zooms and not chain.done:
+            pixels = self._caches.images.get(image_key)
+            if pixels is None or isinstance(pixels, Prepared):
+                raise ImageUnknown(f"The server does not hold the image {image_key}.")
+            chain.pixels = pixels
         for entry in chain.pending:  # encoded here, where a failure fails this work alone
             if entry.prompt.text is not None:
                 self._text_states(entry.prompt.text)
@@ -242,35 +277,143 @@ class Worker:
         return chain
 
     def _decode(self, chains: Sequence[Chain]) -> None:
-        """Runs all chains to their end, abreast: the next round of each in one call."""
+        """Runs all chains to their end, abreast: the next round of each in one call.
+
+        Those whose object turned out small are looked at closer before their round ends.
+        """
         while pending := [chain for chain in chains if not chain.done]:
-            items = [(chain.image.features, self._arrays(chain)) for chain in pending]
-            for chain, decoded in zip(pending, self._backend.decode(items), strict=True):
-                answer = self._answer(decoded)
-                self._caches.answers.put(chain.keys[chain.n_done], answer, answer.logits.nbytes)
+            looks = [self._look(chain) for chain in pending]
+            answers = self._answers(pending, looks, [_latest(chain) for chain in pending])
+            windows = [
+                self._closer(chain, look, answer)
+                for chain, look, answer in zip(pending, looks, answers, strict=True)
+            ]
+            again = [i for i, window in enumerate(windows) if window is not None]
+            closer = self._answers(
+                [pending[i] for i in again],
+                [self._through(pending[i], windows[i]) for i in again],
+                [answers[i] for i in again],
+            )
+            for i, answer in zip(again, closer, strict=True):
+                answers[i] = replace(answer, presence=answers[i].presence, others=answers[i].others)
+            for chain, answer in zip(pending, answers, strict=True):
+                self._caches.answers.put(chain.keys[chain.n_done], answer, answer.nbytes)
                 chain.add(answer)
 
-    def _arrays(self, chain: Chain) -> Prompts:
+    def _look(self, chain: Chain) -> Look:
+        """Where the next round looks first: through the last window, while that serves."""
+        last = _latest(chain)
+        if last is not None and last.window is not None:
+            thing = zoom.subject(chain.pending[0].prompt, self._extent(chain, last))
+            size = chain.image.layout.size
+            if thing is not None and zoom.still_serves(last.window, thing, size):
+                return self._through(chain, last.window)
+        return Look(chain.image)
+
+    def _closer(self, chain: Chain, look: Look, answer: Answer) -> Window | None:
+        """The window to look through again, where a look at the whole image found a small thing."""
+        entry = chain.pending[0]
+        chosen = entry.choice is not None and entry.choice > 0  # that mask was shown, and stays
+        if not self._zooms or look.window is not None or chosen:
+            return None
+        if self._is_absent(answer, entry.prompt):
+            return None
+        thing = zoom.subject(entry.prompt, self._extent(chain, answer, entry.prompt))
+        return None if thing is None else zoom.window_around(thing, chain.image.layout.size)
+
+    def _extent(
+        self, chain: Chain, answer: Answer, prompt: ObjectPrompt | None = None
+    ) -> Box | None:
+        """Around an answer's mask, in pixels of the image, without its crumbs."""
+        size = chain.image.layout.size
+        window = answer.window or zoom.whole(size)
+        layout = preprocess.lay_out(window.size, self._manifest)
+        rows, columns = postprocess.shown_cells(layout)
+        asked = zoom.within(prompt or chain.rounds[chain.n_done - 1].prompt, window)
+        threshold = self._manifest.mask_threshold
+        tidied = tidy(answer.logits[:rows, :columns], asked, layout.frame, threshold)
+        return zoom.extent(tidied > threshold, layout, window)
+
+    def _through(self, chain: Chain, window: Window | None) -> Look:
+        """A look through a window, encoded once and kept like an image."""
+        if window is None or chain.pixels is None:
+            return Look(chain.image)
+        key = f"{chain.image_key} {window}"
+        encoded = self._caches.features.get(key)
+        if encoded is None:
+            started_s = self._now()
+            part = chain.pixels[window.y0 : window.y1, window.x0 : window.x1]
+            prepared = preprocess.prepare(np.ascontiguousarray(part), self._manifest)
+            (features,) = self._backend.encode(preprocess.to_input(prepared, self._manifest))
+            encoded = EncodedImage(features, prepared.layout)
+            self._caches.features.put(key, encoded, features.nbytes)
+            self._zoomed_s += self._now() - started_s
+        return Look(encoded, window)
+
+    def _answers(
+        self, chains: Sequence[Chain], looks: Sequence[Look], before: Sequence[Answer | None]
+    ) -> list[Answer]:
+        """The answers of the next round of each chain, as each look sees it."""
+        if not chains:
+            return []
+        items = [
+            (look.image.features, self._arrays(chain, look, last))
+            for chain, look, last in zip(chains, looks, before, strict=True)
+        ]
+        decoded = self._backend.decode(items)
+        return [
+            self._answer(chain, look, one)
+            for chain, look, one in zip(chains, looks, decoded, strict=True)
+        ]
+
+    def _arrays(self, chain: Chain, look: Look, last: Answer | None) -> Prompts:
         """The next round of a chain, as the decoder takes it."""
         prompt = chain.pending[0].prompt
+        before = chain.rounds[chain.n_done - 1].prompt if chain.n_done else None
         said = Said(
-            prompt,
-            before=chain.rounds[chain.n_done - 1].prompt if chain.n_done else None,
-            logits=chain.answers[-1].logits if chain.answers else None,
+            prompt if look.window is None else zoom.within(prompt, look.window),
+            before=before
+            if before is None or look.window is None
+            else zoom.within(before, look.window),
+            logits=None if last is None else self._carried(chain, look, last),
             text=None if prompt.text is None else self._text_states(prompt.text),
             example=None if prompt.example is None else self._example_tokens(prompt.example),
         )
-        return packing.pack(said, chain.image.layout.frame, self._manifest)
+        return packing.pack(said, look.image.layout.frame, self._manifest)
 
-    def _answer(self, decoded: Decoded) -> Answer:
-        score = float(decoded.iou[0])
-        if not math.isfinite(score):
-            raise Internal("The network answered with a score that is no number.")
-        label = postprocess.name(decoded.semantic[0], self._manifest.vocabulary)
+    def _carried(self, chain: Chain, look: Look, last: Answer) -> Float32:
+        """An answer's logits on the grid of a look."""
+        if look.window == last.window:
+            return last.logits
+        size = chain.image.layout.size
+        seen, shown = last.window or zoom.whole(size), look.window or zoom.whole(size)
+        layout = preprocess.lay_out(seen.size, self._manifest)
+        return zoom.carried(last.logits, layout, seen, look.image.layout, shown)
+
+    def _answer(self, chain: Chain, look: Look, decoded: Decoded) -> Answer:
+        """The reading that the round chose or that policy takes, and for later choices the rest."""
+        entry = chain.pending[0]
+        ranked = readings.ranked(
+            readings.of_decoded(decoded, look.window),
+            postprocess.shown_cells(look.image.layout),
+            self._manifest.mask_threshold,
+            ambiguous=look.window is None
+            and readings.is_ambiguous(entry.prompt, is_first=chain.n_done == 0),
+        )
+        if entry.choice is not None and look.window is None:
+            if entry.choice >= len(ranked):
+                raise Internal(f"The round has no hypothesis {entry.choice} any more.")
+            ranked = ranked[entry.choice : entry.choice + 1]
+        meant, *others = ranked
+        label, presence = self._label(meant.semantic), readings.presence_of(decoded)
+        return Answer(meant.logits, meant.score, label, presence, tuple(others), look.window)
+
+    def _label(self, semantic: Float32) -> Label | None:
+        label = postprocess.name(semantic, self._manifest.vocabulary)
         if label is not None and self._manifest.everything is not None:
             nothing = self._manifest.vocabulary.names[-1]
             label = None if label.name == nothing else label
-        return Answer(decoded.mask_logits[0].copy(), min(max(score, 0.0), 1.0), label)
+        return label
 
     def _object_mask(self, chain: Chain) -> ObjectMask:
         answer = chain.answers[-1]
@@ -288,7 +431,23 @@ class Worker:
             label_probability=None if answer.label is None else answer.label.probability,
             round=len(chain.keys),
             changed=changed,
+            presence=answer.presence,
+            hypotheses=self._hypotheses(chain) if chain.rounds[-1].wants_hypotheses else (),
         )
+
+    def _hypotheses(self, chain: Chain) -> tuple[Hypothesis, ...]:
+        """What the last round may have meant, its mask first; none where nothing is there."""
+        answer, entry = chain.answers[-1], chain.rounds[-1]
+        if self._is_absent(answer, entry.prompt):
+            return ()
+        drawn = [(self._drawn(chain, -1), answer.score)]
+        for number, other in enumerate(answer.others, 1):
+            key = f"{chain.keys[-1]} {number}"
+            drawn.append((self._draw(key, entry.prompt, other, chain.image), other.score))
+        return tuple(Hypothesis(one.rle, score, one.box, one.area) for one, score in drawn)
+
+    def _is_absent(self, answer: Answer, prompt: ObjectPrompt) -> bool:
+        return readings.is_absent(prompt, answer.presence, self._manifest.presence_threshold)
 
     def _outcome(self, job: _Job) -> Outcome:
         """What a job came to; a typed error is its own fault, not the backend's."""
@@ -313,29 +472,30 @@ class Worker:
             if spec is None:
                 raise NotOffered("This model can't tell what is in an image.")
             names = self._names(work.vocabulary, spec)
+            if names is None:
+                job.outcome = Unfinished(work)
+            else:
+                job.outcome = self._drawing(job, job.image, work, names, spec)
         except SeemError as error:
             job.error = error
-            return
-        if names is None:
-            job.outcome = Unfinished(work)
-            return
-        job.outcome = Drawing(
-            work,
-            job.cache_hit,
-            partial(
-                findings.segment,
-                self._findings(work.image_key, job.image),
-                job.image.layout,
-                names,
-                spec,
-                kind=work.kind,
-                threshold=work.threshold,
-            ),
-        )
+
+    def _drawing(
+        self, job: _Job, image: EncodedImage, work: Everything, names: Names, spec: EverythingSpec
+    ) -> Drawing | Unfinished:
+        """What is left to draw of a question, or its next turn, where clicks search the image."""
+        if spec.clicks is None:
+            segment = partial(findings.segment, self._findings(work.image_key, image))
+        else:
+            search = looking.look(self._backend, self._caches.findings, work, image, spec)
+            if not search.is_over:
+                return Unfinished(replace(work, n_clicks=search.n_clicks))
+            segment = partial(composing.compose, search)
+        draw = partial(segment, image.layout, names, spec, kind=work.kind, threshold=work.threshold)
+        return Drawing(work, job.cache_hit, draw)
 
     def _findings(self, key: str, image: EncodedImage) -> Findings:
         found = self._caches.findings.get(key)
-        if found is None:
+        if not isinstance(found, Findings):
             found = self._backend.find(image.features)
             self._caches.findings.put(key, found, found.nbytes)
         return found
@@ -357,11 +517,19 @@ class Worker:
 
     def _drawn(self, chain: Chain, index: int) -> Drawn:
         """The mask of one of the chain's last two answers, -1 or -2, at the original size."""
-        key = chain.keys[index]
+        answer, prompt = chain.answers[index], chain.rounds[index].prompt
+        if self._is_absent(answer, prompt):
+            return postprocess.draw_nothing(chain.image.layout.size)
+        return self._draw(chain.keys[index], prompt, answer, chain.image)
+
+    def _draw(
+        self, key: str, prompt: ObjectPrompt, shown: Answer | Reading, image: EncodedImage
+    ) -> Drawn:
         drawn = self._caches.drawings.get(key)
         if drawn is None:
-            logits, prompt = chain.answers[index].logits, chain.rounds[index].prompt
-            drawn = postprocess.draw_for(prompt, logits, chain.image.layout, self._manifest)
+            drawn = postprocess.draw_for(
+                prompt, shown.logits, image.layout, self._manifest, shown.window
+            )
             self._caches.drawings.put(key, drawn, drawn.nbytes)
         return drawn
 
@@ -392,6 +560,10 @@ class Worker:
     def _max_points(self) -> int:
         decoder = self._manifest.decoder
         return decoder.max_points if isinstance(decoder, QueriesSpec) else MAX_PIXELS
+
+
+def _latest(chain: Chain) -> Answer | None:
+    return chain.answers[-1] if chain.answers else None
 
 
 def _ms(start_s: float, end_s: float) -> float:

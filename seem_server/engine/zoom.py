@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from seem_server.engine.preprocess import Layout
 
     Float32 = npt.NDArray[np.float32]
+    Mask = npt.NDArray[np.bool_]
 
 MARGIN = 0.35
 """What a window shows around its object on each side, as a share of the object's longer side: about
@@ -83,6 +84,21 @@ def subject(prompt: ObjectPrompt, mask: Box | None) -> Box | None:
         min(box.y0 for box in boxes),
         max(box.x1 for box in boxes),
         max(box.y1 for box in boxes),
+    )
+
+
+def extent(over: Mask, layout: Layout, window: Window) -> Box | None:
+    """Around the cells (h, w) that are over the threshold in a look through `window`."""
+    rows, columns = np.flatnonzero(over.any(axis=1)), np.flatnonzero(over.any(axis=0))
+    if not len(rows):
+        return None
+    frame = layout.frame
+    right, bottom = window.x0 + window.size[1], window.y0 + window.size[0]
+    return Box(
+        window.x0 + float(columns[0]) * frame.stride / frame.scale_x,
+        window.y0 + float(rows[0]) * frame.stride / frame.scale_y,
+        min(window.x0 + float(columns[-1] + 1) * frame.stride / frame.scale_x, right),
+        min(window.y0 + float(rows[-1] + 1) * frame.stride / frame.scale_y, bottom),
     )
 
 
@@ -159,7 +175,9 @@ def _places(layout: Layout, window: Window, *, axis: int) -> npt.NDArray[np.floa
     """Where the centres of a look's grid cells lie in the original image, along an axis."""
     frame = layout.frame
     scale, origin = ((frame.scale_y, window.y0), (frame.scale_x, window.x0))[axis]
-    return (np.arange(frame.grid[axis]) + 0.5) * frame.stride / scale + origin
+    cells = np.arange(frame.grid[axis], dtype=np.float64)
+    places: npt.NDArray[np.float64] = (cells + 0.5) * frame.stride / scale + origin
+    return places
 
 
 def _sampled(array: Float32, places: npt.NDArray[np.float64]) -> Float32:

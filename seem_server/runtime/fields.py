@@ -103,6 +103,10 @@ class Fields:
             self._refuse(key, f"a number of {low:g} to {high:g}")
         return value
 
+    def number_or_none(self, key: str, low: float, high: float) -> float | None:
+        """The number under `key`, within `low` to `high`; None where it is null or missing."""
+        return None if self._values.get(key) is None else self.number(key, low, high)
+
     def numbers(self, key: str, n: int, low: float, high: float) -> tuple[float, ...]:
         """The `n` numbers under `key`, each within `low` to `high`."""
         numbers = self._each(key, _finite, "a list of finite numbers")

@@ -12,6 +12,7 @@ import numpy as np
 from seem_server.runtime.specs import (
     MASK_STRIDE,
     BundleManifest,
+    ClicksSpec,
     EverythingSpec,
     FileSpec,
     Filter,
@@ -53,6 +54,7 @@ MAX_TOKENS = 1 << 10
 MAX_QUERIES = 1 << 12
 MAX_POINTS = 1 << 14
 MAX_BUCKETS = 16
+MAX_CLICKS = 1 << 10
 PIXEL_RANGE = (-1e4, 1e4)
 STD_RANGE = (1e-3, 1e4)
 LOGIT_RANGE = (-1e3, 1e3)
@@ -90,9 +92,8 @@ def read_manifest(fields: Fields, files: tuple[FileSpec, ...], folder: Path) -> 
     """
     prompts = _prompts(fields)
     decoder = _decoder(fields.within("decoder"))
-    everything = _everything(fields.within_or_null("everything"))
-    _check_offer(decoder, prompts, everything)
-    _check_needed(_needed(prompts, everything), files)
+    everything = _everything(fields.within_or_null("everything"), decoder)
+    _check_needed(_needed(decoder, prompts, everything), files)
     joint_width = fields.whole("joint_width", 1, MAX_WIDTH)
     name, mask_stride = fields.text("name"), fields.whole("mask_stride", MASK_STRIDE, MASK_STRIDE)
     vocabulary = _vocabulary(fields.within("vocabulary"), folder / VOCABULARY, joint_width)
@@ -120,6 +121,7 @@ def read_manifest(fields: Fields, files: tuple[FileSpec, ...], folder: Path) -> 
         provenance=fields.within("provenance").values,
         files=files,
         model_id=f"{name}@{_fingerprint(fields)}",
+        presence_threshold=fields.number_or_none("presence_threshold", 0.0, 1.0),
     )
 
 
@@ -137,7 +139,7 @@ def _prompts(fields: Fields) -> frozenset[PromptKind]:
 def _decoder(fields: Fields) -> RefinedSpec | QueriesSpec:
     kind = fields.text("kind")
     if kind == "refined":
-        return RefinedSpec()
+        return RefinedSpec(zoom=fields.flag("zoom") if fields.has("zoom") else False)
     if kind != "queries":
         raise BundleInvalid(f"{MANIFEST}: decoder: kind should be refined or queries, not {kind}.")
     n_queries = fields.whole("object_queries", 1, MAX_QUERIES)
@@ -154,35 +156,43 @@ def _decoder(fields: Fields) -> RefinedSpec | QueriesSpec:
     )
 
 
-def _everything(fields: Fields | None) -> EverythingSpec | None:
+def _everything(fields: Fields | None, decoder: RefinedSpec | QueriesSpec) -> EverythingSpec | None:
     if fields is None:
         return None
+    by_clicks = isinstance(decoder, RefinedSpec)
+    if fields.has("clicks") is not by_clicks:
+        raise BundleInvalid(
+            f"{MANIFEST}: everything: clicks should be there just where the decoder is refined."
+        )
     return EverythingSpec(
         threshold=fields.number("threshold", 0.0, 1.0),
         overlap=fields.number("overlap", 0.0, 1.0),
         n_things=fields.whole("n_things", 0, MAX_QUERIES),
         instances=fields.whole("instances", 1, MAX_QUERIES),
+        clicks=_clicks(fields.within("clicks")) if by_clicks else None,
     )
 
 
-def _check_offer(
+def _clicks(fields: Fields) -> ClicksSpec:
+    return ClicksSpec(
+        most=fields.whole("most", 1, MAX_CLICKS),
+        iou=fields.number("iou", 0.0, 1.0),
+        stability=fields.number("stability", 0.0, 1.0),
+        swing=fields.number("swing", 0.0, LOGIT_RANGE[1]),
+    )
+
+
+def _needed(
     decoder: RefinedSpec | QueriesSpec,
     prompts: frozenset[PromptKind],
     everything: EverythingSpec | None,
-) -> None:
-    if isinstance(decoder, QueriesSpec):
-        return
-    if PromptKind.EXAMPLE in prompts or everything is not None:
-        raise BundleInvalid(f"{MANIFEST}: a refined decoder knows no examples and no everything.")
-
-
-def _needed(prompts: frozenset[PromptKind], everything: EverythingSpec | None) -> list[str]:
+) -> list[str]:
     needed = [IMAGE_ENCODER, PROMPT_DECODER, VOCABULARY]
-    if everything is not None:
+    if everything is not None and everything.clicks is None:
         needed.append(MASK_HEAD)
     if PromptKind.TEXT in prompts:
         needed += [TEXT_ENCODER, TOKENIZER]
-    if PromptKind.EXAMPLE in prompts:
+    if PromptKind.EXAMPLE in prompts and isinstance(decoder, QueriesSpec):
         needed.append(EXAMPLE_ENCODER)
     return needed
 

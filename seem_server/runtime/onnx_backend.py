@@ -188,8 +188,18 @@ class OnnxBackend:
                 raise BundleInvalid(f"The bundle's text encoder gives states of width {width}.")
         if PromptKind.EXAMPLE in self.manifest.prompts:
             self.encode_example(features, np.zeros((1, 2), np.float32))
-        if self.manifest.everything is not None:
+        self._try_everything(features)
+
+    def _try_everything(self, features: Features) -> None:
+        everything = self.manifest.everything
+        if everything is None:
+            return
+        if everything.clicks is None:
             self.find(features)
+            return
+        width = self.meanings(features).vectors.shape[0]
+        if width != self.manifest.joint_width:
+            raise BundleInvalid(f"The bundle's image encoder gives meanings of width {width}.")
 
     def encode(self, images: Float32) -> list[Features]:
         """Features of B images (B, 3, H, W)."""

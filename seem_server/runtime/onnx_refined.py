@@ -19,8 +19,9 @@ from seem_server.runtime.backend import (
 )
 from seem_server.runtime.load import check_names
 from seem_server.runtime.manifest import PROMPT_DECODER
-from seem_wire.errors import Internal, NotOffered
+from seem_wire.errors import BundleInvalid, Internal, NotOffered
 from seem_wire.pixels import MAP_NAMES, PADDING
+from seem_wire.types import PromptKind
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -49,6 +50,11 @@ class RefinedDecoder:
     def __init__(self, manifest: BundleManifest, graph: Graph) -> None:
         needed = {*manifest.features, *PROMPTS}
         check_names(PROMPT_DECODER, graph, needed, set(ANSWERS), optional=frozenset())
+        rests_on_meanings = manifest.everything is not None or PromptKind.EXAMPLE in manifest.prompts
+        if rests_on_meanings and MEANINGS not in manifest.features:
+            raise BundleInvalid(
+                f"What offers everything or examples should have the feature {MEANINGS}."
+            )
         self._manifest = manifest
         self._graph = graph
 

@@ -86,7 +86,12 @@ class ImageSpec:
 
 @dataclass(frozen=True, slots=True)
 class RefinedSpec:
-    """Our own decoder: three queries an object that see maps of the prompt, and a refiner."""
+    """Our own decoder: three queries an object that see maps of the prompt, and a refiner.
+
+    `zoom`: whether small objects are looked at again through a window (`engine.zoom`).
+    """
+
+    zoom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +115,39 @@ class QueriesSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ClicksSpec:
+    """How an image is asked for everything, a click at a time, where no queries stand for it.
+
+    Attributes:
+        most: Clicks that one image may cost.
+        iou: Least estimated IoU of a mask that is kept.
+        stability: Least IoU of a mask that is kept with itself, its threshold moved up and down.
+        swing: By how many logits it is moved.
+    """
+
+    most: int
+    iou: float
+    stability: float
+    swing: float
+
+
+@dataclass(frozen=True, slots=True)
 class EverythingSpec:
     """How generic segments are told apart; see `seem_wire.segments`.
 
     Attributes:
-        threshold: Least probability of a panoptic segment.
+        threshold: Least probability of a panoptic segment; by clicks, its least score.
         overlap: Least share of a segment that others may leave visible.
         n_things: The first so many names are things, the rest is stuff.
         instances: Most instances of one image.
+        clicks: How it is asked where the decoder is "refined"; None where queries find it.
     """
 
     threshold: float
     overlap: float
     n_things: int
     instances: int
+    clicks: ClicksSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +196,8 @@ class BundleManifest:
         mask_threshold: A pixel belongs to the mask where its logit is greater.
         provenance: How the bundle was made; for people.
         model_id: Name and hash: equal ids give equal masks.
+        presence_threshold: An object that was only named or shown elsewhere, and is there with less
+            probability than this, is taken not to be in the image; None where none ever is.
     """
 
     name: str
@@ -192,3 +218,4 @@ class BundleManifest:
     provenance: Mapping[str, object]
     files: tuple[FileSpec, ...]
     model_id: str
+    presence_threshold: float | None = None

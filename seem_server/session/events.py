@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from seem_server.engine.work import Decode, Encode, MasksReady, SegmentsReady
 from seem_server.engine.work import Everything as FindEverything
 from seem_wire.types import (
+    Choose,
     Clear,
     Everything,
     Failed,
@@ -42,7 +43,18 @@ class ImageRead:
     timings: Timings = Timings()
 
 
-Command = OpenImage | ImageRead | Prompt | Undo | Redo | Clear | RemoveObject | Release | Everything
+Command = (
+    OpenImage
+    | ImageRead
+    | Prompt
+    | Undo
+    | Redo
+    | Clear
+    | RemoveObject
+    | Release
+    | Everything
+    | Choose
+)
 
 Outcome = MasksReady | SegmentsReady | SupersededBy | Failed
 """How a Decode or FindEverything ended; its `seq` is that of the command that asked for it."""

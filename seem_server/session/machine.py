@@ -33,6 +33,7 @@ from seem_wire.errors import (
 )
 from seem_wire.prompts import Box
 from seem_wire.types import (
+    Choose,
     Clear,
     Done,
     Everything,
@@ -82,7 +83,7 @@ def _check_order(state: State, command: Command) -> None:
         raise BadSequence(f"Command {command.seq} follows command {state.last_seq}.")
 
 
-def _obey(state: State, command: Command) -> Step:
+def _obey(state: State, command: Command) -> Step:  # noqa: C901  (a case a kind)
     match command:
         case OpenImage():
             return _open(state, command)
@@ -90,6 +91,8 @@ def _obey(state: State, command: Command) -> Step:
             return _set_image(state, command)
         case Prompt():
             return _prompt(state, command)
+        case Choose():
+            return _choose(state, command)
         case Undo():
             return _undo(state, command)
         case Redo():
@@ -140,6 +143,18 @@ def _prompt(state: State, command: Prompt) -> Step:
         return after, (Send(Done(command.seq)),)
     pending = _pending(state, command.seq, to_answer, Move.CHANGE)
     return _decode(after, pending, to_answer)
+
+
+def _choose(state: State, command: Choose) -> Step:
+    _image(state)
+    objects = sayings.choose(state.history.objects, command)
+    limit = state.model.capabilities.limits.max_mask_pixels
+    history = state.history.changed(command.seq, objects, n_mask_pixels=0, max_mask_pixels=limit)
+    to_answer = tuple(one for one in objects if one.standing == command.seq)
+    pending = _pending(state, command.seq, to_answer, Move.CHANGE)
+    after, withdrawn = _withdraw_pointless(replace(state, history=history), by_seq=command.seq)
+    after, effects = _decode(after, pending, to_answer)
+    return after, (*withdrawn, *effects)
 
 
 def _undo(state: State, command: Undo) -> Step:
@@ -279,13 +294,14 @@ def _end(state: State, outcome: Outcome) -> Step:
 
 def _masks_ready(state: State, pending: Pending, ready: MasksReady) -> Step:
     history = state.history
+    offered = {mask.object_id: len(mask.hypotheses) for mask in ready.masks}
     for one in ready.work.objects:
-        history = _adopt(history, one)
+        history = _adopt(history, _offering(one, offered.get(one.object_id, 0)))
     by_id = {one.object_id: one for one in history.objects}
     stands = {object_id: _stands(by_id, object_id, seq) for object_id, seq in pending.answers}
     masks = tuple(mask for mask in ready.masks if stands.get(mask.object_id))
     shown = dict(state.shown)
-    if pending.move is not Move.CHANGE:
+    if pending.move is not Move.CHANGE or _is_choice(ready):
         masks = tuple(_changed_since(mask, shown.get(mask.object_id)) for mask in masks)
     reply = Masks(
         pending.seq,
@@ -302,6 +318,18 @@ def _masks_ready(state: State, pending: Pending, ready: MasksReady) -> Step:
     still = _worth_keeping(one for one in others if one is not pending)
     after = replace(state, history=history, pending=still, shown=still_there)
     return after, (Send(reply),)
+
+
+def _is_choice(ready: MasksReady) -> bool:
+    return any(one.rounds[-1].choice is not None for one in ready.work.objects)
+
+
+def _offering(used: ObjectRounds, n_hypotheses: int) -> ObjectRounds:
+    """The rounds with what was sent for the last; one that was sent before can still be chosen."""
+    last = used.rounds[-1]
+    if not n_hypotheses or last.n_offered == n_hypotheses:
+        return used
+    return replace(used, rounds=(*used.rounds[:-1], replace(last, n_offered=n_hypotheses)))
 
 
 def _changed_since(mask: ObjectMask, before: Box | None) -> ObjectMask:
@@ -335,12 +363,17 @@ def _adopt(history: History, used: ObjectRounds) -> History:
 
 
 def _superseded(state: State, pending: Pending, outcome: SupersededBy) -> Step:
-    """What was said stays, and its round drops out of the chains of later ones."""
+    """What was said stays, and its round drops out of the chains of later ones.
+
+    Not so a choice: later rounds take up what was chosen, as `ObjectRounds.without` has it.
+    """
     objects = {object_id for object_id, _ in pending.answers}
 
     def rewrite(one: ObjectState) -> ObjectState:
         place = one.place_of(pending.seq) if one.object_id in objects else None
         if place is None or one.settled or place == len(one.rounds) - 1:
+            return one
+        if one.rounds[place].choice is not None:
             return one
         return replace(one, rounds=one.rounds[:place] + one.rounds[place + 1 :])
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from seem_server.engine.work import Round
 from seem_server.session.state import ObjectState
-from seem_wire.errors import LimitExceeded, NotOffered, OnlyNegativePrompts
+from seem_wire.errors import (
+    LimitExceeded,
+    NothingToChoose,
+    NotOffered,
+    OnlyNegativePrompts,
+    UnknownObject,
+)
 from seem_wire.types import PromptedObject, PromptKind
 from seem_wire.validate import check_fits
 
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
 
     from seem_server.session.state import Objects
     from seem_wire.prompts import ObjectPrompt
-    from seem_wire.types import Capabilities, Limits, Prompt
+    from seem_wire.types import Capabilities, Choose, Limits, Prompt
 
     Mask = npt.NDArray[np.bool_]
 
@@ -63,12 +69,38 @@ def add(objects: Objects, command: Prompt, limits: Limits) -> Objects:
         before = by_id.get(said.object_id, ObjectState(said.object_id))
         prompt = _together(before.said, said.prompt)
         by_id[said.object_id] = replace(before, said=prompt, queued=True)
-        _check_limit(f"points for object {said.object_id}", _n_points(prompt), limits.max_points)
+        _check_limit(f"points for object {said.object_id}", prompt.n_points, limits.max_points)
     _check_limit("objects", len(by_id), limits.max_objects)
     after = tuple(by_id.values())
     if n_mask_pixels(command):
         _check_limit("mask pixels", _n_mask_pixels_of(after), limits.max_mask_pixels)
     return _predicted(after, command) if command.predict else after
+
+
+def choose(objects: Objects, command: Choose) -> Objects:
+    """The objects after one's last round was done again, by the hypothesis that was meant.
+
+    Raises:
+        UnknownObject: The session has no such object.
+        NothingToChoose: Its last round was not answered with such a hypothesis.
+    """
+    chosen = next((one for one in objects if one.object_id == command.object_id), None)
+    if chosen is None:
+        raise UnknownObject(f"The session has no object {command.object_id}.")
+    n_offered = chosen.rounds[-1].n_offered if chosen.rounds else 0
+    if command.hypothesis >= n_offered:
+        raise NothingToChoose(
+            f"The last prompt about object {command.object_id} was answered with {n_offered} "
+            f"hypotheses; {command.hypothesis} is none of them."
+        )
+    again = replace(
+        chosen.rounds[-1],
+        seq=command.seq,
+        choice=command.hypothesis,
+        wants_hypotheses=False,  # the list that one chooses from stays the one that was sent
+    )
+    after = replace(chosen, rounds=(*chosen.rounds[:-1], again), settled=False)
+    return tuple(after if one is chosen else one for one in objects)
 
 
 def n_mask_pixels(command: Prompt) -> int:
@@ -82,19 +114,20 @@ def _predicted(objects: Objects, command: Prompt) -> Objects:
         if one.object_id in named and not one.said.has_positive:
             raise OnlyNegativePrompts(f"Object {one.object_id} has only negative prompts so far.")
     return tuple(
-        _with_round(one, command.seq) if one.queued and one.said.has_positive else one
+        _with_round(one, command) if one.queued and one.said.has_positive else one
         for one in objects
     )
 
 
-def _with_round(one: ObjectState, seq: int) -> ObjectState:
-    rounds = (*one.rounds, Round(seq, one.said))
+def _with_round(one: ObjectState, command: Prompt) -> ObjectState:
+    last = Round(command.seq, one.said, wants_hypotheses=command.hypotheses)
+    rounds = (*one.rounds, last)
     _check_limit(f"predictions of object {one.object_id}", len(rounds), MAX_ROUNDS)
     return replace(one, rounds=rounds, queued=False, settled=False)
 
 
 def _together(before: ObjectPrompt, said: ObjectPrompt) -> ObjectPrompt:
-    """Points and scribbles add up; anything else takes the place of the earlier one."""
+    """What there can be many of adds up; anything else takes the place of the earlier one."""
     return replace(
         before,
         points=before.points + said.points,
@@ -103,6 +136,8 @@ def _together(before: ObjectPrompt, said: ObjectPrompt) -> ObjectPrompt:
         mask=said.mask or before.mask,
         text=said.text or before.text,
         example=said.example or before.example,
+        negative_boxes=before.negative_boxes + said.negative_boxes,
+        lassos=before.lassos + said.lassos,
     )
 
 
@@ -110,17 +145,14 @@ def _kinds(one: PromptedObject) -> Iterator[PromptKind]:
     prompt = one.prompt
     given = {
         PromptKind.POINT: prompt.points,
-        PromptKind.BOX: prompt.box,
+        PromptKind.BOX: prompt.box or prompt.negative_boxes,
         PromptKind.SCRIBBLE: prompt.scribbles,
+        PromptKind.LASSO: prompt.lassos,
         PromptKind.MASK: prompt.mask,
         PromptKind.TEXT: prompt.text,
         PromptKind.EXAMPLE: prompt.example or one.example,
     }
     return (kind for kind, value in given.items() if value)
-
-
-def _n_points(prompt: ObjectPrompt) -> int:
-    return len(prompt.points) + sum(len(scribble.points) for scribble in prompt.scribbles)
 
 
 def _n_mask_pixels_of(objects: Objects) -> int:

@@ -38,6 +38,7 @@ def session(client):
         lambda s: s.click(40, 30),
         lambda s: s.box(20, 20, 60, 40),
         lambda s: s.scribble([(20, 20), (60, 40)]),
+        lambda s: s.lasso([(20, 20), (60, 20), (40, 40)]),
         lambda s: s.mask(ROUGH),
         lambda s: s.text("zebra"),
         lambda s: s.prompt(points=[(40, 30, True), (1, 1, False)], box=(20, 20, 60, 40), text="x"),
@@ -50,6 +51,48 @@ def test_every_way_to_say_it_gives_a_mask_that_stands(session, say):
     assert 0 <= prediction.score <= 1
     assert prediction.label
     assert session.predictions[1].rle == prediction.rle
+
+
+def test_nothing_is_left_within_negative_regions_and_they_add_up(session):
+    session.box(0, 0, 96, 64)
+    session.box(0, 0, 20, 64, positive=False)
+    mask = session.lasso([(76, 0), (96, 0), (96, 20)], positive=False).mask
+    assert not mask[:, :20].any()
+    assert not mask[2, 80:].any()
+    assert mask[30:60, 40:60].all()
+    assert session.undo().mask[2, 80:].all()
+
+
+def test_one_of_several_hypotheses_is_chosen_and_remembered_and_can_be_undone(session):
+    clicked = session.click(40, 30, hypotheses=True)
+    assert clicked.hypotheses[0].rle == clicked.rle
+    assert len(clicked.hypotheses) > 2
+    assert not session.click(40, 30, object_id=2).hypotheses
+    chosen = session.choose(2)
+    assert chosen.rle == clicked.hypotheses[2].rle != clicked.rle
+    assert chosen.round == clicked.round == 1
+    assert session.predictions[1].rle == chosen.rle
+    back = session.undo()
+    assert (back.rle, len(back.hypotheses)) == (clicked.rle, len(clicked.hypotheses))
+    assert session.redo().rle == chosen.rle
+    later = session.click(90, 60)
+    assert later.mask[chosen.mask].all()
+
+
+def test_what_was_not_offered_cannot_be_chosen(session):
+    clicked = session.click(40, 30, hypotheses=True)
+    with pytest.raises(errors.NothingToChoose, match="hypotheses"):
+        session.choose(len(clicked.hypotheses))
+    with pytest.raises(errors.UnknownObject):
+        session.choose(0, object_id=7)
+    session.click(41, 30)
+    with pytest.raises(errors.NothingToChoose):
+        session.choose(0)
+
+
+def test_a_prediction_tells_whether_the_object_is_there(session):
+    prediction = session.text("zebra")
+    assert (prediction.presence, prediction.is_present) == (1.0, True)
 
 
 def test_an_example_gives_a_mask_that_stands_and_goes_along_with_clicks(session):
@@ -188,4 +231,6 @@ async def test_the_awaited_client_does_the_same():
             assert [one.object_id for one in masks] == [1, 2]
             assert (await session.undo()) is None
             assert set(session.predictions) == {1}
+            clicked = await session.click(21, 21, hypotheses=True)
+            assert (await session.choose(1)).rle == clicked.hypotheses[1].rle
             assert (await client.segment(PIXELS, box=(20, 20, 60, 40))).area > 0

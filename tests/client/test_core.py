@@ -45,6 +45,12 @@ def test_commands_are_numbered_from_one(talk):
     assert [talk.core.prompt(1, HERE).seq, talk.core.undo().seq] == [3, 4]
 
 
+def test_a_prompt_asks_for_hypotheses_only_when_told_to_and_one_of_them_is_chosen(talk):
+    assert not talk.core.prompt(1, HERE).hypotheses
+    assert talk.core.prompt(1, HERE, hypotheses=True).hypotheses
+    assert talk.core.choose(1, 2) == types.Choose(5, 1, 2)
+
+
 def test_opening_gives_the_session_its_name_and_size(talk):
     assert (talk.core.session_id, talk.core.size) == ("session-1", SIZE)
 

@@ -11,7 +11,7 @@ from scripted_server import MODEL, SIZE
 from seem_client._core import SessionCore
 from seem_client._methods import ClientMethods, PromptMethods
 from seem_wire import errors
-from seem_wire.prompts import Box, Point, Scribble
+from seem_wire.prompts import Box, Lasso, Point, Scribble
 from seem_wire.types import Capabilities, Question, SegmentKind
 
 
@@ -20,11 +20,14 @@ class Said(PromptMethods):
 
     def __init__(self, model=MODEL):
         self._core = SessionCore(model)
+        self.hypotheses = []
 
-    def _ask(self, object_id, prompt, example=None):
+    def _ask(self, object_id, prompt, example=None, *, hypotheses=False):
+        self.hypotheses.append(hypotheses)
         return object_id, prompt, example
 
-    def _submit(self, object_id, prompt, example=None):
+    def _submit(self, object_id, prompt, example=None, *, hypotheses=False):
+        self.hypotheses.append(hypotheses)
         return "submitted", object_id, prompt, example
 
     def _question(self, question):
@@ -48,6 +51,7 @@ class Asked(ClientMethods):
 
 
 MASK = np.ones(SIZE, np.bool_)
+CORNERS = ((1.0, 2.0), (3.0, 4.0), (1.0, 4.0))
 
 
 @pytest.mark.parametrize(
@@ -62,6 +66,9 @@ MASK = np.ones(SIZE, np.bool_)
             "scribbles",
             (Scribble(((1, 2),), False),),
         ),
+        (lambda s: s.box(1, 2, 3, 4, positive=False), "negative_boxes", (Box(1, 2, 3, 4),)),
+        (lambda s: s.lasso(CORNERS), "lassos", (Lasso(CORNERS),)),
+        (lambda s: s.lasso(CORNERS, positive=False), "lassos", (Lasso(CORNERS, False),)),
         (lambda s: s.text("zebra"), "text", "zebra"),
     ],
 )
@@ -79,6 +86,32 @@ def test_a_mask_is_said_as_it_is():
 def test_several_things_are_said_at_once():
     object_id, prompt, _ = Said().prompt(object_id=2, points=[(1, 2, True)], text="zebra")
     assert (object_id, prompt.points, prompt.text) == (2, (Point(1.0, 2.0),), "zebra")
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda **said: Said().prompt(**said)[1],
+        lambda **said: Said().submit_prompt(**said)[2],
+        lambda **said: Asked().segment("photo.jpg", **said)[2],
+    ],
+)
+def test_regions_go_along_with_the_rest(say):
+    prompt = say(points=[(1, 2)], negative_boxes=[(1, 2, 3, 4)], lassos=[CORNERS])
+    assert prompt.points == (Point(1, 2),)
+    assert prompt.negative_boxes == (Box(1, 2, 3, 4),)
+    assert prompt.lassos == (Lasso(CORNERS),)
+
+
+def test_nobody_gets_hypotheses_without_asking():
+    said = Said()
+    for asks in (False, True):
+        said.click(1, 2, hypotheses=asks)
+        said.submit_click(1, 2, hypotheses=asks)
+        said.prompt(text="zebra", hypotheses=asks)
+        said.submit_prompt(text="zebra", hypotheses=asks)
+    said.text("zebra")
+    assert said.hypotheses == [False] * 4 + [True] * 4 + [False]
 
 
 @pytest.mark.parametrize(

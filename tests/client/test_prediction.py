@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scripted_server import SIZE, TIMINGS, masks, object_mask
 
 from seem_client.prediction import Prediction
+from seem_wire import rle
 from seem_wire.prompts import Box
+from seem_wire.types import Hypothesis
 
 
 @pytest.fixture
@@ -21,6 +25,25 @@ def test_it_says_all_that_the_reply_says(prediction):
     assert prediction.is_thing
     assert (prediction.box, prediction.timings) == (Box(0, 0, 1, 2), TIMINGS)
     assert (prediction.model_id, prediction.cache_hit, prediction.round) == ("model@1", False, 1)
+
+
+def test_it_says_how_likely_the_object_is_there_and_what_else_was_meant():
+    pixel = Hypothesis(rle.encode(np.eye(*SIZE, dtype=np.bool_)), 0.25, Box(0, 0, 2, 2), 2)
+    told = object_mask(presence=0.75, hypotheses=(pixel,))
+    prediction = Prediction.of(told, masks(3, 1))
+    assert prediction.presence == 0.75
+    (one,) = prediction.hypotheses
+    assert (one.rle, one.score, one.box, one.area) == (pixel.rle, 0.25, pixel.box, 2)
+    assert (one.mask == np.eye(*SIZE, dtype=np.bool_)).all()
+    assert not one.mask.flags.writeable
+    assert repr(one) == "<Hypothesis: score 0.25, 2 pixels>"
+
+
+def test_an_object_without_a_pixel_is_not_there(prediction):
+    assert prediction.is_present
+    assert (prediction.presence, prediction.hypotheses) == (None, ())
+    nothing = replace(object_mask(presence=0.1), box=None, area=0)
+    assert not Prediction.of(nothing, masks(3, 1)).is_present
 
 
 def test_the_mask_is_boolean_of_the_images_size(prediction):

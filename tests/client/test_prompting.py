@@ -5,7 +5,7 @@ import pytest
 
 from seem_client.prompting import object_prompt, question, shown
 from seem_wire.errors import InvalidValue, MaskEmpty, PromptEmpty
-from seem_wire.prompts import Box, Point, Scribble
+from seem_wire.prompts import Box, Lasso, Point, Scribble
 from seem_wire.types import Question, SegmentKind
 
 
@@ -25,6 +25,16 @@ def test_a_scribble_may_be_plain_vertices():
     assert said.scribbles == (Scribble(((1.0, 2.0), (3.0, 4.0))), line)
 
 
+def test_a_lasso_may_be_plain_corners_and_there_may_be_several_negative_boxes():
+    outline = Lasso(((1.0, 2.0), (3.0, 4.0), (1.0, 4.0)), positive=False)
+    said = object_prompt(
+        lassos=[np.array([[1, 2], [3, 4], [1, 4]]), outline],
+        negative_boxes=[(1, 2, 3, 4), Box(5, 6, 7, 8)],
+    )
+    assert said.lassos == (Lasso(outline.points), outline)
+    assert said.negative_boxes == (Box(1, 2, 3, 4), Box(5, 6, 7, 8))
+
+
 @pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.int64])
 def test_a_mask_may_be_integers(kind):
     said = object_prompt(mask=np.array([[0, 2]]).astype(kind))
@@ -42,6 +52,7 @@ def test_nothing_said_is_an_empty_prompt():
         {"points": [(1,)]},
         {"points": [(1, 2, 3, 4)]},
         {"box": (1, 2, 3)},
+        {"negative_boxes": [(1, 2, 3)]},
         {"mask": np.zeros((2, 2, 1), np.bool_)},
         {"mask": np.zeros((2, 2), np.float32)},
     ],

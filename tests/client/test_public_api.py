@@ -10,7 +10,18 @@ import seem_client
 from seem_client import AsyncClient, AsyncSession, Client, Session
 
 SESSION = {
-    *("click", "box", "scribble", "mask", "text", "example", "prompt", "everything"),
+    *(
+        "click",
+        "box",
+        "scribble",
+        "lasso",
+        "choose",
+        "mask",
+        "text",
+        "example",
+        "prompt",
+        "everything",
+    ),
     *("submit_click", "submit_prompt", "undo", "redo", "clear", "remove", "close"),
     *("id", "size", "predictions"),
 }

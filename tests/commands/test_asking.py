@@ -8,7 +8,7 @@ from PIL import Image
 
 from seem_server.cli import main
 from seem_server.commands import asking
-from seem_wire.prompts import Box, Point, Scribble
+from seem_wire.prompts import Box, Lasso, Point, Scribble
 from seem_wire.types import Question, SegmentKind
 
 
@@ -33,6 +33,20 @@ def test_all_that_is_said_is_about_one_object():
     assert prompt.points == (Point(1, 2), Point(3, 4), Point(5, 6, positive=False))
     assert (prompt.box, prompt.text) == (Box(0, 0, 9, 9), "cat")
     assert prompt.scribbles == (Scribble(((1, 1), (2, 2))),)
+
+
+def test_regions_are_about_the_object_too():
+    (prompt,) = parsed(
+        *("--lasso", "1,1 9,1 9,9", "--negative-box", "1,2,3,4", "--negative-box", "5,6,7,8")
+    ).prompts
+    assert prompt.lassos == (Lasso(((1, 1), (9, 1), (9, 9))),)
+    assert prompt.negative_boxes == (Box(1, 2, 3, 4), Box(5, 6, 7, 8))
+
+
+def test_hypotheses_are_asked_for_only_when_told_to():
+    assert not parsed("--point", "1,2").hypotheses
+    assert parsed("--point", "1,2", "--hypotheses").hypotheses
+    assert parsed("--text", "cat", "--text", "dog", "--hypotheses").hypotheses
 
 
 def test_several_texts_are_an_object_each():
@@ -64,6 +78,11 @@ def test_everything_is_a_question_of_its_own():
     [
         ((), "Nothing says"),
         (("--negative", "1,2"), "only where the object is not"),
+        (("--negative-box", "1,2,3,4"), "only where the object is not"),
+        (("--hypotheses",), "Nothing says"),
+        (("--everything", "--hypotheses"), "asked alone"),
+        (("--everything", "--lasso", "1,1 9,1 9,9"), "asked alone"),
+        (("--text", "cat", "--text", "dog", "--negative-box", "1,2,3,4"), "an object each"),
         (("--text", "cat", "--text", "dog", "--point", "1,2"), "an object each"),
         (("--text", "cat", "--text", "dog", "--example", "a:b"), "an object each"),
         (("--everything", "--point", "1,2"), "asked alone"),
@@ -89,6 +108,9 @@ def test_what_does_not_go_together_is_misuse(words, says):
         (("--box", "1,2,1,5"), "has no area"),
         (("--box", "9,2,1,5"), "has no area"),
         (("--box", "nan,2,1,5"), "has the corners"),
+        (("--negative-box", "1,2,1,5"), "has no area"),
+        (("--lasso", "1,1 9,1"), "has 2 corners"),
+        (("--lasso", "1,1 9,1 9"), "is not X,Y"),
         (("--scribble", "1 2"), "is not X,Y"),
         (("--scribble", " "), "no points"),
         (("--text", " "), "blank"),

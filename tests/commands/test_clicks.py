@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seem_server.commands.clicks import iou, next_click
+from seem_server.commands.clicks import JITTER, iou, jittered_click, next_click, worst_part
 from seem_wire.prompts import Point
 
 ALL = np.ones((20, 30), np.bool_)
@@ -80,3 +80,37 @@ def test_iou_leaves_out_what_does_not_count():
 
 def test_two_empty_masks_agree():
     assert iou(NOTHING, NOTHING, ALL) == 1.0
+
+
+def test_a_jittered_click_stays_in_the_region_that_is_wrong():
+    ring = block((2, 2, 17, 17)) & ~block((5, 5, 14, 14))
+    chance = np.random.default_rng(1)
+    clicks = [jittered_click(NOTHING, ring, ALL, chance) for _ in range(50)]
+    assert all(ring[int(click.y), int(click.x)] for click in clicks)
+    assert len(set(clicks)) > 10
+
+
+def test_a_jittered_click_is_off_by_the_stated_share_of_the_regions_extent():
+    wide = np.zeros((200, 400), np.bool_)
+    wide[20:180, 50:350] = True
+    chance = np.random.default_rng(1)
+    everywhere = np.ones_like(wide)
+    clicks = [jittered_click(~everywhere, wide, everywhere, chance) for _ in range(300)]
+    exact = next_click(~everywhere, wide, everywhere)
+    off = np.array([(click.x - exact.x, click.y - exact.y) for click in clicks])
+    assert off[:, 1].std() == pytest.approx(JITTER * 160, rel=0.15)
+
+
+def test_a_jittered_click_says_what_the_exact_one_says():
+    wanted, predicted = block((2, 2, 7, 7)), block((2, 2, 7, 7), (10, 10, 15, 15))
+    chance = np.random.default_rng(1)
+    assert jittered_click(predicted, wanted, ALL, chance).positive is False
+    assert jittered_click(wanted, wanted, ALL, chance) is None
+
+
+def test_the_worst_part_is_the_region_that_is_clicked():
+    wanted, predicted = block((2, 2, 7, 7)), block((2, 2, 7, 7), (10, 10, 15, 15))
+    part = worst_part(predicted, wanted, ALL)
+    assert np.array_equal(part.mask, block((10, 10, 15, 15)))
+    assert part.missed is False
+    assert worst_part(wanted, wanted, ALL) is None

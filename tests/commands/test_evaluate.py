@@ -56,3 +56,52 @@ def test_a_dataset_without_objects_fails_with_a_sentence(tmp_path, capsys):
 @pytest.mark.parametrize("limit", ["0", "-1", "many"])
 def test_a_limit_is_a_number_from_one_on(dataset, limit):
     assert main(["evaluate", "interactive", dataset, f"--limit={limit}"]) == 2
+
+
+@pytest.fixture
+def named(tmp_path):
+    listed = [
+        annotation(n, block(10, 10, 30, 50), image=n, category_id=min(n, 2)) for n in (1, 2, 3)
+    ]
+    return str(
+        made_dataset(
+            tmp_path, listed, sources=("a", "a", "a"), names=("cat", "dog"), exhaustive=True
+        )
+    )
+
+
+def test_several_prompts_are_played_in_one_run(named, tmp_path, capsys):
+    drawn = tmp_path / "diagram.png"
+    prompts = "clicks,jittered-clicks,box,scribble,mask,example,text+click"
+    words = ["interactive", named, "--prompts", prompts, "--reliability", str(drawn), "--json"]
+    assert main(["evaluate", *words, *FAKE]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert ",".join(told["prompts"]) == prompts
+    assert told["prompts"]["example"]["iou"]["count"] == 2
+    assert told["reliability"]["count"] > 0
+    assert drawn.stat().st_size > 0
+
+
+def test_a_prompt_that_is_none_is_refused_with_a_list(named, capsys):
+    assert main(["evaluate", "interactive", named, "--prompts", "box,wink"]) == 2
+    assert "'wink' is no prompt; there are clicks, box" in capsys.readouterr().err
+
+
+def test_words_are_evaluated_as_one_document(named, tmp_path, capsys):
+    synonyms = tmp_path / "synonyms.json"
+    synonyms.write_text(json.dumps({"cat": {"train": [], "held_out": ["kitten"]}}))
+    words = ["text", named, "--synonyms", str(synonyms), "--json", "--bundle", "fake"]
+    assert main(["evaluate", *words]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["dataset"] == named
+    assert told["iou"]["count"] == 3
+    assert told["synonym_cost"]["count"] == 1
+    assert told["absent_answered"]["count"] == 3
+    assert set(told["categories"]) == {"cat", "dog"}
+
+
+def test_words_are_evaluated_as_a_table(named, capsys):
+    assert main(["evaluate", "text", named, "--limit", "2", "--bundle", "fake"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[2].split()[:2] == ["all", "2"]
+    assert "word/s" in shown.err

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_dataset import SIZE, annotation, block, made_dataset
+from stand_in import Said, StandIn
 
 from seem_client.prediction import Prediction
-from seem_server.commands.interactive import evaluate, play
+from seem_server.commands.annotators import Task, Way
+from seem_server.commands.interactive import MAX_CORRECTED, evaluate, play
 from seem_server.commands.stills import read_stills
 from seem_wire import rle, types
 from seem_wire.types import Timings
@@ -59,32 +61,35 @@ class Client:
 def test_it_clicks_until_the_mask_is_right():
     half = block(10, 10, 30, 30)
     session = Annotated(half, WANTED)
-    assert play(session, WANTED, ALL, 20).ious == (0.5, 1.0)
+    assert play(session, Task(WANTED, ALL, 1), 20).ious == (0.5, 1.0)
     assert session.clicks == [(19.5, 19.5, True), (39.5, 19.5, True)]
 
 
 def test_what_was_marked_too_much_is_clicked_away():
     session = Annotated(WANTED | block(40, 60, 60, 90), WANTED)
-    play(session, WANTED, ALL, 20)
+    play(session, Task(WANTED, ALL, 1), 20)
     assert session.clicks[1][2] is False
 
 
 def test_a_mask_that_is_good_enough_ends_the_course():
     nearly = block(10, 10, 30, 49)
-    assert play(Annotated(nearly), WANTED, ALL, 20).ious == (39 / 40,)
+    assert play(Annotated(nearly), Task(WANTED, ALL, 1), 20).ious == (39 / 40,)
 
 
 def test_an_object_is_given_up_after_so_many_clicks():
-    assert play(Annotated(block(10, 10, 11, 11)), WANTED, ALL, 5).ious == (1 / 800,) * 5
+    assert play(Annotated(block(10, 10, 11, 11)), Task(WANTED, ALL, 1), 5).ious == (1 / 800,) * 5
 
 
 def test_only_clicks_on_the_cached_image_are_timed():
-    assert play(Annotated(block(10, 10, 11, 11)), WANTED, ALL, 3).cached_click_ms == (2.0, 3.0)
+    assert play(Annotated(block(10, 10, 11, 11)), Task(WANTED, ALL, 1), 3).cached_click_ms == (
+        2.0,
+        3.0,
+    )
 
 
 def test_the_ignored_band_counts_neither_for_nor_against():
     session = Annotated(WANTED | block(40, 0, 64, 96))
-    assert play(session, WANTED, ~block(40, 0, 64, 96), 20).ious == (1.0,)
+    assert play(session, Task(WANTED, ~block(40, 0, 64, 96), 1), 20).ious == (1.0,)
 
 
 def test_objects_of_an_image_share_a_session_and_start_anew(tmp_path):
@@ -124,3 +129,35 @@ def test_the_real_server_plays_along(tmp_path):
         report = evaluate(client, [replace(still)], max_clicks=4)
     assert 0 < report.overall.iou[1].mean <= 1
     assert report.provider == "fake"
+
+
+def test_every_way_is_played_in_the_session_of_its_image(tmp_path):
+    listed = [annotation(n, WANTED) for n in (1, 2)]
+    half = block(10, 10, 30, 30)
+    server = StandIn(lambda *_: Said(half, 0.7))
+    stills = read_stills(made_dataset(tmp_path, listed))
+    report = evaluate(server, stills, ways=tuple(Way), max_clicks=7)
+    assert server.opened == ["made-1.png"]
+    lengths = {way: {len(one.ious) for one in played} for way, played in report.courses.items()}
+    assert lengths == {way: {7 if way is Way.CLICKS else MAX_CORRECTED} for way in Way}
+    assert report.courses[Way.BOX][0].scores == (0.7,) * MAX_CORRECTED
+    assert [one.annotation_id for one in report.courses[Way.BOX]] == [1, 2]
+
+
+def test_other_prompts_come_first_and_clicks_after():
+    server = StandIn(lambda *_: Said(block(10, 10, 30, 30)))
+    played = play(server, Task(WANTED, ALL, 1), 3, way=Way.LASSO)
+    assert [kind for kind, *_ in server.said] == ["lasso", "click", "click"]
+    assert len(played.gestures) == 3
+    assert played.last.mask is not None
+
+
+def test_a_box_that_is_enough_needs_no_click():
+    server = StandIn(lambda *_: Said(WANTED))
+    assert play(server, Task(WANTED, ALL, 1), 5, way=Way.BOX).ious == (1.0,)
+
+
+def test_an_object_that_does_not_count_is_not_drawn_around():
+    server = StandIn(lambda *_: Said(WANTED))
+    played = play(server, Task(WANTED, ~WANTED, 1), 5, way=Way.SCRIBBLE)
+    assert (played.ious, played.last, server.said, server.n_clears) == ((), None, [], 0)

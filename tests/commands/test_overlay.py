@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_dataset import SIZE, block
@@ -8,7 +10,7 @@ from PIL import Image
 from seem_client.prediction import Prediction
 from seem_server.commands.overlay import PALETTE, Drawn, overlay
 from seem_wire import rle
-from seem_wire.prompts import Box, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import Box, Lasso, ObjectPrompt, Point, Scribble
 from seem_wire.types import Timings
 
 HEIGHT, WIDTH = SIZE
@@ -52,6 +54,9 @@ def test_objects_have_colours_of_their_own():
         (ObjectPrompt(points=(Point(400, 400),)), (405, 405), 1),
         (ObjectPrompt(points=(Point(400, 400, positive=False),)), (405, 405), 0),
         (ObjectPrompt(box=Box(300, 300, 500, 500)), (400, 300), 1),
+        (ObjectPrompt(negative_boxes=(Box(300, 300, 500, 500),)), (400, 300), 0),
+        (ObjectPrompt(lassos=(Lasso(((300, 300), (500, 300), (400, 500))),)), (400, 300), 1),
+        (ObjectPrompt(lassos=(Lasso(((300, 300), (300, 500), (500, 300)), False),)), (400, 300), 0),
         (ObjectPrompt(scribbles=(Scribble(((300, 300), (500, 300))),)), (400, 300), 1),
         (ObjectPrompt(scribbles=(Scribble(((300, 300), (500, 300)), False),)), (400, 300), 0),
     ],
@@ -74,3 +79,10 @@ def test_a_caption_stands_in_the_corner():
     image = np.asarray(overlay(GREY, [], "one click"))
     assert (image[-5:, :20] == 0).all()
     assert (image == 255).any()
+
+
+def test_what_is_not_tinted_is_only_outlined():
+    one = replace(drawn(block(10, 10, 30, 30)), tinted=False)
+    image = overlay(GREY, [one])
+    assert pixel(image, 20, 20) == pixel(GREY, 20, 20)
+    assert not np.array_equal(np.asarray(image), np.asarray(GREY))

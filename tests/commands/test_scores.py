@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from seem_server.commands.scores import Course, Mean, by_source, latency, summarise
+from seem_server.commands.scores import (
+    Course,
+    Figure,
+    Mean,
+    beliefs,
+    by_source,
+    iou_after,
+    latency,
+    lost_iou,
+    summarise,
+)
 
 QUICK = Course("a", (0.7, 0.86, 0.96))
 SLOW = Course("b", (0.1,) * 19 + (0.82,))
@@ -59,3 +69,28 @@ def test_latency_gives_percentiles_of_what_there_is():
     spread = latency([float(n) for n in range(101)])
     assert (spread.count, spread.p50, spread.p95) == (101, 50.0, 95.0)
     assert latency([]) is None
+
+
+def test_a_figure_has_a_mean_over_all_and_over_each_source():
+    figure = Figure.of([("b", 0.0), ("a", 1.0), ("b", 0.5)])
+    assert (figure.count, figure.overall.mean) == (3, 0.5)
+    assert [(name, one.mean) for name, one in figure.sources.items()] == [("a", 1.0), ("b", 0.25)]
+    assert Figure.of([]) is None
+
+
+def test_iou_is_reported_after_one_three_and_five_prompts():
+    figures = iou_after([QUICK, HOPELESS])
+    assert [figures[n].overall.mean for n in (1, 3, 5)] == pytest.approx([0.45, 0.58, 0.58])
+
+
+def test_what_is_lost_is_compared_object_by_object():
+    exact = [Course("a", (0.8, 0.9), annotation_id=1), Course("a", (0.5,), annotation_id=2)]
+    other = [Course("a", (0.7, 0.9), annotation_id=1)]
+    lost = lost_iou(exact, other)
+    assert (lost[1].count, lost[1].overall.mean) == (1, pytest.approx(0.1))
+    assert lost[3].overall.mean == 0.0
+
+
+def test_beliefs_are_those_after_one_three_and_five_prompts_where_so_many_were_said():
+    course = Course("a", (0.1, 0.2, 0.3, 0.4), (0.5, 0.6, 0.7, 0.8))
+    assert beliefs([course, Course("a", (0.9,))]) == [(0.5, 0.1), (0.7, 0.3)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_json_is_the_document_of_the_contract(photo, capsys):
     assert set(told) == {"image", "objects", "timings_ms", "model"}
     assert told["image"] == {"width": 96, "height": 64}
     (one,) = told["objects"]
-    assert set(one) == {"object_id", "label", "score", "box", "area", "mask"}
+    assert set(one) == {"object_id", "label", "presence", "score", "box", "area", "mask"}
     mask = rle.decode(rle.Rle(*one["mask"]["size"], one["mask"]["counts"]))
     assert (mask.shape, int(mask.sum())) == ((64, 96), one["area"])
     assert len(one["box"]) == 4
@@ -67,6 +68,33 @@ def test_out_writes_an_overlay_and_a_mask_for_each_object(photo, tmp_path, capsy
     assert "score" in (told := capsys.readouterr().out)
     assert str(out / "photo.overlay.png") in told
     assert read(out / "photo.mask-1.png").shape == (64, 96)
+
+
+def test_hypotheses_are_listed_best_first_and_written_beside(photo, tmp_path, capsys):
+    told = run_json(capsys, photo, "--point", "40,30", "--hypotheses", "--out", str(tmp_path))
+    (one,) = told["objects"]
+    first, *others = one["hypotheses"]
+    assert first == {key: one[key] for key in ("score", "box", "area", "mask")}
+    assert others
+    scores = [each["score"] for each in others]
+    assert scores == sorted(scores, reverse=True)
+    for place, each in enumerate(others, 1):
+        mask = read(tmp_path / f"photo.mask-1.hypothesis-{place}.png")
+        assert (mask > 0).sum() == each["area"]
+    assert not (tmp_path / "photo.mask-1.hypothesis-0.png").exists()
+
+
+def test_hypotheses_are_told_to_a_person_too(photo, capsys):
+    assert main(["segment", photo, "--point", "40,30", "--hypotheses", *FAKE]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("object 1")
+    assert lines[1].startswith("  or 1: score")
+
+
+def test_regions_are_prompts(photo, capsys):
+    words = ["--lasso", "10,10 80,10 80,50 10,50", "--negative-box", "40,0,96,64"]
+    (one,) = run_json(capsys, photo, *words)["objects"]
+    assert one["box"][2] <= 40
 
 
 def test_a_turned_photo_is_drawn_upright(tmp_path, capsys):
@@ -161,4 +189,6 @@ def test_an_object_is_told_in_one_line(photo):
         answer = segment.segment(client, Path(photo), Asked((HERE,)))
     line = segment.as_line(answer.predictions[0])
     assert line.startswith("object 1 (thing, ")
+    absent = replace(answer.predictions[0], box=None, area=0, presence=0.1)
+    assert segment.as_line(absent).endswith("nothing found (presence 10%)")
     assert "within (" in line

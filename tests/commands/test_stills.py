@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_dataset import annotation, block, made_dataset
 
-from seem_server.commands.stills import DatasetInvalid, read_stills, take
+from seem_server.commands.stills import DatasetInvalid, evenly, read_images, read_stills, take
 from seem_wire import rle
 
 SQUARE = block(10, 10, 30, 30)
@@ -78,3 +78,47 @@ def test_uncompressed_run_lengths_are_refused(tmp_path):
     listed["segmentation"]["counts"] = [0, 1]
     with pytest.raises(DatasetInvalid, match="not compressed"):
         read_stills(made_dataset(tmp_path, [listed]))
+
+
+NAMES = ("cat", "object")
+
+
+def test_targets_have_names_where_they_are_not_just_any_object(tmp_path):
+    listed = [annotation(n, SQUARE, category_id=n) for n in (1, 2)]
+    (still,) = read_stills(made_dataset(tmp_path, listed, names=NAMES))
+    assert [target.name for target in still.targets] == ["cat", None]
+    assert still.names == ("cat",)
+
+
+def test_a_union_counts_crowds_and_everything_else_of_the_name(tmp_path):
+    other = block(40, 40, 50, 50)
+    listed = [
+        annotation(1, SQUARE, category_id=1),
+        annotation(2, other, category_id=1, iscrowd=1),
+        annotation(3, block(0, 0, 5, 5), category_id=2),
+    ]
+    (still,) = read_stills(made_dataset(tmp_path, listed, names=NAMES))
+    assert np.array_equal(still.union("cat"), SQUARE | other)
+
+
+def test_an_image_with_nothing_but_a_crowd_is_an_image_without_targets(tmp_path):
+    listed = [annotation(1, SQUARE, category_id=1, iscrowd=1)]
+    folder = made_dataset(tmp_path, listed, names=NAMES, exhaustive=True)
+    assert read_stills(folder) == ()
+    (still,) = read_images(folder)
+    assert (still.names, still.exhaustive) == (("cat",), True)
+
+
+def test_a_category_that_is_not_listed_is_refused(tmp_path):
+    with pytest.raises(DatasetInvalid, match="KeyError"):
+        read_stills(made_dataset(tmp_path, [annotation(1, SQUARE, category_id=5)]))
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(None, (1, 2, 3, 4)), (9, (1, 2, 3, 4)), (2, (1, 3))])
+def test_things_are_thinned_evenly(limit, kept):
+    assert evenly([1, 2, 3, 4], limit) == kept
+
+
+def test_the_ignored_band_does_not_count(tmp_path):
+    folder = made_dataset(tmp_path, [annotation(7, SQUARE)], ignore=SQUARE)
+    assert np.array_equal(read_stills(folder)[0].counted(SQUARE.shape), ~SQUARE)

@@ -22,8 +22,9 @@ from service_words import (
 
 from seem_server.runtime.fake_backend import FakeBackend
 from seem_wire import types
-from seem_wire.prompts import MaskPrompt, ObjectPrompt
+from seem_wire.prompts import MaskPrompt, ObjectPrompt, Point
 
+FAR = ObjectPrompt(points=(Point(75.5, 55.5),))
 TURN_S = 0.1
 """Most that a turn of the loop may cost. Not wall time, which a busy machine stretches."""
 
@@ -124,6 +125,28 @@ async def turns(during):
         found.append(time.thread_time() - began_s)
     await task
     return found
+
+
+async def test_a_choice_that_a_click_overtakes_is_what_the_click_builds_on():
+    async with served() as (_, stub, _):
+        talk = Talk(stub)
+        asked = await talk.ask(*opening(), click(3, hypotheses=True))
+        calm = await talk.ask(types.Choose(4, 1, 2), click(5, FAR))
+    chosen = asked.objects[0].hypotheses[2]
+    backend, gate = slow_backend()
+    async with served(backend) as (_, stub, _):
+        talk = Talk(stub)
+        gate.let_pass()
+        await talk.ask(*opening(), click(3, hypotheses=True))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        await talk.say(click(4, FAR, object_id=2))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        await talk.say(types.Choose(5, 1, 2), click(6, FAR))
+        assert await talk.hear() == [types.SupersededBy(5, 6)]
+        gate.let_pass(10)
+        _, hurried = await talk.hear(2)
+    assert hurried.objects[0].rle == calm.objects[0].rle
+    assert hurried.objects[0].area > chosen.area
 
 
 async def test_the_event_loop_never_computes():

@@ -6,6 +6,7 @@ from engine_words import rounds
 
 from seem_server.engine.cache import ByteCache
 from seem_server.engine.chains import Answer, Chain
+from seem_server.engine.readings import Reading
 
 
 def chain(*seqs):
@@ -23,6 +24,13 @@ def known(one, *numbers):
     for number in numbers:
         cache.put(one.keys[number - 1], answer(number), 4)
     return cache
+
+
+def test_an_answer_weighs_what_all_its_readings_weigh():
+    logits = np.zeros((2, 3), np.float32)
+    others = (Reading(logits, 0.5, np.zeros(2, np.float32)),) * 3
+    assert Answer(logits, 1.0, None).nbytes == 24
+    assert Answer(logits, 1.0, None, None, others).nbytes == 96
 
 
 def test_a_chain_keeps_its_last_two_answers():

@@ -4,13 +4,16 @@ import asyncio
 import logging
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from blobs import ROOM, BlobBackend, paint
 from engine_words import BrokenBackend, Gate, click, engine, image
 
 from seem_server.engine import findings
 from seem_server.engine.engine import Engine, EngineConfig
+from seem_server.engine.looking import CLICKS_AT_ONCE
 from seem_server.engine.scheduler import Limits
 from seem_server.engine.tickets import TicketState
 from seem_server.engine.work import (
@@ -254,6 +257,66 @@ async def test_clicks_get_their_turn_while_a_long_vocabulary_is_read(quick):
     assert isinstance(answer, SegmentsReady)
     assert read.index("clicked") == WORDS_AT_ONCE
     assert len(read) == 41
+
+
+class Doubtful(BlobBackend):
+    """Is sure of no mask, so that an image costs all the clicks it may, and counts them.
+
+    `surprise` is called when the third one comes.
+    """
+
+    def __init__(self, surprise):
+        super().__init__()
+        self.surprise = surprise
+
+    def decode(self, items):
+        answers = super().decode(items)
+        if self.n_decoded == 3:
+            self.surprise()
+        return [replace(one, iou=one.iou * 0, hypotheses=None) for one in answers]
+
+
+def searching(surprise):
+    """An engine that holds a room and a Doubtful backend."""
+    made = engine(Doubtful(surprise), keys=())
+    made.put_image("k", paint(*ROOM))
+    return made
+
+
+async def test_clicks_get_their_turn_while_an_image_is_searched():
+    decoded_before = []
+
+    def click_meanwhile():
+        ticket = made.submit(click(1))
+        ticket.add_done_callback(lambda _: decoded_before.append(made._backend.n_decoded))
+
+    made = searching(click_meanwhile)
+    assert isinstance(await made.submit(everything()), SegmentsReady)
+    assert decoded_before == [CLICKS_AT_ONCE + 1]
+    assert nothing_is_left(made)
+    made.close()
+
+
+async def test_a_search_that_nobody_waits_for_any_more_ends_and_is_gone_on_with_later():
+    made = searching(lambda: asked.cancel())  # noqa: PLW0108  (it is asked later)
+    asked = made.submit(everything())
+    with pytest.raises(Cancelled):
+        await asked
+    assert (await made.submit(click(1))).masks
+    assert made._backend.n_decoded == CLICKS_AT_ONCE + 1
+    assert isinstance(await made.submit(everything(seq=2)), SegmentsReady)
+    assert made._backend.n_decoded == made.manifest.everything.clicks.most + 1
+    assert nothing_is_left(made)
+    made.close()
+
+
+async def test_a_newer_question_takes_over_what_an_older_ones_search_found():
+    tickets = []
+    made = searching(lambda: tickets.append(made.submit(everything(seq=2))))
+    older = made.submit(everything())
+    assert (await older).segments == (await tickets[0]).segments
+    assert made._backend.n_decoded == made.manifest.everything.clicks.most
+    made.close()
 
 
 async def test_the_image_of_an_example_is_held_while_its_work_waits(gate):

@@ -16,17 +16,19 @@ from seem_server.runtime.backend import (
 )
 from seem_server.runtime.fake_backend import MANIFEST
 from seem_server.runtime.specs import QueriesSpec, Wiring
-from seem_wire.pixels import MASK_LOGIT, NEGATIVE, PADDING, POSITIVE
-from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.pixels import MAP_NAMES, MASK_LOGIT, NEGATIVE, PADDING, POSITIVE
+from seem_wire.prompts import Box, ExamplePrompt, Lasso, MaskPrompt, ObjectPrompt, Point, Scribble
 
 QUERIES = replace(MANIFEST, decoder=QueriesSpec(Wiring.V1, (1, 3), 5, 4, 2, max_points=16))
 FORGETFUL = replace(MANIFEST, decoder=QueriesSpec(Wiring.DEMO, (0, 1, 2), 3, 0, 2, max_points=16))
 FRAME = lay_out((100, 100), MANIFEST).frame
 CLICK = Point(50, 50)
+AROUND = Lasso(((10, 10), (90, 10), (90, 90)))
 NOT_HERE = Point(20, 20, positive=False)
 MASK = MaskPrompt(np.eye(100, dtype=np.bool_))
 EXAMPLE = ExamplePrompt("other", np.ones((3, 3), np.bool_))
-TEXT = TextStates(np.arange(16, dtype=np.float32).reshape(2, 8))
+STATES = np.arange(16, dtype=np.float32).reshape(2, 8)
+TEXT = TextStates(STATES, STATES[-1])
 TOKENS = ExampleTokens(np.ones((3, 7, 8), np.float32), np.full(8, 2, np.float32))
 LOGITS = np.full(FRAME.grid, 5, np.float32)
 
@@ -38,7 +40,10 @@ LOGITS = np.full(FRAME.grid, 5, np.float32)
         (ObjectPrompt(box=Box(1, 1, 2, 2), text="a"), Selector.MARKS),
         (ObjectPrompt(mask=MASK, example=EXAMPLE), Selector.MARKS),
         (ObjectPrompt(scribbles=(Scribble(((1, 1),)),), text="a"), Selector.MARKS),
+        (ObjectPrompt(lassos=(AROUND,), text="a"), Selector.MARKS),
         (ObjectPrompt(text="a", example=EXAMPLE), Selector.EXAMPLE),
+        (ObjectPrompt(lassos=(replace(AROUND, positive=False),), text="a"), Selector.TEXT),
+        (ObjectPrompt(negative_boxes=(Box(1, 1, 2, 2),), text="a"), Selector.TEXT),
         (ObjectPrompt(points=(NOT_HERE,), example=EXAMPLE), Selector.EXAMPLE),
         (ObjectPrompt(points=(NOT_HERE,), text="a"), Selector.TEXT),
         (ObjectPrompt(text="a"), Selector.TEXT),
@@ -72,6 +77,13 @@ def test_a_click_is_nine_pixels_and_everything_else_is_masked_out():
 def test_both_signs_come_with_their_labels_and_within_the_bundles_budget():
     packed = queries(ObjectPrompt(points=(NOT_HERE,), box=Box(10, 10, 90, 90)))
     assert packed.labels.tolist() == [[POSITIVE] * 16 + [NEGATIVE] * 9]
+
+
+def test_regions_are_pixels_of_their_sign():
+    away = Box(0, 0, 5, 5)
+    packed = queries(ObjectPrompt(lassos=(AROUND,), negative_boxes=(away,)))
+    assert set(packed.labels[0]) == {POSITIVE, NEGATIVE}
+    assert (packed.labels == POSITIVE).sum() == 16
 
 
 def test_words_are_asked_of_all_queries():
@@ -134,6 +146,20 @@ def test_a_refined_decoder_sees_maps_and_the_mask_before():
     assert packed.maps[0, 0].any()
     assert (packed.previous_mask == LOGITS).all()
     assert packed.labels.tolist() == [[POSITIVE]]
+
+
+def test_what_was_not_said_is_masked_out():
+    packed = refined(ObjectPrompt(points=(CLICK,)))
+    assert packed.maps.shape[1] == len(MAP_NAMES)
+    assert not packed.text_mask.any()
+    assert packed.has_example.tolist() == [0]
+    assert packed.example.shape == (1, MANIFEST.joint_width)
+
+
+def test_a_refined_decoder_sees_what_an_examples_pixels_have_in_common():
+    packed = refined(ObjectPrompt(example=EXAMPLE), example=TOKENS)
+    assert packed.has_example.tolist() == [1]
+    assert packed.example.tolist() == [[2] * 8]
 
 
 def test_a_mask_given_just_now_takes_the_place_of_the_mask_before():

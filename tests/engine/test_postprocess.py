@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seem_server.engine.postprocess import draw, draw_for, name
+from seem_server.engine.postprocess import draw, draw_for, draw_nothing, name
 from seem_server.engine.preprocess import lay_out
 from seem_server.runtime.fake_backend import MANIFEST
 from seem_server.runtime.specs import QueriesSpec, Vocabulary, Wiring
 from seem_wire import rle
-from seem_wire.prompts import Box, ObjectPrompt, Point
+from seem_wire.prompts import Box, Lasso, ObjectPrompt, Point
 from seem_wire.resample import bicubic_antialias, bilinear, to_original
 
 SIZES = st.sampled_from(
@@ -128,6 +128,50 @@ def test_a_published_mask_takes_the_published_way_and_is_not_tidied(prompt, last
     assert np.abs(exact)[wrong].max(initial=0) < 1e-4
     assert drawn.area == rle.area(drawn.rle)
     assert drawn.box == rle.box(drawn.rle)
+
+
+@pytest.mark.parametrize("manifest", [MANIFEST, PUBLISHED])
+@pytest.mark.parametrize("positive", [True, False])
+def test_a_click_that_the_network_ignored_holds_and_is_no_dot(manifest, positive):
+    layout = lay_out((333, 517), manifest)
+    logits = np.full(layout.frame.grid, -5 if positive else 5, np.float32)
+    prompt = ObjectPrompt(points=(Point(300.5, 200.5, positive),), text="bus")
+    mask = rle.decode(draw_for(prompt, logits, layout, manifest).rle)
+    assert mask[200, 300] == positive
+    assert 100 < (mask == positive).sum() < 3000
+
+
+@given(
+    published=st.booleans(),
+    seed=st.integers(0, 1000),
+    clicks=st.lists(
+        st.builds(Point, st.floats(0, 517), st.floats(0, 333), st.booleans()), max_size=5
+    ),
+)
+def test_whatever_the_network_says_every_click_ends_on_its_side(published, seed, clicks):
+    manifest = PUBLISHED if published else MANIFEST
+    layout = lay_out((333, 517), manifest)
+    prompt = ObjectPrompt(points=tuple(clicks), text="bus")
+    mask = rle.decode(draw_for(prompt, blobs(layout, seed), layout, manifest).rle)
+    last = {(min(int(p.y), 332), min(int(p.x), 516)): p.positive for p in clicks}
+    assert all(mask[place] == positive for place, positive in last.items())
+
+
+@pytest.mark.parametrize("manifest", [MANIFEST, PUBLISHED])
+def test_no_pixel_within_a_negative_region_is_in_a_mask(manifest):
+    layout = lay_out((333, 517), manifest)
+    lasso = Lasso(((200, 200), (300, 200), (300, 333), (200, 333)), positive=False)
+    prompt = ObjectPrompt(text="bus", negative_boxes=(Box(10, 20, 40, 50),), lassos=(lasso,))
+    drawn = draw_for(prompt, np.full(layout.frame.grid, 5, np.float32), layout, manifest)
+    mask = rle.decode(drawn.rle)
+    assert not mask[20:50, 10:40].any()
+    assert not mask[200:, 200:300].any()
+    assert drawn.area == mask.sum() == mask.size - 30 * 30 - 133 * 100
+
+
+def test_an_empty_mask_is_of_the_images_size():
+    drawn = draw_nothing((33, 51))
+    assert (drawn.rle.size, drawn.box, drawn.area) == ((33, 51), None, 0)
 
 
 def test_our_own_masks_are_drawn_as_ever():

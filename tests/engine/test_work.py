@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import numpy as np
 from engine_words import click, points, rounds
 
 from seem_server.engine import work
 from seem_server.engine.work import Decode, ObjectRounds, Round, prompt_digest
-from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt, Scribble
+from seem_wire.prompts import Box, ExamplePrompt, Lasso, MaskPrompt, ObjectPrompt, Scribble
 
 
 def masked(mask):
@@ -27,6 +28,10 @@ def test_equal_prompts_have_equal_digests_and_others_have_others():
         lambda: ObjectPrompt(text="zebra"),
         lambda: masked(np.eye(3, dtype=bool)),
         lambda: masked(np.eye(4, dtype=bool)),
+        lambda: ObjectPrompt(negative_boxes=(Box(1, 2, 3, 4),)),
+        lambda: ObjectPrompt(negative_boxes=(Box(1, 2, 3, 4), Box(1, 2, 3, 4))),
+        lambda: ObjectPrompt(lassos=(Lasso(((1, 2), (3, 4), (1, 4))),)),
+        lambda: ObjectPrompt(lassos=(Lasso(((1, 2), (3, 4), (1, 4)), positive=False),)),
         lambda: shown("other", np.eye(3, dtype=bool)),
         lambda: shown("other", np.eye(4, dtype=bool)),
         lambda: shown("another", np.eye(3, dtype=bool)),
@@ -57,6 +62,21 @@ def test_there_is_a_memory_key_after_each_round():
 
 def test_a_memory_key_names_the_image_too():
     assert rounds(1).memory_keys("k") != rounds(1).memory_keys("other")
+
+
+def test_a_memory_key_depends_on_what_was_chosen_and_on_nothing_else_of_a_round():
+    said = points((1.5, 2.5))
+    keys = {
+        ObjectRounds(1, (Round(3, said, *more),)).memory_keys("k")
+        for more in [(), (None, True), (None, True, 4), (0,), (0, False, 4), (1,)]
+    }
+    assert len(keys) == 3
+
+
+def test_what_was_chosen_is_never_dropped():
+    first, second, third = rounds(1, 2, 3).rounds
+    one = ObjectRounds(1, (first, replace(second, choice=0), third))
+    assert [entry.seq for entry in one.without(1, 2, 3).rounds] == [2, 3]
 
 
 def test_a_memory_key_does_not_depend_on_who_asks():

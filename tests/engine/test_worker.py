@@ -5,9 +5,11 @@ from itertools import count
 
 import numpy as np
 import pytest
+from blobs import MANIFEST_OF_BLOBS, ROOM, BlobBackend, paint
 from engine_words import click, clicks, image, points, rounds
 from query_bundles import write_query_bundle
 
+from seem_server.engine.looking import CLICKS_AT_ONCE
 from seem_server.engine.preprocess import Prepared
 from seem_server.engine.work import (
     Decode,
@@ -122,6 +124,131 @@ def test_a_round_remembers_the_mask_of_the_round_before(bench):
     first, second = points((30.5, 30.5)), points((120.5, 90.5))
     assert rle.decode(bench.mask(said(first, second)).rle)[30, 30]
     assert not rle.decode(bench.mask(said(second)).rle)[30, 30]
+
+
+# --- what else may have been meant
+
+
+class Undecided(FakeBackend):
+    """Likes the second of its hypotheses best."""
+
+    def decode(self, items):
+        return [
+            replace(
+                one,
+                iou=np.array([0.5], np.float32),
+                hypotheses=replace(one.hypotheses, iou=np.array([[0.4, 0.9, 0.3]], np.float32)),
+            )
+            for one in super().decode(items)
+        ]
+
+
+HERE = points((80.5, 60.5))
+
+
+def wanting(*prompts, choice=None):
+    """A Decode whose last round wants hypotheses, and perhaps was a choice."""
+    (one,) = said(*prompts).objects
+    last = replace(one.rounds[-1], wants_hypotheses=choice is None, choice=choice)
+    rounds_ = (*one.rounds[:-1], last)
+    return Decode("s", len(prompts), "k", (ObjectRounds(1, rounds_),))
+
+
+def test_an_ambiguous_click_is_answered_by_the_likeliest_reading():
+    undecided, main = Bench(Undecided()), Bench()
+    assert undecided.mask(said(HERE)).area > main.mask(said(HERE)).area
+    assert undecided.mask(said(HERE)).score == pytest.approx(0.9)
+    clear = said(replace(HERE, text="zebra"))
+    assert undecided.mask(clear).rle == main.mask(clear).rle
+
+
+def test_hypotheses_come_with_a_mask_where_they_are_wanted():
+    bench = Bench(Undecided())
+    assert bench.mask(said(HERE)).hypotheses == ()
+    answer = bench.mask(wanting(HERE))
+    assert [one.score for one in answer.hypotheses] == pytest.approx([0.9, 0.5, 0.4, 0.3])
+    first = answer.hypotheses[0]
+    assert (first.rle, first.box, first.area) == (answer.rle, answer.box, answer.area)
+    assert len({one.rle for one in answer.hypotheses}) == 4
+    assert all(one.area == rle.area(one.rle) for one in answer.hypotheses)
+    assert bench.backend.n_decoded == 1
+
+
+def test_a_model_with_one_reading_offers_that():
+    class Single(FakeBackend):
+        def decode(self, items):
+            return [replace(one, hypotheses=None) for one in super().decode(items)]
+
+    answer = Bench(Single()).mask(wanting(HERE))
+    assert [one.rle for one in answer.hypotheses] == [answer.rle]
+
+
+@pytest.mark.parametrize("choice", [0, 1, 2, 3])
+def test_a_choice_is_answered_by_what_was_sent_in_that_place(choice):
+    bench = Bench(Undecided())
+    offered = bench.mask(wanting(HERE)).hypotheses
+    for _ in range(2):
+        answer = bench.mask(wanting(HERE, choice=choice))
+        assert (answer.rle, answer.score) == (offered[choice].rle, offered[choice].score)
+        assert answer.hypotheses == ()
+        bench.forget_answers()
+
+
+def test_later_rounds_remember_what_was_chosen():
+    bench = Bench(Undecided())
+    areas = set()
+    for choice in (None, 2, 3):
+        (one,) = wanting(HERE, choice=choice).objects
+        later = Round(2, replace(HERE, text="zebra"))
+        areas.add(bench.mask(Decode("s", 2, "k", (ObjectRounds(1, (*one.rounds, later)),))).area)
+    assert len(areas) == 3
+
+
+def test_what_is_drawn_with_evidence_is_not_what_is_remembered(bench):
+    away = replace(HERE, negative_boxes=(Box(0, 0, 160, 58),))
+    bench.run(said(away))
+    (one,) = said(away).objects
+    logits = bench.caches.answers.get(one.memory_keys("k")[0]).logits
+    assert set(np.unique(logits)) == {-4, 4}
+
+
+# --- presence
+
+
+class Threshold(FakeBackend):
+    """Takes for absent what is there with less than even chances; `presence` is what it says."""
+
+    def __init__(self, presence):
+        super().__init__()
+        self.manifest = replace(MANIFEST, presence_threshold=0.5)
+        self.presence = presence
+
+    def decode(self, items):
+        said = np.array([self.presence], np.float32)
+        return [replace(one, presence=said) for one in super().decode(items)]
+
+
+NAMED = ObjectPrompt(text="zebra")
+
+
+def test_a_named_object_that_is_not_there_has_an_empty_mask():
+    answer = Bench(Threshold(0.25)).mask(wanting(NAMED))
+    assert (answer.area, answer.box, answer.presence) == (0, None, 0.25)
+    assert answer.score > 0
+    assert answer.hypotheses == ()
+    assert answer.changed is None
+
+
+def test_what_is_there_or_was_pointed_at_has_its_mask():
+    assert Bench(Threshold(0.75)).mask(said(NAMED)).area > 0
+    answer = Bench(Threshold(0.25)).mask(said(NAMED, replace(HERE, text="zebra")))
+    assert answer.area > 0
+    assert (answer.changed, answer.presence) == (answer.box, 0.25)
+
+
+def test_without_a_threshold_nothing_is_absent(bench):
+    answer = bench.mask(said(NAMED))
+    assert (answer.area > 0, answer.presence) == (True, 1.0)
 
 
 def test_a_known_round_is_not_decoded_again(bench):
@@ -395,6 +522,117 @@ def test_an_object_that_is_none_of_the_bundles_names_has_no_label():
             return [replace(one, semantic=MANIFEST.vocabulary.embeddings[-1:]) for one in answers]
 
     assert Bench(Puzzled()).mask(click(1)).label is None
+
+
+# --- everything by clicks
+
+
+class Fickle(BlobBackend):
+    """Keeps nobody's mask: all clicks are tried."""
+
+    def decode(self, items):
+        return [replace(one, iou=one.iou * 0, hypotheses=None) for one in super().decode(items)]
+
+
+def room_bench(backend=None, config=None, *, keys=("k",)):
+    bench = Bench(backend or BlobBackend(), config, keys=())
+    for key in keys:
+        pixels = paint(*ROOM)
+        bench.caches.images.put(key, pixels, pixels.nbytes)
+    return bench
+
+
+def turns(bench, work):
+    """All outcomes, until there is something to draw."""
+    outcomes = bench.run(work)
+    while isinstance(outcomes[-1], Unfinished):
+        outcomes += bench.run(outcomes[-1].work)
+    return outcomes
+
+
+def by_clicks(bench, work):
+    return turns(bench, work)[-1].finish(now=lambda: 0.0).segments
+
+
+def test_an_image_is_asked_for_everything_by_clicks():
+    bench = room_bench()
+    got = by_clicks(bench, everything())
+    assert sorted((one.label, one.is_thing) for one in got) == [
+        ("cat", True),
+        ("cat", True),
+        ("cup", True),
+        ("grass", False),
+        ("sky", False),
+        ("sofa", True),
+    ]
+    assert sum(one.area for one in got) == pytest.approx(192 * 256, rel=0.01)
+    assert bench.backend.n_decoded == 6
+
+
+@pytest.mark.parametrize("kind", SegmentKind)
+def test_a_search_answers_all_questions_about_its_image(kind):
+    bench = room_bench()
+    by_clicks(bench, everything())
+    assert by_clicks(bench, everything(kind, vocabulary=("puma", "meadow")))
+    assert bench.backend.n_decoded == 6
+
+
+def test_a_long_search_gives_way_after_some_clicks():
+    bench = room_bench(Fickle())
+    outcomes = turns(bench, everything())
+    most = MANIFEST_OF_BLOBS.everything.clicks.most
+    assert len(outcomes) == most // CLICKS_AT_ONCE
+    assert bench.backend.n_decoded == most
+    waited = [one.work.n_clicks for one in outcomes[:-1]]
+    assert waited == list(range(CLICKS_AT_ONCE, most, CLICKS_AT_ONCE))
+
+
+def test_a_search_comes_to_its_end_although_it_is_forgotten_every_time():
+    forgetful = room_bench(Fickle(), CacheConfig(findings_bytes=0), keys=("k", "l"))
+    mine, yours = everything(), replace(everything(), image_key="l")
+    n_turns = 0
+    while not isinstance(mine, SegmentsReady):
+        (outcome,), (other,) = forgetful.run(mine), forgetful.run(yours)
+        yours = other.work
+        is_over = not isinstance(outcome, Unfinished)
+        mine = outcome.finish(now=lambda: 0.0) if is_over else outcome.work
+        n_turns += 1
+    assert n_turns == MANIFEST_OF_BLOBS.everything.clicks.most // CLICKS_AT_ONCE
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_what_is_found_does_not_depend_on_turns_or_on_what_was_lost(monkeypatch, at_once):
+    expected = by_clicks(room_bench(), everything())
+    monkeypatch.setattr("seem_server.engine.looking.CLICKS_AT_ONCE", at_once)
+    bench = room_bench()
+    assert len(turns(bench, everything())) > 1
+    assert by_clicks(bench, everything()) == expected
+    bench.caches.findings.clear()
+    assert by_clicks(bench, everything()) == expected
+
+
+def test_a_search_that_was_begun_for_one_goes_on_for_another():
+    bench = room_bench(Fickle())
+    (begun,) = bench.run(everything())
+    outcomes = turns(bench, replace(everything(), session_id="other"))
+    assert outcomes[0].work.n_clicks == 2 * begun.work.n_clicks
+    assert bench.backend.n_decoded == MANIFEST_OF_BLOBS.everything.clicks.most
+
+
+def test_what_a_search_found_counts_for_the_cache():
+    bench = room_bench()
+    turns(bench, everything())
+    assert bench.caches.findings.n_bytes > 6 * 2 * 48 * 64
+
+
+def test_a_bundle_that_gives_places_no_meaning_fails_its_own_work_alone():
+    class Mute(BlobBackend):
+        def meanings(self, _features):
+            raise NotOffered("no meanings")
+
+    refused, answered = room_bench(Mute()).run(everything(), click(1))
+    assert isinstance(refused, NotOffered)
+    assert isinstance(answered, MasksReady)
 
 
 # --- a bundle of queries

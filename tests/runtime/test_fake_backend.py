@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 
 from seem_server.runtime.backend import PromptArrays
-from seem_server.runtime.fake_backend import MANIFEST, FakeBackend
+from seem_server.runtime.fake_backend import MANIFEST, SIZES, FakeBackend
 from seem_wire.errors import Internal
 from seem_wire.pixels import MAP_NAMES, NEGATIVE, PADDING, POSITIVE
 
 GRID = (32, 48)
 
 
-def prompt(*points, box=None, previous=None, text=False):
+def prompt(*points, box=None, cleared=None, previous=None, text=False):
     """One object's prompt; a point is (x, y, label) in network pixels."""
     maps = np.zeros((1, len(MAP_NAMES), *GRID), np.float32)
     if box is not None:
-        maps[0, MAP_NAMES.index("box")][box] = 1
+        maps[0, MAP_NAMES.index("region")][box] = 1
+    if cleared is not None:
+        maps[0, MAP_NAMES.index("negative_region")][cleared] = 1
     given = np.array(points or [(0, 0, PADDING)], np.float32)
     return PromptArrays(
         points=given[None, :, :2],
@@ -27,6 +29,8 @@ def prompt(*points, box=None, previous=None, text=False):
         has_previous=np.array([previous is not None], np.float32),
         text=np.zeros((1, 1, MANIFEST.text.width), np.float32),
         text_mask=np.array([[text]], np.float32),
+        example=np.zeros((1, MANIFEST.joint_width), np.float32),
+        has_example=np.zeros(1, np.float32),
     )
 
 
@@ -50,6 +54,28 @@ def test_a_negative_point_clears_a_disk_around_it():
 
 def test_a_box_is_filled():
     assert mask(box=np.s_[4:8, 10:20]).sum() == 40
+
+
+def test_nothing_is_marked_in_a_negative_region():
+    assert mask(box=np.s_[4:8, 10:20], cleared=np.s_[4:8, 15:48]).sum() == 20
+
+
+def test_a_click_may_have_meant_less_or_more():
+    (answer,) = FakeBackend().decode([(None, prompt((100, 60, POSITIVE)))])
+    masks = answer.hypotheses.mask_logits[0] > 0
+    main = (answer.mask_logits[0] > 0).sum()
+    areas = [one.sum() for one in masks]
+    assert areas == sorted(areas)
+    assert areas[0] < main < areas[1]
+    assert (answer.hypotheses.iou[0] < answer.iou[0]).all()
+    assert answer.hypotheses.semantic.shape == (1, len(SIZES), MANIFEST.joint_width)
+
+
+def test_places_on_the_left_mean_a_thing_and_those_on_the_right_stuff():
+    meanings = FakeBackend().meanings(encoded())
+    assert meanings.vectors.shape == (MANIFEST.joint_width, 8, 12)
+    assert (meanings.vectors[:, 0, 0] == MANIFEST.vocabulary.embeddings[0]).all()
+    assert (meanings.vectors[:, 0, -1] == MANIFEST.vocabulary.embeddings[1]).all()
 
 
 def test_a_text_marks_the_middle():
@@ -104,7 +130,7 @@ def test_an_example_is_what_its_pixels_have_in_common():
 
 
 def test_an_example_marks_the_right_half():
-    shown = replace(prompt(), example=np.ones((1, MANIFEST.joint_width), np.float32))
+    shown = replace(prompt(), has_example=np.ones(1, np.float32))
     marked = FakeBackend().decode([(None, shown)])[0].mask_logits[0] > 0
     assert marked[:, 24:].all()
     assert not marked[:, :24].any()

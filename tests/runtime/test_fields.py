@@ -62,6 +62,14 @@ def test_a_value_of_the_wanted_kind_is_given(reader, value):
     assert READERS[reader](of(stored)) == value
 
 
+def test_a_number_that_may_be_missing_is_checked_where_it_is_there():
+    assert of(None).number_or_none("key", 0, 1) is None
+    assert of(0.5).number_or_none("other", 0, 1) is None
+    assert of(0.5).number_or_none("key", 0, 1) == 0.5
+    with pytest.raises(BundleInvalid):
+        of(2).number_or_none("key", 0, 1)
+
+
 def test_numbers_come_as_floats():
     assert of([1, 2.5, -3]).numbers("key", 3, -100, 100) == (1.0, 2.5, -3.0)
 

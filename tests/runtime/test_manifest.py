@@ -12,6 +12,7 @@ from query_bundles import change, queries_manifest, write_query_bundle
 
 from seem_server.runtime.bundle import read_bundle
 from seem_server.runtime.specs import (
+    ClicksSpec,
     EverythingSpec,
     Filter,
     LongSide,
@@ -65,6 +66,28 @@ def test_published_models_have_queries(published):
     assert PromptKind.EXAMPLE in made.prompts
 
 
+BY_CLICKS = {
+    "threshold": 0.3,
+    "overlap": 0.5,
+    "n_things": 1,
+    "instances": 9,
+    "clicks": {"most": 64, "iou": 0.7, "stability": 0.8, "swing": 1.0},
+}
+
+
+def test_our_own_models_may_be_asked_for_everything_by_clicks(own):
+    change(own, "everything", value=BY_CLICKS)
+    made = read_bundle(own).manifest
+    assert made.everything == EverythingSpec(0.3, 0.5, 1, 9, ClicksSpec(64, 0.7, 0.8, 1.0))
+
+
+@pytest.mark.parametrize("value", [None, 0.25])
+def test_a_bundle_may_say_when_an_object_counts_as_absent(published, value):
+    assert read_bundle(published).manifest.presence_threshold is None
+    edit(published, lambda document: document.update(presence_threshold=value))
+    assert read_bundle(published).manifest.presence_threshold == value
+
+
 # --- what is wrong
 
 
@@ -95,6 +118,8 @@ def test_published_models_have_queries(published):
         (("image", "mean"), [1e30, 0, 0]),
         (("mask_stride",), 2),
         (("mask_threshold",), 1e9),
+        (("presence_threshold",), 1.5),
+        (("presence_threshold",), "high"),
         (("text", "width"), 1 << 30),
         (("text", "max_tokens"), 1 << 20),
         (("text", "clean"), "yes"),
@@ -125,17 +150,39 @@ def test_every_part_of_a_published_models_manifest_must_be_there(published, path
         read_bundle(published)
 
 
-@pytest.mark.parametrize(
-    ("offer", "value"),
-    [
-        ("prompts", ["point", "example"]),
-        ("everything", {"threshold": 0.5, "overlap": 0.5, "n_things": 1, "instances": 9}),
-    ],
-)
-def test_a_refined_decoder_cannot_offer_what_needs_queries(own, offer, value):
-    change(own, offer, value=value)
+def test_a_refined_decoder_cannot_be_asked_for_everything_as_one_of_queries_is(own):
+    value = {"threshold": 0.5, "overlap": 0.5, "n_things": 1, "instances": 9}
+    change(own, "everything", value=value)
     with pytest.raises(BundleInvalid, match="refined"):
         read_bundle(own)
+
+
+def test_a_refined_decoder_needs_no_graph_for_examples(own):
+    change(own, "prompts", value=["point", "example"])
+    assert PromptKind.EXAMPLE in read_bundle(own).manifest.prompts
+
+
+def test_a_refined_decoder_may_look_closer_and_does_not_where_nothing_is_said(own):
+    assert read_bundle(own).manifest.decoder == RefinedSpec(zoom=False)
+    change(own, "decoder", "zoom", value=True)
+    assert read_bundle(own).manifest.decoder == RefinedSpec(zoom=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("most", 0), ("most", 1 << 20), ("most", 1.5), ("iou", 1.1), ("stability", -1), ("swing", -1)],
+)
+def test_impossible_clicks_are_refused(own, key, value):
+    change(own, "everything", value=BY_CLICKS)
+    change(own, "everything", "clicks", key, value=value)
+    with pytest.raises(BundleInvalid, match="clicks"):
+        read_bundle(own)
+
+
+def test_models_of_queries_are_not_asked_by_clicks(published):
+    change(published, "everything", "clicks", value=BY_CLICKS["clicks"])
+    with pytest.raises(BundleInvalid, match="refined"):
+        read_bundle(published)
 
 
 @pytest.mark.parametrize("name", ["mask_head.onnx", "example_encoder.onnx", "text_encoder.onnx"])

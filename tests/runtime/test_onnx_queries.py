@@ -190,7 +190,7 @@ def test_what_a_bundle_does_not_offer_is_refused(tmp_path):
 
 def test_prompts_of_another_kind_of_decoder_are_refused(backend, features):
     with pytest.raises(Internal):
-        backend.decode([(features, PromptArrays(*[np.zeros((1, 1), np.float32)] * 7))])
+        backend.decode([(features, PromptArrays(*[np.zeros((1, 1), np.float32)] * 9))])
 
 
 def test_an_input_that_no_graph_reads_may_be_left_out(tmp_path):

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from seem_server.runtime import stacking
-from seem_server.runtime.backend import Decoded, PromptArrays, QueryArrays
+from seem_server.runtime.backend import Decoded, Hypotheses, PromptArrays, QueryArrays
 from seem_server.runtime.stacking import sharing, split, stacked
 from seem_wire.pixels import PADDING
 
 
 def refined(n, n_points, n_tokens):
-    shapes = ((n, n_points, 2), (n, n_points), (n, 5, 4, 6), (n, 4, 6), (n,))
-    shapes += ((n, n_tokens, 3), (n, n_tokens))
+    shapes = ((n, n_points, 2), (n, n_points), (n, 6, 4, 6), (n, 4, 6), (n,))
+    shapes += ((n, n_tokens, 3), (n, n_tokens), (n, 3), (n,))
     return PromptArrays(*(np.ones(shape, np.float32) for shape in shapes))
 
 
@@ -37,8 +37,9 @@ def test_shorter_prompts_are_filled_up_with_what_says_nothing():
     assert whole.points.shape == (3, 3, 2)
     assert whole.labels[2].tolist() == [1, PADDING, PADDING]
     assert whole.text_mask.tolist() == [[1, 0, 0, 0]] * 2 + [[1, 1, 1, 1]]
-    assert whole.maps.shape == (3, 5, 4, 6)
-    assert whole.example is None
+    assert whole.maps.shape == (3, 6, 4, 6)
+    assert whole.example.shape == (3, 3)
+    assert whole.has_example.shape == (3,)
 
 
 def test_so_are_those_of_queries():
@@ -62,3 +63,17 @@ def test_an_answer_is_taken_apart_as_its_prompts_were_put_together(presence):
         assert first.presence is second.presence is None
     else:
         assert second.presence.tolist() == [1, 2]
+
+
+def test_what_else_was_meant_goes_with_its_object():
+    numbers = np.arange(3, dtype=np.float32)
+    others = Hypotheses(
+        np.zeros((3, 2, 4, 6), np.float32),
+        np.stack([numbers, numbers], axis=1),
+        np.zeros((3, 2, 3), np.float32),
+    )
+    eye = np.eye(3, dtype=np.float32)
+    whole = Decoded(np.zeros((3, 4, 6), np.float32), numbers, None, eye, others)
+    first, second = split(whole, [1, 2])
+    assert first.hypotheses.mask_logits.shape == (1, 2, 4, 6)
+    assert second.hypotheses.iou.tolist() == [[1, 1], [2, 2]]

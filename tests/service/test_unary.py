@@ -94,6 +94,14 @@ async def test_a_bad_image_or_prompt_is_raised_and_leaves_nothing(here):
     assert here.at_rest
 
 
+async def test_one_of_several_hypotheses_is_chosen_call_by_call(here):
+    named = {"session_id": (await execute(here, open_image())).session_id}
+    await execute(here, set_image(**named))
+    (offered,) = (await execute(here, click(3, hypotheses=True, **named))).objects
+    (mask,) = (await execute(here, types.Choose(4, 1, 1, **named))).objects
+    assert mask.rle == offered.hypotheses[1].rle
+
+
 async def test_everything_in_an_image_needs_no_session(here):
     request = types.Segment(IMAGE, question=types.Question())
     answer = await unary.segment(here.directory, request, now_s=0)

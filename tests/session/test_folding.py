@@ -7,10 +7,12 @@ from dataclasses import replace
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from session_words import (
+    AROUND,
     BOX,
     HERE,
     KEY,
     MASK,
+    NOT_AROUND,
     NOT_HERE,
     SHOWN,
     SIZE,
@@ -33,23 +35,27 @@ from seem_server.session.events import ImageRead, Withdraw
 from seem_server.session.machine import step
 from seem_wire import errors, types
 
-SAID = st.sampled_from([HERE, NOT_HERE, BOX, MASK, ZEBRA, SHOWN])
+SAID = st.sampled_from([HERE, NOT_HERE, BOX, MASK, ZEBRA, SHOWN, AROUND, NOT_AROUND])
 PAIRS = st.lists(
     st.tuples(st.integers(1, 3), SAID), min_size=1, max_size=3, unique_by=lambda pair: pair[0]
 )
 COMMANDS = st.one_of(
-    st.builds(lambda pairs, predict: ("prompt", pairs, predict), PAIRS, st.booleans()),
+    st.builds(lambda *said: ("prompt", *said), PAIRS, st.booleans(), st.booleans()),
     st.sampled_from([("undo",), ("undo",), ("redo",), ("clear",), ("remove",), ("image",)]),
+    st.sampled_from([("choose", 0), ("choose", 1), ("choose", 2)]),
     st.just(("everything",)),
 )
 OUTCOMES = st.sampled_from([("ready",), ("ready",), ("superseded",), ("failed",)])
 SCRIPTS = st.lists(st.one_of(COMMANDS, COMMANDS, OUTCOMES), max_size=40)
 
 
-def command(seq, name, pairs=(), predict=True):
+def command(seq, name, *said):
     match name:
         case "prompt":
-            return prompt(seq, *pairs, predict=predict)
+            pairs, predict, hypotheses = said
+            return prompt(seq, *pairs, predict=predict, hypotheses=hypotheses)
+        case "choose":
+            return types.Choose(seq, 1, *said)
         case "undo":
             return types.Undo(seq)
         case "redo":

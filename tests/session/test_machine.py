@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from session_words import (
+    AROUND,
     BOX,
     HERE,
     KEY,
     MASK,
+    NOT_AROUND,
     NOT_HERE,
     PROMPTS,
     SHOWN,
@@ -68,7 +70,14 @@ def test_an_image_is_told_and_encoded_before_the_first_click():
 
 @pytest.mark.parametrize(
     "command",
-    [prompt(2, HERE), types.Undo(2), types.Redo(2), types.Clear(2), types.RemoveObject(2, 1)],
+    [
+        prompt(2, HERE),
+        types.Undo(2),
+        types.Redo(2),
+        types.Clear(2),
+        types.RemoveObject(2, 1),
+        types.Choose(2, 1, 0),
+    ],
     ids=lambda command: type(command).__name__,
 )
 def test_commands_before_an_image_are_refused(command):
@@ -106,6 +115,16 @@ def test_points_and_scribbles_add_up():
     _, effects = play(opened(), prompt(3, HERE), prompt(4, NOT_HERE))
     last = decodes(effects)[-1].objects[0].rounds[-1]
     assert last.prompt.points == HERE.points + NOT_HERE.points
+
+
+def test_lassos_and_negative_boxes_add_up_and_leave_the_box():
+    _, effects = play(
+        opened(), prompt(3, BOX), prompt(4, NOT_AROUND), prompt(5, AROUND), prompt(6, NOT_AROUND)
+    )
+    said = decodes(effects)[-1].objects[0].rounds[-1].prompt
+    assert said.lassos == NOT_AROUND.lassos + AROUND.lassos + NOT_AROUND.lassos
+    assert said.negative_boxes == NOT_AROUND.negative_boxes * 2
+    assert said.box == BOX.box
 
 
 def test_a_box_a_mask_a_text_or_an_example_takes_the_place_of_the_earlier_one():
@@ -395,3 +414,86 @@ def test_release_answers_what_waits_and_forgets_the_session():
 
 def test_nothing_goes_after_release():
     assert code_of(opened(), types.Release(3), types.Undo(4)) == "UNKNOWN_SESSION"
+
+
+# --- choosing
+
+
+def asked(*commands):
+    """A session whose object 1 was clicked with command 3, which was answered with hypotheses."""
+    return play(opened(), prompt(3, HERE, hypotheses=True), *commands)
+
+
+def test_a_choice_is_the_last_round_again():
+    state, effects = asked(prompt(4, NOT_HERE, hypotheses=True), types.Choose(5, 1, 1))
+    work = decodes(effects)[-1]
+    before, last = work.objects[0].rounds
+    assert (before.seq, before.choice) == (3, None)
+    assert (last.seq, last.choice, last.wants_hypotheses) == (5, 1, False)
+    assert last.prompt.points == HERE.points + NOT_HERE.points
+    assert [mask.round for mask in last_reply(effects).objects] == [2]
+    assert chain_of(state) == [3, 5]
+
+
+def test_what_changed_by_a_choice_is_told_against_what_was_shown():
+    _, effects = asked(types.Choose(4, 1, 1))
+    assert last_reply(effects).objects[0].changed == Box(0, 0, 1, 1)
+
+
+def test_one_may_choose_again_from_the_same_list():
+    state, _ = asked(types.Choose(4, 1, 1), types.Choose(5, 1, 0))
+    (last,) = state.history.objects[0].rounds
+    assert (last.seq, last.choice) == (5, 0)
+
+
+def test_a_choice_is_one_change_to_undo_and_redo():
+    state, _ = asked(types.Choose(4, 1, 1))
+    back, effects = play(state, types.Undo(5))
+    assert chain_of(back) == [3]
+    assert len(last_reply(effects).objects[0].hypotheses) == 2
+    forth, effects = play(back, types.Redo(6))
+    assert chain_of(forth) == [4]
+    assert decodes(effects)[-1].objects[0].rounds[-1].choice == 1
+    again, _ = play(back, types.Choose(6, 1, 0))
+    assert chain_of(again) == [6]
+
+
+def test_later_rounds_rest_on_what_was_chosen():
+    _, effects = asked(types.Choose(4, 1, 1), prompt(5, NOT_HERE))
+    assert chain(decodes(effects)[-1]) == [4, 5]
+
+
+def test_a_choice_that_a_newer_click_overtook_still_counts():
+    state, _ = asked()
+    state, effects = fold(state, types.Choose(4, 1, 1), prompt(5, NOT_HERE))
+    newer = decodes(effects)[-1]
+    state, _ = fold(state, types.SupersededBy(4, 5), ready(newer, superseded=(4,)))
+    assert chain_of(state) == [4, 5]
+
+
+def test_a_choice_that_failed_is_taken_back():
+    state, _ = asked()
+    after, _ = fold(state, types.Choose(4, 1, 1))
+    after, _ = fold(after, types.Failed.of(4, errors.Internal("It broke.")))
+    assert chain_of(after) == [3]
+    assert after.card.undo_depth == state.card.undo_depth
+
+
+@pytest.mark.parametrize(
+    ("commands", "code"),
+    [
+        ((types.Choose(4, 1, 2),), "NOTHING_TO_CHOOSE"),
+        ((types.Choose(4, 2, 0),), "UNKNOWN_OBJECT"),
+        ((prompt(4, NOT_HERE), types.Choose(5, 1, 0)), "NOTHING_TO_CHOOSE"),
+        ((prompt(4, (2, HERE), predict=False), types.Choose(5, 2, 0)), "NOTHING_TO_CHOOSE"),
+        ((types.Clear(4), types.Choose(5, 1, 0)), "UNKNOWN_OBJECT"),
+    ],
+)
+def test_only_what_was_sent_for_the_last_prompt_can_be_chosen(commands, code):
+    _, effects = asked(*commands)
+    assert last_reply(effects).code == code
+
+
+def test_nothing_can_be_chosen_before_the_answer():
+    state, _ = fold(opened(), prompt(3, HERE, hypotheses=True))
+    assert code_of(state, types.Choose(4, 1, 0)) == "NOTHING_TO_CHOOSE"

@@ -1,8 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from session_words import HERE, MASK, MODEL, NOT_HERE, SHOWN, SIZE, ZEBRA, prompt
+from session_words import (
+    AROUND,
+    HERE,
+    MASK,
+    MODEL,
+    NOT_AROUND,
+    NOT_HERE,
+    SHOWN,
+    SIZE,
+    ZEBRA,
+    prompt,
+)
 
 from seem_server.session import sayings
 from seem_wire import errors, types
@@ -78,6 +91,23 @@ def test_what_the_model_lacks_is_named():
     sayings.check(prompt(1, HERE), SIZE, no_text)
     with pytest.raises(errors.NotOffered, match="no text prompts; it takes point"):
         sayings.check(prompt(1, ZEBRA), SIZE, no_text)
+
+
+def test_a_negative_box_is_a_box_and_a_lasso_a_kind_of_its_own():
+    only_points = types.Capabilities(frozenset({types.PromptKind.POINT}), types.COMMAND_NAMES)
+    boxes = replace(only_points, prompts=frozenset({types.PromptKind.BOX}))
+    negative_box = ObjectPrompt(negative_boxes=NOT_AROUND.negative_boxes)
+    with pytest.raises(errors.NotOffered, match="no box prompts"):
+        sayings.check(prompt(1, negative_box), SIZE, only_points)
+    sayings.check(prompt(1, negative_box), SIZE, boxes)
+    with pytest.raises(errors.NotOffered, match="no lasso prompts"):
+        sayings.check(prompt(1, AROUND), SIZE, boxes)
+
+
+def test_corners_of_lassos_count_as_points():
+    objects = add((), prompt(1, AROUND), max_points=5)
+    with pytest.raises(errors.LimitExceeded, match="6 points for object 1"):
+        add(objects, prompt(2, AROUND), max_points=5)
 
 
 def test_every_object_of_a_prompt_is_checked():

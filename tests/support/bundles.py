@@ -8,6 +8,7 @@ import json
 import numpy as np
 
 from seem_server.runtime.backend import PromptArrays
+from seem_wire.pixels import MAP_NAMES
 
 FILES = ("image_encoder.onnx", "prompt_decoder.onnx", "text_encoder.onnx", "tokenizer.json")
 NAMES = ("cat", "dog")
@@ -83,9 +84,11 @@ def prompts(backend, n=1, *, n_points=2, seed=0):
     return PromptArrays(
         points=rng.random((n, n_points, 2), np.float32) * np.float32(64),
         labels=rng.integers(0, 2, (n, n_points)).astype(np.float32),
-        maps=rng.random((n, 5, 16, 24), np.float32),
+        maps=rng.random((n, len(MAP_NAMES), 16, 24), np.float32),
         previous_mask=rng.random((n, 16, 24), np.float32) - np.float32(0.5),
         has_previous=np.ones(n, np.float32),
         text=rng.random((n, 1 + seed % 2, width), np.float32),
         text_mask=np.ones((n, 1 + seed % 2), np.float32),
+        example=rng.random((n, backend.manifest.joint_width), np.float32),
+        has_example=np.zeros(n, np.float32),
     )

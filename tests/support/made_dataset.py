@@ -30,15 +30,23 @@ def annotation(number, mask, *, image=1, **fields):
     }  # fmt: skip
 
 
-def made_dataset(folder, annotations, *, ignore=None, sources=("made",)):
-    """Writes one grey image for each source, with these annotations; gives the folder."""
+def made_dataset(
+    folder, annotations, *, ignore=None, sources=("made",), names=(), exhaustive=False
+):
+    """Writes one grey image for each source, with these annotations; gives the folder.
+
+    The first of `names` is category 1.
+    """
     images = []
     for number, source in enumerate(sources, 1):
         name = f"{source}-{number}.png"
         Image.fromarray(np.full((*SIZE, 3), 100 + number, np.uint8)).save(folder / name)
         images.append({"id": number, "file_name": name, "source": source})
+        if exhaustive:
+            images[-1]["exhaustive"] = True
     if ignore is not None:
         images[0]["ignore"] = as_coco(ignore)
-    document = {"images": images, "annotations": annotations, "categories": []}
+    categories = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+    document = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "annotations.json").write_text(json.dumps(document))
     return folder

@@ -17,7 +17,7 @@ from seem_server.session.events import ImageRead, Send
 from seem_server.session.machine import step
 from seem_server.session.state import State
 from seem_wire import types
-from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt, Point
+from seem_wire.prompts import Box, ExamplePrompt, Lasso, MaskPrompt, ObjectPrompt, Point
 from seem_wire.rle import Rle
 
 SIZE = (40, 60)
@@ -26,6 +26,9 @@ PROMPTS = frozenset(types.PromptKind)
 MODEL = types.ModelCard("fake@1", "fake", "fake", types.Capabilities(PROMPTS, types.COMMAND_NAMES))
 HERE = ObjectPrompt(points=(Point(3.5, 4.5),))
 NOT_HERE = ObjectPrompt(points=(Point(9.5, 4.5, positive=False),))
+CORNERS = ((5.0, 5.0), (25.0, 5.0), (25.0, 25.0))
+AROUND = ObjectPrompt(lassos=(Lasso(CORNERS),))
+NOT_AROUND = ObjectPrompt(negative_boxes=(Box(1, 2, 9, 9),), lassos=(Lasso(CORNERS, False),))
 BOX = ObjectPrompt(box=Box(1, 2, 30, 20))
 MASK = ObjectPrompt(mask=MaskPrompt(np.ones(SIZE, np.bool_)))
 ZEBRA = ObjectPrompt(text="zebra")
@@ -42,10 +45,11 @@ def opened(**limits):
     return fold(new(**limits), types.OpenImage(1), ImageRead(2, KEY, SIZE))[0]
 
 
-def prompt(seq, *said, predict=True):
+def prompt(seq, *said, predict=True, hypotheses=False):
     """A prompt; each saying is about object 1, or a pair of object id and saying."""
     pairs = (one if isinstance(one, tuple) else (1, one) for one in said)
-    return types.Prompt(seq, tuple(types.PromptedObject(*pair) for pair in pairs), predict)
+    objects = tuple(types.PromptedObject(*pair) for pair in pairs)
+    return types.Prompt(seq, objects, predict, hypotheses)
 
 
 def fold(state, *events):
@@ -91,13 +95,25 @@ def last_reply(effects):
     return replies(effects)[-1]
 
 
+PIXEL = types.Hypothesis(Rle(*SIZE, "0102"), 0.5, Box(0, 0, 1, 1), 1)
+
+
 def ready(work, superseded=()):
-    """The engine's answer; masks of one pixel each. `superseded`: rounds that it dropped."""
+    """The engine's answer; masks of one pixel each. `superseded`: rounds that it dropped.
+
+    Who wants hypotheses gets two.
+    """
     for seq in superseded:
         work = work.without(seq)
     masks = tuple(
         types.ObjectMask(
-            one.object_id, Rle(*SIZE, "0102"), 0.5, Box(0, 0, 1, 1), 1, round=len(one.rounds)
+            one.object_id,
+            PIXEL.rle,
+            PIXEL.score,
+            PIXEL.box,
+            PIXEL.area,
+            round=len(one.rounds),
+            hypotheses=(PIXEL,) * 2 * one.rounds[-1].wants_hypotheses,
         )
         for one in work.objects
     )
@@ -121,7 +137,7 @@ def content(objects):
         (
             one.object_id,
             prompt_digest(one.said),
-            [(entry.seq, prompt_digest(entry.prompt)) for entry in one.rounds],
+            [(entry.seq, prompt_digest(entry.prompt), entry.choice) for entry in one.rounds],
             one.queued,
         )
         for one in objects

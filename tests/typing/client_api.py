@@ -10,7 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 import seem_client
-from seem_client import AsyncClient, AsyncSession, Box, ModelCard, Polygon, Prediction, Rle, Timings
+from seem_client import (
+    AsyncClient,
+    AsyncSession,
+    Box,
+    Hypothesis,
+    Lasso,
+    ModelCard,
+    Polygon,
+    Prediction,
+    Rle,
+    Timings,
+)
 
 
 def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]) -> None:
@@ -22,7 +33,17 @@ def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]
         with client.open(pixels) as session:
             assert_type(session.click(1, 2), Prediction)
             assert_type(session.click(1, 2, positive=False, object_id=2), Prediction)
+            assert_type(session.click(1, 2, hypotheses=True).hypotheses[1], Hypothesis)
+            assert_type(session.choose(1), Prediction)
+            assert_type(session.choose(1, object_id=2), Prediction)
             assert_type(session.box(1, 2, 3, 4), Prediction)
+            assert_type(session.box(1, 2, 3, 4, positive=False), Prediction)
+            assert_type(session.lasso([(1, 2), (3, 4), (1, 4)], positive=False), Prediction)
+            outline = Lasso(((1, 2), (3, 4), (1, 4)))
+            assert_type(
+                session.prompt(negative_boxes=[(1, 2, 3, 4)], lassos=[outline], hypotheses=True),
+                Prediction,
+            )
             assert_type(session.scribble([(1, 2), (3, 4)]), Prediction)
             assert_type(session.mask(rough), Prediction)
             assert_type(session.text("zebra"), Prediction)
@@ -49,6 +70,8 @@ async def await_answers(image: bytes) -> None:
             assert_type(session, AsyncSession)
             assert_type(await session.click(1, 2), Prediction)
             assert_type(session.submit_click(1, 2), asyncio.Future[Prediction])
+            assert_type(await session.lasso([(1, 2), (3, 4), (1, 4)]), Prediction)
+            assert_type(await session.choose(0), Prediction)
             assert_type(await session.everything(), list[Prediction])
             assert_type(await session.undo(), Prediction | None)
             await session.clear()
@@ -59,8 +82,19 @@ def read_a_prediction(prediction: Prediction) -> None:
     assert_type(prediction.score, float)
     assert_type(prediction.label, str | None)
     assert_type(prediction.is_thing, bool | None)
+    assert_type(prediction.presence, float | None)
+    assert_type(prediction.is_present, bool)
+    assert_type(prediction.hypotheses, tuple[Hypothesis, ...])
     assert_type(prediction.box, Box | None)
     assert_type(prediction.rle, Rle)
     assert_type(prediction.polygons, tuple[Polygon, ...])
     assert_type(prediction.timings, Timings)
     assert_type(prediction.object_id, int)
+
+
+def read_a_hypothesis(one: Hypothesis) -> None:
+    assert_type(one.mask, npt.NDArray[np.bool_])
+    assert_type(one.score, float)
+    assert_type(one.box, Box | None)
+    assert_type(one.area, int)
+    assert_type(one.rle, Rle)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from seem_wire import convert, errors, rle, types
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import Box, Lasso, MaskPrompt, ObjectPrompt, Point, Scribble
 from seem_wire.v1 import seem_pb2 as pb
 
 CLICK = pb.ObjectPrompt(object_id=1, points=[pb.Point(x=3, y=4)])
@@ -44,6 +44,11 @@ PROMPTS = st.builds(
     ).map(tuple),
     mask=st.none() | MASK_PROMPTS,
     text=st.none() | TEXTS,
+    negative_boxes=st.lists(BOXES, max_size=2).map(tuple),
+    lassos=st.lists(
+        st.builds(Lasso, st.lists(VERTICES, min_size=3, max_size=5).map(tuple), st.booleans()),
+        max_size=2,
+    ).map(tuple),
 ).filter(lambda prompt: not prompt.is_empty)
 EXAMPLES = st.builds(types.Example, IMAGES, MASK_PROMPTS)
 OBJECTS = st.lists(
@@ -62,17 +67,21 @@ SESSIONS = {"session_id": st.text(st.characters(codec="utf-8"), max_size=5)}
 COMMANDS = st.one_of(
     st.builds(types.OpenImage, SEQS, TEXTS, **SESSIONS),
     st.builds(types.SetImage, SEQS, IMAGES, **SESSIONS),
-    st.builds(types.Prompt, SEQS, OBJECTS, st.booleans(), **SESSIONS),
+    st.builds(types.Prompt, SEQS, OBJECTS, st.booleans(), st.booleans(), **SESSIONS),
     st.builds(types.Undo, SEQS, **SESSIONS),
     st.builds(types.Redo, SEQS, **SESSIONS),
     st.builds(types.Clear, SEQS, **SESSIONS),
     st.builds(types.RemoveObject, SEQS, IDS, **SESSIONS),
     st.builds(types.Release, SEQS, **SESSIONS),
     st.builds(types.Everything, SEQS, QUESTIONS, **SESSIONS),
+    st.builds(types.Choose, SEQS, IDS, st.integers(0, types.MAX_HYPOTHESIS), **SESSIONS),
 )
 
 DURATIONS = st.floats(0, 1e9)
 TIMINGS = st.builds(types.Timings, DURATIONS, DURATIONS, DURATIONS, DURATIONS, DURATIONS)
+HYPOTHESES = st.builds(
+    types.Hypothesis, MASKS.map(rle.encode), SHARES, box=st.none() | BOXES, area=COUNTS
+)
 OBJECT_MASKS = st.builds(
     types.ObjectMask,
     IDS,
@@ -85,6 +94,8 @@ OBJECT_MASKS = st.builds(
     round=COUNTS,
     changed=st.none() | BOXES,
     is_thing=st.none() | st.booleans(),
+    presence=st.none() | SHARES,
+    hypotheses=st.lists(HYPOTHESES, max_size=2).map(tuple),
 )
 ANSWERS = {
     "objects": st.lists(OBJECT_MASKS, max_size=2).map(tuple),
@@ -211,6 +222,13 @@ def test_an_absent_sign_means_positive_and_an_absent_predict_means_yes():
     assert command.objects[0].prompt.scribbles[0].positive
 
 
+def test_an_absent_sign_of_a_lasso_means_positive_and_nobody_asks_for_hypotheses():
+    told = pb.ObjectPrompt(object_id=1, lassos=[pb.Lasso(xy=[1, 2, 3, 4, 1, 4])])
+    command = convert.command_from_proto(pb.Command(seq=1, prompt=pb.Prompt(objects=[told])))
+    assert command.objects[0].prompt.lassos == (Lasso(((1, 2), (3, 4), (1, 4))),)
+    assert not command.hypotheses
+
+
 def test_an_absent_kind_of_segments_means_panoptic_and_the_rest_is_the_models_own():
     command = convert.command_from_proto(pb.Command(seq=1, everything=pb.Everything()))
     assert command == types.Everything(1, types.Question(types.SegmentKind.PANOPTIC, None, None))
@@ -257,6 +275,12 @@ NAN = float("nan")
         (prompted(scribbles=[pb.Scribble(xy=[1, 2, 3])]), "INVALID_VALUE"),
         (prompted(scribbles=[pb.Scribble()]), "PROMPT_EMPTY"),
         (prompted(scribbles=[pb.Scribble(xy=[0, 0] * 4097)]), "LIMIT_EXCEEDED"),
+        (prompted(negative_boxes=[pb.Box(x0=1, y0=1, x1=1, y1=2)]), "BOX_WITHOUT_AREA"),
+        (prompted(negative_boxes=[pb.Box(x1=1, y1=2)] * 2049), "LIMIT_EXCEEDED"),
+        (prompted(lassos=[pb.Lasso(xy=[1, 2, 3, 4, 5])]), "INVALID_VALUE"),
+        (prompted(lassos=[pb.Lasso(xy=[1, 2, 3, 4])]), "LASSO_WITHOUT_AREA"),
+        (prompted(lassos=[pb.Lasso(xy=[1, 2, 3, 4, 5, NAN])]), "COORDINATE_NOT_FINITE"),
+        (prompted(lassos=[pb.Lasso(xy=[0, 0] * 4097)]), "LIMIT_EXCEEDED"),
         (prompted(mask=pb.Rle()), "MASK_UNREADABLE"),
         (prompted(mask=pb.Rle(height=2, width=2, counts="5")), "MASK_UNREADABLE"),
         (prompted(mask=pb.Rle(height=2, width=2, counts="4")), "MASK_EMPTY"),
@@ -267,6 +291,8 @@ NAN = float("nan")
         ),
         (prompted(example=pb.Example()), "IMAGE_EMPTY"),
         ({"remove_object": pb.RemoveObject()}, "INVALID_VALUE"),
+        ({"choose": pb.Choose()}, "INVALID_VALUE"),
+        ({"choose": pb.Choose(object_id=1, hypothesis=2**32 - 1)}, "INVALID_VALUE"),
         ({"everything": pb.Everything(kind=99)}, "INVALID_VALUE"),
         ({"everything": pb.Everything(vocabulary=["cat", " "])}, "PROMPT_EMPTY"),
         ({"everything": pb.Everything(vocabulary=["cat", "cat"])}, "INVALID_VALUE"),

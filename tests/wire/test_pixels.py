@@ -13,12 +13,13 @@ from seem_wire.pixels import (
     NEGATIVE,
     POSITIVE,
     Frame,
+    inside_lasso,
     mask_pixels,
     rasterise,
     rasterise_pixels,
     shrink,
 )
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import Box, Lasso, MaskPrompt, ObjectPrompt, Point, Scribble
 
 # An image of 80 x 60 pixels, doubled to 160 x 120 and padded to 160 x 128: a grid of 40 x 32.
 FRAME = Frame(scale_x=2.0, scale_y=2.0, height=128, width=160)
@@ -79,12 +80,75 @@ def test_a_mask_says_nothing_of_the_padding():
     assert (drawn.mask_logits[30:] == -MASK_LOGIT).all()
 
 
+def test_a_negative_box_covers_its_cells_in_a_channel_of_its_own():
+    drawn = rasterise(ObjectPrompt(negative_boxes=(Box(2, 4, 9, 10), Box(40, 20, 48, 28))), FRAME)
+    covered = drawn.maps[CHANNEL["negative_region"]]
+    assert covered.sum() == pytest.approx((7 * 6 + 8 * 8) * 4 / 16)
+    assert not drawn.maps[CHANNEL["region"]].any()
+    assert drawn.labels.tolist() == [NEGATIVE] * 32
+
+
+# A right triangle whose legs are 20 pixels, which are 10 cells each.
+TRIANGLE = ((10.0, 10.0), (30.0, 10.0), (10.0, 30.0))
+
+
+@pytest.mark.parametrize(
+    ("positive", "channel", "label"),
+    [(True, "region", LATTICE), (False, "negative_region", NEGATIVE)],
+)
+def test_a_lasso_covers_what_it_winds_around(positive, channel, label):
+    drawn = rasterise(ObjectPrompt(lassos=(Lasso(TRIANGLE, positive),)), FRAME)
+    covered = drawn.maps[CHANNEL[channel]]
+    assert covered.sum() == pytest.approx(50, rel=0.1)
+    assert (covered[5:9, 5:9].diagonal() == 1).all()
+    assert not covered[12, 12]
+    assert drawn.maps.any(axis=(1, 2)).sum() == 1
+    assert set(drawn.labels) == {label}
+    assert len(drawn.points) == 16
+    assert (drawn.points.sum(axis=1) <= 2 * 40 + FRAME.stride).all()
+
+
+def test_a_lasso_and_a_box_are_one_region():
+    drawn = rasterise(ObjectPrompt(box=Box(40, 10, 60, 30), lassos=(Lasso(TRIANGLE),)), FRAME)
+    region = drawn.maps[CHANNEL["region"]]
+    assert region[6, 6] == region[10, 25] == 1
+
+
+def test_what_a_lasso_winds_around_twice_is_outside():
+    around, within = Box(10, 10, 50, 50), Box(20, 20, 40, 40)
+    corners = [(b.x0, b.y0, b.x1, b.y1) for b in (around, within)]
+    path = [
+        (x, y)
+        for x0, y0, x1, y1 in corners
+        for x, y in [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
+    ]
+    covered = rasterise(ObjectPrompt(lassos=(Lasso(tuple(path)),)), FRAME).maps[CHANNEL["region"]]
+    assert covered[7, 15] == 1
+    assert covered[15, 15] == 0
+
+
+def test_a_lasso_may_cross_a_row_more_often_than_fits_a_byte():
+    teeth = [(x / 8, y) for x in range(640) for y in ((0.0, 60.0) if x % 2 else (60.0, 0.0))]
+    places = np.arange(300) / 4 + 0.1
+    inside = inside_lasso(Lasso(tuple(teeth)), places, np.array([30.0]))[0]
+    n_crossings = np.floor(places * 8).astype(int) + 1
+    assert n_crossings.max() > 500
+    assert (inside == (n_crossings % 2 == 1)).all()
+
+
+def test_a_lasso_too_thin_for_any_cell_marks_those_under_its_corners():
+    sliver = Lasso(((10.0, 10.0), (50.0, 10.1), (10.0, 10.2)))
+    drawn = rasterise(ObjectPrompt(lassos=(sliver,)), FRAME)
+    assert drawn.maps[CHANNEL["region"]][5, [5, 25]].tolist() == [1, 1]
+    assert len(drawn.points) > 0
+
+
 def test_what_is_said_together_stands_together():
     drawn = rasterise(
         ObjectPrompt(points=(Point(9, 9), Point(50, 50, positive=False)), box=Box(2, 2, 20, 20)),
         FRAME,
     )
-    assert drawn.maps.any(axis=(1, 2)).tolist() == [True, True, False, False, True]
+    assert drawn.maps.any(axis=(1, 2)).tolist() == [True, True, False, False, True, False]
     assert drawn.labels.tolist() == [POSITIVE, NEGATIVE] + [LATTICE] * 16
     assert drawn.mask_logits is None
 
@@ -183,6 +247,27 @@ def test_a_box_over_the_edge_stops_there():
     pixels = sets(box=Box(-50, -50, 500, 500)).positive
     assert pixels.min(axis=0).tolist() == [0, 0]
     assert pixels.max(axis=0).tolist() == [39, 29]
+
+
+def test_a_negative_box_is_filled_among_the_negative():
+    pixels = sets(points=(Point(41.0, 21.0),), negative_boxes=(Box(10, 10, 14, 12),))
+    assert pixels.negative.tolist() == [[5, 5], [6, 5]]
+    assert pixels.positive.tolist() == square(20, 10)
+
+
+@pytest.mark.parametrize("positive", [True, False])
+def test_a_lasso_is_the_pixels_within_it(positive):
+    drawn = sets(lassos=(Lasso(((10, 10), (18, 10), (18, 18), (10, 18)), positive),))
+    inside, other = drawn.positive, drawn.negative
+    if not positive:
+        inside, other = other, inside
+    assert inside.tolist() == [[x, y] for y in range(5, 9) for x in range(5, 9)]
+    assert not len(other)
+
+
+def test_a_lasso_too_thin_for_any_pixel_is_the_pixels_under_its_corners():
+    drawn = sets(lassos=(Lasso(((10, 10), (30, 10.1), (10, 10.2))),))
+    assert drawn.positive.tolist() == [[5, 5], [15, 5]]
 
 
 def test_a_mask_is_its_pixels():

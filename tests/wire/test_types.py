@@ -41,6 +41,7 @@ def test_equal_commands_are_equal_values():
         lambda seq: types.Prompt(seq, (types.PromptedObject(1, CLICK),)),
         types.Undo,
         lambda seq: types.RemoveObject(seq, 1),
+        lambda seq: types.Choose(seq, 1, 0),
         types.Release,
     ],
 )
@@ -55,6 +56,14 @@ def test_an_object_id_out_of_range_is_refused(object_id):
         types.PromptedObject(object_id, CLICK)
     with pytest.raises(errors.InvalidValue, match=str(object_id)):
         types.RemoveObject(1, object_id)
+    with pytest.raises(errors.InvalidValue, match=str(object_id)):
+        types.Choose(1, object_id, 0)
+
+
+@pytest.mark.parametrize("hypothesis", [-1, types.MAX_HYPOTHESIS + 1])
+def test_a_hypothesis_out_of_range_is_refused(hypothesis):
+    with pytest.raises(errors.InvalidValue, match=str(hypothesis)):
+        types.Choose(1, 1, hypothesis)
 
 
 def test_a_prompt_that_says_nothing_is_refused():

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 
 from seem_wire import errors
-from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import Box, ExamplePrompt, Lasso, MaskPrompt, ObjectPrompt, Point, Scribble
 from seem_wire.validate import check_fits, check_names, check_prompt
 
 NAN, INFINITE = float("nan"), float("inf")
 SIZE = (20, 30)  # (height, width)
+
+
+def lassoed(*corners):
+    return ObjectPrompt(lassos=(Lasso(corners),))
 
 
 def mask_of(*shape, value=True):
@@ -22,6 +26,8 @@ WHOLE = ObjectPrompt(
     mask=mask_of(*SIZE),
     text="a zebra",
     example=ExamplePrompt("a" * 64, np.ones((7, 9), np.bool_)),
+    negative_boxes=(Box(20, 15, 99, 99), Box(1, 1, 2, 2)),
+    lassos=(Lasso(((-30, -20), (60, 5), (3, 40))), Lasso(((1, 1), (5, 1), (3, 3)), positive=False)),
 )
 
 
@@ -39,6 +45,11 @@ def test_a_prompt_of_every_kind_passes():
         (ObjectPrompt(box=Box(0, 0, INFINITE, 1)), errors.CoordinateNotFinite),
         (ObjectPrompt(box=Box(3, 3, 3, 9)), errors.BoxWithoutArea),
         (ObjectPrompt(box=Box(3, 9, 5, 8)), errors.BoxWithoutArea),
+        (ObjectPrompt(negative_boxes=(Box(1, 1, 2, 2), Box(3, 3, 3, 9))), errors.BoxWithoutArea),
+        (ObjectPrompt(negative_boxes=(Box(1, NAN, 2, 2),)), errors.CoordinateNotFinite),
+        (lassoed((1, 1), (2, INFINITE), (3, 3)), errors.CoordinateNotFinite),
+        (lassoed((1, 1), (2, 5)), errors.LassoWithoutArea),
+        (lassoed(), errors.LassoWithoutArea),
         (ObjectPrompt(mask=mask_of(4, 4, value=False)), errors.MaskEmpty),
         (ObjectPrompt(example=ExamplePrompt("a" * 64, np.zeros((4, 4), bool))), errors.MaskEmpty),
         (ObjectPrompt(text=" \n"), errors.PromptEmpty),
@@ -59,6 +70,10 @@ def test_what_makes_no_sense_anywhere_is_refused(prompt, error):
         (ObjectPrompt(scribbles=(Scribble(((5, 5), (5, 21))),)), errors.PointOutsideImage),
         (ObjectPrompt(box=Box(30, 0, 40, 10)), errors.BoxWithoutArea),
         (ObjectPrompt(box=Box(-9, -9, 10, 0)), errors.BoxWithoutArea),
+        (ObjectPrompt(negative_boxes=(Box(30, 0, 40, 10),)), errors.BoxWithoutArea),
+        (lassoed((31, 5), (40, 5), (40, 9)), errors.LassoWithoutArea),
+        (lassoed((5, 5), (9, 5), (1e300, 9)), errors.PointOutsideImage),
+        (lassoed((5, 5), (9, 5), (9, -20.5)), errors.PointOutsideImage),
         (ObjectPrompt(mask=mask_of(30, 20)), errors.MaskSizeMismatch),
     ],
 )

@@ -14,10 +14,10 @@ from seem_client.async_session import AsyncSession
 from seem_client.client import Client, connect
 from seem_client.image import ImageLike
 from seem_client.outline import Polygon
-from seem_client.prediction import Prediction
+from seem_client.prediction import Hypothesis, Prediction
 from seem_client.session import Session
 from seem_wire import errors
-from seem_wire.prompts import Box, Point, Scribble
+from seem_wire.prompts import Box, Lasso, Point, Scribble
 from seem_wire.rle import Rle
 from seem_wire.types import ModelCard, Timings
 
@@ -26,7 +26,9 @@ __all__ = [
     "AsyncSession",
     "Box",
     "Client",
+    "Hypothesis",
     "ImageLike",
+    "Lasso",
     "ModelCard",
     "Point",
     "Polygon",

@@ -26,6 +26,7 @@ from seem_wire.errors import (
     UnknownSession,
 )
 from seem_wire.types import (
+    Choose,
     Clear,
     Done,
     Everything,
@@ -115,9 +116,14 @@ class SessionCore:
         return SetImage(self._number(), source)
 
     def prompt(
-        self, object_id: int, prompt: ObjectPrompt, example: Example | None = None
+        self,
+        object_id: int,
+        prompt: ObjectPrompt,
+        example: Example | None = None,
+        *,
+        hypotheses: bool = False,
     ) -> Prompt:
-        """Says something about one object.
+        """Says something about one object, and perhaps asks what else it may mean.
 
         Raises:
             NotOffered: The server does not take this kind of prompt.
@@ -127,7 +133,11 @@ class SessionCore:
         one = PromptedObject(object_id, prompt, example)
         if self.size is not None:
             check_fits(prompt, self.size)
-        return Prompt(self._number(), (one,))
+        return Prompt(self._number(), (one,), hypotheses=hypotheses)
+
+    def choose(self, object_id: int, hypothesis: int) -> Choose:
+        """Says which of the hypotheses that came last for an object was meant."""
+        return Choose(self._number(), object_id, hypothesis)
 
     def everything(self, question: Question) -> Everything:
         """Asks what is in the image. Raises NotOffered where the server cannot tell."""
@@ -233,8 +243,9 @@ def require_prompts(offered: Capabilities, prompt: ObjectPrompt) -> None:
     """Raises NotOffered where `prompt` says something in a way that the server does not take."""
     used = {
         PromptKind.POINT: prompt.points,
-        PromptKind.BOX: prompt.box is not None,
+        PromptKind.BOX: prompt.box is not None or prompt.negative_boxes,
         PromptKind.SCRIBBLE: prompt.scribbles,
+        PromptKind.LASSO: prompt.lassos,
         PromptKind.MASK: prompt.mask is not None,
         PromptKind.TEXT: prompt.text is not None,
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Never, TypeVar
 
 from seem_client._core import not_offered, require_kind, require_prompts, require_question
 from seem_client.prompting import BoxLike, PointLike, object_prompt, question, shown
-from seem_wire.prompts import ObjectPrompt, Scribble
+from seem_wire.prompts import Lasso, ObjectPrompt, Scribble
 from seem_wire.types import PromptKind, SegmentKind
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     MaskLike = npt.NDArray[np.bool_ | np.integer]
     Line = Scribble | Iterable[tuple[float, float]]
+    Outline = Lasso | Iterable[tuple[float, float]]
     ExampleLike = tuple[ImageLike, MaskLike]
 
 Answer = TypeVar("Answer")
@@ -35,10 +36,10 @@ Opening = TypeVar("Opening")
 class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
     """Says something about an object and gives its new mask.
 
-    What is said adds to what was said of the object before: points and scribbles add up; a box, a
-    mask, a text or an example takes the place of the earlier one. Coordinates are pixels of the
-    original, upright image; masks are of its (H, W). A prompt that the server refuses raises one of
-    `seem_client.errors` and changes nothing.
+    What is said adds to what was said of the object before: points, scribbles, lassos and negative
+    boxes add up; a box, a mask, a text or an example takes the place of the earlier one.
+    Coordinates are pixels of the original, upright image; masks are of its (H, W). A prompt that
+    the server refuses raises one of `seem_client.errors` and changes nothing.
 
     The `submit_` methods do not wait for the mask, so that rapid clicks need not queue up: a click
     that a newer one on the same object overtook ends with `errors.Superseded`, and the newer one's
@@ -62,13 +63,48 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         """What stands now, by object id."""
         return self._core.predictions
 
-    def click(self, x: float, y: float, *, positive: bool = True, object_id: int = 1) -> Answer:
-        """Points at the object, or where it is not (`positive=False`)."""
-        return self._ask(object_id, object_prompt(points=[(x, y, positive)]))
+    def click(
+        self,
+        x: float,
+        y: float,
+        *,
+        positive: bool = True,
+        object_id: int = 1,
+        hypotheses: bool = False,
+    ) -> Answer:
+        """Points at the object, or where it is not (`positive=False`).
 
-    def box(self, x0: float, y0: float, x1: float, y1: float, *, object_id: int = 1) -> Answer:
-        """Draws a rectangle around the object."""
-        return self._ask(object_id, object_prompt(box=(x0, y0, x1, y1)))
+        With `hypotheses`, the prediction also has what else it may have meant; see `choose`.
+        """
+        prompt = object_prompt(points=[(x, y, positive)])
+        return self._ask(object_id, prompt, hypotheses=hypotheses)
+
+    def box(
+        self,
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
+        *,
+        positive: bool = True,
+        object_id: int = 1,
+    ) -> Answer:
+        """Draws a rectangle around the object, or one that no part of it lies in."""
+        corners = (x0, y0, x1, y1)
+        if positive:
+            return self._ask(object_id, object_prompt(box=corners))
+        return self._ask(object_id, object_prompt(negative_boxes=[corners]))
+
+    def lasso(
+        self,
+        points: Iterable[tuple[float, float]],
+        *,
+        positive: bool = True,
+        object_id: int = 1,
+    ) -> Answer:
+        """Draws a closed outline around the object, or around what no part of it lies in."""
+        outline = Lasso(tuple((float(x), float(y)) for x, y in points), positive)
+        return self._ask(object_id, object_prompt(lassos=[outline]))
 
     def scribble(
         self,
@@ -103,19 +139,39 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         mask: MaskLike | None = None,
         text: str | None = None,
         example: ExampleLike | None = None,
+        negative_boxes: Iterable[BoxLike] = (),
+        lassos: Iterable[Outline] = (),
+        hypotheses: bool = False,
     ) -> Answer:
         """Says several things at once; points are (x, y) or (x, y, positive).
 
-        An example is an image and a mask in it, as in `example`.
+        An example is an image and a mask in it, as in `example`. A scribble or lasso given as plain
+        vertices is positive. `hypotheses` is as in `click`.
         """
-        prompt = object_prompt(points=points, box=box, scribbles=scribbles, mask=mask, text=text)
-        return self._ask(object_id, prompt, _shown(example, self._core.offered))
+        prompt = object_prompt(
+            points=points,
+            box=box,
+            scribbles=scribbles,
+            mask=mask,
+            text=text,
+            negative_boxes=negative_boxes,
+            lassos=lassos,
+        )
+        shown = _shown(example, self._core.offered)
+        return self._ask(object_id, prompt, shown, hypotheses=hypotheses)
 
     def submit_click(
-        self, x: float, y: float, *, positive: bool = True, object_id: int = 1
+        self,
+        x: float,
+        y: float,
+        *,
+        positive: bool = True,
+        object_id: int = 1,
+        hypotheses: bool = False,
     ) -> Pending:
         """Like `click`, and gives a future of the prediction at once."""
-        return self._submit(object_id, object_prompt(points=[(x, y, positive)]))
+        prompt = object_prompt(points=[(x, y, positive)])
+        return self._submit(object_id, prompt, hypotheses=hypotheses)
 
     def submit_prompt(
         self,
@@ -127,13 +183,25 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         mask: MaskLike | None = None,
         text: str | None = None,
         example: ExampleLike | None = None,
+        negative_boxes: Iterable[BoxLike] = (),
+        lassos: Iterable[Outline] = (),
+        hypotheses: bool = False,
     ) -> Pending:
         """Like `prompt`, and gives a future of the prediction at once.
 
         An example's image is read before that, and sent whole each time.
         """
-        prompt = object_prompt(points=points, box=box, scribbles=scribbles, mask=mask, text=text)
-        return self._submit(object_id, prompt, _shown(example, self._core.offered))
+        prompt = object_prompt(
+            points=points,
+            box=box,
+            scribbles=scribbles,
+            mask=mask,
+            text=text,
+            negative_boxes=negative_boxes,
+            lassos=lassos,
+        )
+        shown = _shown(example, self._core.offered)
+        return self._submit(object_id, prompt, shown, hypotheses=hypotheses)
 
     def everything(
         self,
@@ -152,12 +220,24 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         return self._question(asked)
 
     @abstractmethod
-    def _ask(self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None) -> Answer:
+    def _ask(
+        self,
+        object_id: int,
+        prompt: ObjectPrompt,
+        example: Shown | None = None,
+        *,
+        hypotheses: bool = False,
+    ) -> Answer:
         """Sends a prompt and gives its prediction."""
 
     @abstractmethod
     def _submit(
-        self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None
+        self,
+        object_id: int,
+        prompt: ObjectPrompt,
+        example: Shown | None = None,
+        *,
+        hypotheses: bool = False,
     ) -> Pending:
         """Sends a prompt and gives a future of its prediction."""
 
@@ -203,10 +283,20 @@ class ClientMethods(ABC, Generic[Answer, Answers, Opening]):
         mask: MaskLike | None = None,
         text: str | None = None,
         example: ExampleLike | None = None,
+        negative_boxes: Iterable[BoxLike] = (),
+        lassos: Iterable[Outline] = (),
     ) -> Answer:
         """One object of one image, without a session; what is said is as in `Session.prompt`."""
         offered = self._model.capabilities
-        prompt = object_prompt(points=points, box=box, scribbles=scribbles, mask=mask, text=text)
+        prompt = object_prompt(
+            points=points,
+            box=box,
+            scribbles=scribbles,
+            mask=mask,
+            text=text,
+            negative_boxes=negative_boxes,
+            lassos=lassos,
+        )
         require_prompts(offered, prompt)
         return self._segment(image, object_id, prompt, _shown(example, offered))
 

@@ -64,6 +64,20 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def choose(self, hypothesis: int, *, object_id: int = 1) -> Prediction:
+        """Says which of the prediction's `hypotheses` was meant, by its place among them.
+
+        It becomes the object's mask, and what later prompts build on; can be undone. Another one of
+        the same list can be chosen later, until there is a new prompt about the object.
+
+        Raises:
+            NothingToChoose: The object's last prompt did not come with such a hypothesis.
+        """
+        choosing = self._send(
+            lambda: self._core.choose(object_id, hypothesis), core.read_prediction
+        )
+        return await self._wait(choosing)
+
     async def undo(self) -> Prediction | None:
         """Takes back the last change; gives the mask that now stands for what it changed."""
         return await self._wait(self._send(self._core.undo, core.read_standing))
@@ -104,34 +118,48 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         return await self._wait(showing)
 
     async def _ask(
-        self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None
+        self,
+        object_id: int,
+        prompt: ObjectPrompt,
+        example: Shown | None = None,
+        *,
+        hypotheses: bool = False,
     ) -> Prediction:
+        def say(shown: Example | None) -> asyncio.Future[Prediction]:
+            return self._say(object_id, prompt, shown, hypotheses=hypotheses)
+
         if example is None:
-            return await self._wait(self._say(object_id, prompt, None))
+            return await self._wait(say(None))
 
         async def show(source: ImageSource) -> Prediction:
-            return await self._wait(self._say(object_id, prompt, Example(source, example.mask)))
+            return await self._wait(say(Example(source, example.mask)))
 
         data = await asyncio.to_thread(self._read_image, example)
         return await offer_async(self._known, data, show)
 
     def _submit(
-        self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None
+        self,
+        object_id: int,
+        prompt: ObjectPrompt,
+        example: Shown | None = None,
+        *,
+        hypotheses: bool = False,
     ) -> asyncio.Future[Prediction]:
-        if example is None:
-            return self._say(object_id, prompt, None)
-        whole = ImageBytes(self._read_image(example))
-        return self._say(object_id, prompt, Example(whole, example.mask))
+        shown = None
+        if example is not None:
+            shown = Example(ImageBytes(self._read_image(example)), example.mask)
+        return self._say(object_id, prompt, shown, hypotheses=hypotheses)
 
     async def _question(self, question: Question) -> list[Prediction]:
         ask = self._send(lambda: self._core.everything(question), core.read_segments)
         return await self._wait(ask)
 
     def _say(
-        self, object_id: int, prompt: ObjectPrompt, example: Example | None
+        self, object_id: int, prompt: ObjectPrompt, example: Example | None, *, hypotheses: bool
     ) -> asyncio.Future[Prediction]:
         return self._send(
-            lambda: self._core.prompt(object_id, prompt, example), core.read_prediction
+            lambda: self._core.prompt(object_id, prompt, example, hypotheses=hypotheses),
+            core.read_prediction,
         )
 
     def _read_image(self, example: Shown) -> bytes:

@@ -17,6 +17,31 @@ if TYPE_CHECKING:
     from seem_wire.types import Masks, ObjectMask, Segmented, Segments, Timings
 
 
+@dataclass(frozen=True, eq=False)  # no slots: `mask` is worked out once, when asked
+class Hypothesis:
+    """One of the things that a prompt may have meant: a part, the whole, or a group perhaps.
+
+    Attributes:
+        rle: The mask as COCO run lengths, at the original image's size.
+        score: The model's own estimate of the mask's IoU, 0 to 1, if this is what was meant.
+        box: Around the mask, pixel edges; None where the mask is empty.
+        area: Pixels in the mask.
+    """
+
+    rle: rle.Rle
+    score: float
+    box: Box | None
+    area: int
+
+    @cached_property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """The mask, bool (H, W) of the original image; read-only, copy it to draw in it."""
+        return _read_only(self.rle)
+
+    def __repr__(self) -> str:
+        return f"<Hypothesis: score {self.score:.2f}, {self.area} pixels>"
+
+
 @dataclass(frozen=True, eq=False)  # no slots: `mask` and `polygons` are worked out once, when asked
 class Prediction:
     """An object's mask and what the model thinks of it.
@@ -36,6 +61,10 @@ class Prediction:
         model_id: Equal ids give equal masks.
         is_thing: Whether the name is of things that can be counted and not of stuff like grass;
             None where nobody knows.
+        presence: How likely the object is in the image at all, 0 to 1; None where the model doesn't
+            say.
+        hypotheses: What the prompt may have meant, this mask first and then the most likely first;
+            empty where the prompt didn't ask.
     """
 
     object_id: int
@@ -50,6 +79,8 @@ class Prediction:
     cache_hit: bool
     model_id: str
     is_thing: bool | None = None
+    presence: float | None = None
+    hypotheses: tuple[Hypothesis, ...] = ()
 
     @classmethod
     def of(cls, one: ObjectMask, reply: Masks | Segments | Segmented) -> Prediction:
@@ -67,14 +98,25 @@ class Prediction:
             cache_hit=reply.cache_hit,
             model_id=reply.model_id,
             is_thing=one.is_thing,
+            presence=one.presence,
+            hypotheses=tuple(
+                Hypothesis(each.rle, each.score, each.box, each.area) for each in one.hypotheses
+            ),
         )
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the object is in the image at all: whether its mask has a pixel.
+
+        An object that was only named, or shown in another image, has none where the model finds it
+        too unlikely to be there; `presence` then tells how unlikely.
+        """
+        return self.area > 0
 
     @cached_property
     def mask(self) -> npt.NDArray[np.bool_]:
         """The mask, bool (H, W) of the original image; read-only, copy it to draw in it."""
-        mask = rle.decode(self.rle)
-        mask.setflags(write=False)
-        return mask
+        return _read_only(self.rle)
 
     @cached_property
     def polygons(self) -> tuple[Polygon, ...]:
@@ -87,3 +129,9 @@ class Prediction:
             f"<Prediction of object {self.object_id}{name}: round {self.round}, "
             f"score {self.score:.2f}, {self.area} pixels>"
         )
+
+
+def _read_only(lengths: rle.Rle) -> npt.NDArray[np.bool_]:
+    mask = rle.decode(lengths)
+    mask.setflags(write=False)
+    return mask

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from seem_wire.errors import InvalidValue
-from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt, Point, Scribble
+from seem_wire.prompts import Box, Lasso, MaskPrompt, ObjectPrompt, Point, Scribble
 from seem_wire.types import Question, SegmentKind
 from seem_wire.validate import check_mask
 
@@ -45,11 +45,13 @@ def object_prompt(
     scribbles: Iterable[Scribble | Iterable[tuple[float, float]]] = (),
     mask: npt.NDArray[np.bool_ | np.integer] | None = None,
     text: str | None = None,
+    negative_boxes: Iterable[BoxLike] = (),
+    lassos: Iterable[Lasso | Iterable[tuple[float, float]]] = (),
 ) -> ObjectPrompt:
     """One object's prompt.
 
-    A scribble given as plain vertices is positive. A mask is (H, W) of the original image, bool or
-    integers, where all but 0 is inside.
+    A scribble or lasso given as plain vertices is positive. A mask is (H, W) of the original image,
+    bool or integers, where all but 0 is inside.
 
     Raises:
         InvalidValue: A value is of a kind or shape that means nothing here.
@@ -60,6 +62,8 @@ def object_prompt(
         scribbles=tuple(map(_scribble, scribbles)),
         mask=None if mask is None else MaskPrompt(_mask(mask)),
         text=text,
+        negative_boxes=tuple(map(_box, negative_boxes)),
+        lassos=tuple(map(_lasso, lassos)),
     )
 
 
@@ -117,6 +121,12 @@ def _scribble(scribble: Scribble | Iterable[tuple[float, float]]) -> Scribble:
     if isinstance(scribble, Scribble):
         return scribble
     return Scribble(tuple((float(x), float(y)) for x, y in scribble))
+
+
+def _lasso(lasso: Lasso | Iterable[tuple[float, float]]) -> Lasso:
+    if isinstance(lasso, Lasso):
+        return lasso
+    return Lasso(tuple((float(x), float(y)) for x, y in lasso))
 
 
 def _mask(mask: npt.NDArray[np.bool_ | np.integer]) -> npt.NDArray[np.bool_]:

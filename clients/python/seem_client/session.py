@@ -63,6 +63,20 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def choose(self, hypothesis: int, *, object_id: int = 1) -> Prediction:
+        """Says which of the prediction's `hypotheses` was meant, by its place among them.
+
+        It becomes the object's mask, and what later prompts build on; can be undone. Another one of
+        the same list can be chosen later, until there is a new prompt about the object.
+
+        Raises:
+            NothingToChoose: The object's last prompt did not come with such a hypothesis.
+        """
+        choosing = self._send(
+            lambda: self._core.choose(object_id, hypothesis), core.read_prediction
+        )
+        return self._wait(choosing)
+
     def undo(self) -> Prediction | None:
         """Takes back the last change; gives the mask that now stands for what it changed."""
         return self._wait(self._send(self._core.undo, core.read_standing))
@@ -102,32 +116,46 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         return self._wait(showing)
 
     def _ask(
-        self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None
+        self,
+        object_id: int,
+        prompt: ObjectPrompt,
+        example: Shown | None = None,
+        *,
+        hypotheses: bool = False,
     ) -> Prediction:
+        def say(shown: Example | None) -> Future[Prediction]:
+            return self._say(object_id, prompt, shown, hypotheses=hypotheses)
+
         if example is None:
-            return self._wait(self._say(object_id, prompt, None))
+            return self._wait(say(None))
 
         def show(source: ImageSource) -> Prediction:
-            return self._wait(self._say(object_id, prompt, Example(source, example.mask)))
+            return self._wait(say(Example(source, example.mask)))
 
         return offer(self._known, self._read_image(example), show)
 
     def _submit(
-        self, object_id: int, prompt: ObjectPrompt, example: Shown | None = None
+        self,
+        object_id: int,
+        prompt: ObjectPrompt,
+        example: Shown | None = None,
+        *,
+        hypotheses: bool = False,
     ) -> Future[Prediction]:
-        if example is None:
-            return self._say(object_id, prompt, None)
-        whole = ImageBytes(self._read_image(example))
-        return self._say(object_id, prompt, Example(whole, example.mask))
+        shown = None
+        if example is not None:
+            shown = Example(ImageBytes(self._read_image(example)), example.mask)
+        return self._say(object_id, prompt, shown, hypotheses=hypotheses)
 
     def _question(self, question: Question) -> list[Prediction]:
         return self._wait(self._send(lambda: self._core.everything(question), core.read_segments))
 
     def _say(
-        self, object_id: int, prompt: ObjectPrompt, example: Example | None
+        self, object_id: int, prompt: ObjectPrompt, example: Example | None, *, hypotheses: bool
     ) -> Future[Prediction]:
         return self._send(
-            lambda: self._core.prompt(object_id, prompt, example), core.read_prediction
+            lambda: self._core.prompt(object_id, prompt, example, hypotheses=hypotheses),
+            core.read_prediction,
         )
 
     def _read_image(self, example: Shown) -> bytes:

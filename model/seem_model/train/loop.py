@@ -89,6 +89,7 @@ class Trainer:
             together=1,
             seed=recipe.seed + 1,
         )
+        self.stuff = stuff_names(images)
         self.told_from = _told_from(self.data, vocabulary)
         self.optimizer = torch.optim.AdamW(self._parameter_groups(), weight_decay=0.0)
 
@@ -127,6 +128,7 @@ class Trainer:
             "config": self.model.config.name,
             "recipe": asdict(self.recipe),
             "names": self.vocabulary.names,
+            "stuff": self.stuff,
             "step": self.step,
             "seconds": self.seconds,
             "model": self.model.state_dict(),
@@ -376,6 +378,15 @@ def split(
     apart = [is_held_out(image.path, held_out_share) for image in images]
     pairs = list(zip(images, apart, strict=True))
     return [i for i, kept in pairs if not kept], [i for i, kept in pairs if kept]
+
+
+def stuff_names(images: list[SourceImage]) -> list[str]:
+    """Names that are never marked thing by thing, sorted."""
+    kinds: dict[str, set[str]] = {}
+    for image in images:
+        for annotation in image.annotations:
+            kinds.setdefault(annotation["name"], set()).add(annotation["kind"])
+    return sorted(name for name, found in kinds.items() if found == {"stuff"})
 
 
 def is_held_out(path: Path, share: float) -> bool:

@@ -23,7 +23,7 @@ class Recipe:
     warmup_steps: int = 100
     gradient_clip: float = 2.0
     average_decay: float = 0.998
-    freeze_norms_after: float = 0.5
+    freeze_norms_after: float = 0.4
     """Share of the run after which batch norms keep their averaged statistics: first prompts and
     corrections look different to a norm, and at inference each must do with the mixture."""
     rounds: tuple[float, ...] = (0.24, 0.20, 0.18, 0.14, 0.10, 0.07, 0.07)

@@ -103,6 +103,7 @@ class Command(google.protobuf.message.Message):
     REMOVE_OBJECT_FIELD_NUMBER: builtins.int
     RELEASE_FIELD_NUMBER: builtins.int
     EVERYTHING_FIELD_NUMBER: builtins.int
+    CHOOSE_FIELD_NUMBER: builtins.int
     seq: builtins.int
     """Chosen by the client, at least 1, rising within a session."""
     session_id: builtins.str
@@ -125,6 +126,8 @@ class Command(google.protobuf.message.Message):
     def release(self) -> global___Release: ...
     @property
     def everything(self) -> global___Everything: ...
+    @property
+    def choose(self) -> global___Choose: ...
     def __init__(
         self,
         *,
@@ -139,10 +142,11 @@ class Command(google.protobuf.message.Message):
         remove_object: global___RemoveObject | None = ...,
         release: global___Release | None = ...,
         everything: global___Everything | None = ...,
+        choose: global___Choose | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "set_image", b"set_image", "undo", b"undo"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "seq", b"seq", "session_id", b"session_id", "set_image", b"set_image", "undo", b"undo"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["open", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything"] | None: ...
+    def HasField(self, field_name: typing.Literal["choose", b"choose", "clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "set_image", b"set_image", "undo", b"undo"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["choose", b"choose", "clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "seq", b"seq", "session_id", b"session_id", "set_image", b"set_image", "undo", b"undo"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["open", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything", "choose"] | None: ...
 
 global___Command = Command
 
@@ -227,16 +231,19 @@ global___SetImage = SetImage
 
 @typing.final
 class Prompt(google.protobuf.message.Message):
-    """Says something about one or more objects. What is said adds to what was said of the object before; a box, a mask, a
-    text or an example takes the place of the earlier one. Answered by Masks, or by Done where `predict` is false.
+    """Says something about one or more objects. What is said adds to what was said of the object before; a (positive) box, a
+    mask, a text or an example takes the place of the earlier one. Answered by Masks, or by Done where `predict` is false.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     OBJECTS_FIELD_NUMBER: builtins.int
     PREDICT_FIELD_NUMBER: builtins.int
+    HYPOTHESES_FIELD_NUMBER: builtins.int
     predict: builtins.bool
     """False only queues the prompt: the next one that predicts counts it in. True when absent."""
+    hypotheses: builtins.bool
+    """Send with each mask what else the prompt may have meant (ObjectMask.hypotheses)."""
     @property
     def objects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ObjectPrompt]: ...
     def __init__(
@@ -244,9 +251,10 @@ class Prompt(google.protobuf.message.Message):
         *,
         objects: collections.abc.Iterable[global___ObjectPrompt] | None = ...,
         predict: builtins.bool | None = ...,
+        hypotheses: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_predict", b"_predict", "predict", b"predict"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_predict", b"_predict", "objects", b"objects", "predict", b"predict"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_predict", b"_predict", "hypotheses", b"hypotheses", "objects", b"objects", "predict", b"predict"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_predict", b"_predict"]) -> typing.Literal["predict"] | None: ...
 
 global___Prompt = Prompt
@@ -262,6 +270,8 @@ class ObjectPrompt(google.protobuf.message.Message):
     MASK_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
     EXAMPLE_FIELD_NUMBER: builtins.int
+    NEGATIVE_BOXES_FIELD_NUMBER: builtins.int
+    LASSOS_FIELD_NUMBER: builtins.int
     object_id: builtins.int
     """Chosen by the client, at least 1. An id that is new makes a new object."""
     text: builtins.str
@@ -279,6 +289,14 @@ class ObjectPrompt(google.protobuf.message.Message):
     def example(self) -> global___Example:
         """The same thing, shown in another image."""
 
+    @property
+    def negative_boxes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Box]:
+        """No part of the object lies in one of these. They add up."""
+
+    @property
+    def lassos(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Lasso]:
+        """They add up."""
+
     def __init__(
         self,
         *,
@@ -289,9 +307,11 @@ class ObjectPrompt(google.protobuf.message.Message):
         mask: global___Rle | None = ...,
         text: builtins.str | None = ...,
         example: global___Example | None = ...,
+        negative_boxes: collections.abc.Iterable[global___Box] | None = ...,
+        lassos: collections.abc.Iterable[global___Lasso] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_text", b"_text", "box", b"box", "example", b"example", "mask", b"mask", "text", b"text"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_text", b"_text", "box", b"box", "example", b"example", "mask", b"mask", "object_id", b"object_id", "points", b"points", "scribbles", b"scribbles", "text", b"text"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_text", b"_text", "box", b"box", "example", b"example", "lassos", b"lassos", "mask", b"mask", "negative_boxes", b"negative_boxes", "object_id", b"object_id", "points", b"points", "scribbles", b"scribbles", "text", b"text"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_text", b"_text"]) -> typing.Literal["text"] | None: ...
 
 global___ObjectPrompt = ObjectPrompt
@@ -369,6 +389,33 @@ class Scribble(google.protobuf.message.Message):
 global___Scribble = Scribble
 
 @typing.final
+class Lasso(google.protobuf.message.Message):
+    """A closed outline of at least three corners; the last is joined to the first. Like a box of any shape: the object lies
+    within a positive one, and no part of it within a negative one. What it winds around an even number of times is
+    outside. It may reach over the image's edge, by the image's own size at most.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    XY_FIELD_NUMBER: builtins.int
+    NEGATIVE_FIELD_NUMBER: builtins.int
+    negative: builtins.bool
+    """No part of the object lies within it."""
+    @property
+    def xy(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """x, y, x, y, ..."""
+
+    def __init__(
+        self,
+        *,
+        xy: collections.abc.Iterable[builtins.float] | None = ...,
+        negative: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["negative", b"negative", "xy", b"xy"]) -> None: ...
+
+global___Lasso = Lasso
+
+@typing.final
 class Example(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -418,7 +465,7 @@ global___Rle = Rle
 
 @typing.final
 class Undo(google.protobuf.message.Message):
-    """Takes back the last prompt, removal or clear. Answered by Masks: what now stands where something changed."""
+    """Takes back the last prompt, choice, removal or clear. Answered by Masks: what now stands where something changed."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -480,6 +527,30 @@ class Release(google.protobuf.message.Message):
     ) -> None: ...
 
 global___Release = Release
+
+@typing.final
+class Choose(google.protobuf.message.Message):
+    """Says which of the hypotheses that came with an object's mask was meant. It becomes the object's mask, in place of the
+    one of its last prompt, and what later prompts remember; can be undone. Answered by Masks, or by NOTHING_TO_CHOOSE
+    where the object's last prompt was not answered with as many hypotheses.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OBJECT_ID_FIELD_NUMBER: builtins.int
+    HYPOTHESIS_FIELD_NUMBER: builtins.int
+    object_id: builtins.int
+    hypothesis: builtins.int
+    """Its place in the list that was sent, from 0. It stays the same for all choices from that list."""
+    def __init__(
+        self,
+        *,
+        object_id: builtins.int = ...,
+        hypothesis: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["hypothesis", b"hypothesis", "object_id", b"object_id"]) -> None: ...
+
+global___Choose = Choose
 
 @typing.final
 class Everything(google.protobuf.message.Message):
@@ -694,6 +765,8 @@ class ObjectMask(google.protobuf.message.Message):
     ROUND_FIELD_NUMBER: builtins.int
     CHANGED_FIELD_NUMBER: builtins.int
     IS_THING_FIELD_NUMBER: builtins.int
+    PRESENCE_FIELD_NUMBER: builtins.int
+    HYPOTHESES_FIELD_NUMBER: builtins.int
     object_id: builtins.int
     score: builtins.float
     """The model's own estimate of the mask's IoU."""
@@ -705,6 +778,10 @@ class ObjectMask(google.protobuf.message.Message):
     """How many predictions this object has had, 1 for the first."""
     is_thing: builtins.bool
     """The label names things that can be counted (a dog) and not stuff (grass); absent where nobody knows."""
+    presence: builtins.float
+    """How likely the object is in the image at all; absent where the model doesn't say. Where an object that was only named
+    or shown in another image is too unlikely, its mask is empty.
+    """
     @property
     def rle(self) -> global___Rle: ...
     @property
@@ -714,6 +791,12 @@ class ObjectMask(google.protobuf.message.Message):
     @property
     def changed(self) -> global___Box:
         """Around the pixels that differ from the object's mask before; absent where none do."""
+
+    @property
+    def hypotheses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Hypothesis]:
+        """Where the prompt asked for them: what it may have meant, this mask first and then the most likely first. What is
+        nearly the same as one before it is left out.
+        """
 
     def __init__(
         self,
@@ -728,17 +811,54 @@ class ObjectMask(google.protobuf.message.Message):
         round: builtins.int = ...,
         changed: global___Box | None = ...,
         is_thing: builtins.bool | None = ...,
+        presence: builtins.float | None = ...,
+        hypotheses: collections.abc.Iterable[global___Hypothesis] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_is_thing", b"_is_thing", "_label", b"_label", "_label_probability", b"_label_probability", "box", b"box", "changed", b"changed", "is_thing", b"is_thing", "label", b"label", "label_probability", b"label_probability", "rle", b"rle"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_is_thing", b"_is_thing", "_label", b"_label", "_label_probability", b"_label_probability", "area", b"area", "box", b"box", "changed", b"changed", "is_thing", b"is_thing", "label", b"label", "label_probability", b"label_probability", "object_id", b"object_id", "rle", b"rle", "round", b"round", "score", b"score"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_is_thing", b"_is_thing", "_label", b"_label", "_label_probability", b"_label_probability", "_presence", b"_presence", "box", b"box", "changed", b"changed", "is_thing", b"is_thing", "label", b"label", "label_probability", b"label_probability", "presence", b"presence", "rle", b"rle"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_is_thing", b"_is_thing", "_label", b"_label", "_label_probability", b"_label_probability", "_presence", b"_presence", "area", b"area", "box", b"box", "changed", b"changed", "hypotheses", b"hypotheses", "is_thing", b"is_thing", "label", b"label", "label_probability", b"label_probability", "object_id", b"object_id", "presence", b"presence", "rle", b"rle", "round", b"round", "score", b"score"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_is_thing", b"_is_thing"]) -> typing.Literal["is_thing"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_label", b"_label"]) -> typing.Literal["label"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_label_probability", b"_label_probability"]) -> typing.Literal["label_probability"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_presence", b"_presence"]) -> typing.Literal["presence"] | None: ...
 
 global___ObjectMask = ObjectMask
+
+@typing.final
+class Hypothesis(google.protobuf.message.Message):
+    """One of the things that a prompt may have meant: a part, the whole, or a group perhaps."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RLE_FIELD_NUMBER: builtins.int
+    SCORE_FIELD_NUMBER: builtins.int
+    BOX_FIELD_NUMBER: builtins.int
+    AREA_FIELD_NUMBER: builtins.int
+    score: builtins.float
+    """The model's own estimate of the mask's IoU, if this is what was meant."""
+    area: builtins.int
+    """Pixels in the mask."""
+    @property
+    def rle(self) -> global___Rle: ...
+    @property
+    def box(self) -> global___Box:
+        """Around the mask, pixel edges; absent where the mask is empty."""
+
+    def __init__(
+        self,
+        *,
+        rle: global___Rle | None = ...,
+        score: builtins.float = ...,
+        box: global___Box | None = ...,
+        area: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["box", b"box", "rle", b"rle"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["area", b"area", "box", b"box", "rle", b"rle", "score", b"score"]) -> None: ...
+
+global___Hypothesis = Hypothesis
 
 @typing.final
 class Timings(google.protobuf.message.Message):
@@ -965,11 +1085,11 @@ class Capabilities(google.protobuf.message.Message):
     LIMITS_FIELD_NUMBER: builtins.int
     @property
     def prompts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """"point", "box", "scribble", "mask", "text", "example" """
+        """"point", "box", "scribble", "lasso", "mask", "text", "example"; a negative box is a "box" too"""
 
     @property
     def commands(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """"open_image", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything" """
+        """"open_image", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything", "choose" """
 
     @property
     def limits(self) -> global___Limits: ...
@@ -1001,7 +1121,7 @@ class Limits(google.protobuf.message.Message):
     max_objects: builtins.int
     """In one session."""
     max_points: builtins.int
-    """Clicks and scribble vertices for one object in one command."""
+    """Clicks, vertices of scribbles and lassos, and two corners for each negative box, for one object in one command."""
     max_text_characters: builtins.int
     max_mask_pixels: builtins.int
     """Of all mask prompts and examples' masks in one command."""
