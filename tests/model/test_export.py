@@ -21,12 +21,15 @@ from seem_model.seem import Prompts
 SHIPPED = Path(export.__file__).parent / "bundles" / "tiny"
 
 
+def source(model, encoder, things=export.NAMES_OF_RANDOM_WEIGHTS, stuff=("sky",)):
+    return export.Source(model, encoder, things, stuff, {}, export.Thresholds())
+
+
 @pytest.fixture(scope="module")
 def exported(tiny, letters, tmp_path_factory):
     """A bundle made now: tracing takes half a minute."""
     folder = tmp_path_factory.mktemp("bundles") / "tiny"
-    names = export.NAMES_OF_RANDOM_WEIGHTS
-    export.write_bundle(export.Source(tiny, letters, names, {}), folder, version="1.2.3")
+    export.write_bundle(source(tiny, letters), folder, version="1.2.3")
     return folder
 
 
@@ -110,20 +113,34 @@ def test_the_manifest_names_every_file_with_its_hash():
 def test_the_vocabulary_has_a_unit_row_a_name_and_nothing_last(tiny):
     rows = np.load(SHIPPED / "vocabulary.npy")
     manifest = json.loads((SHIPPED / "bundle.json").read_text())
-    names = [*export.NAMES_OF_RANDOM_WEIGHTS, export.NOTHING]
-    assert manifest["vocabulary"]["names"] == names
+    names = manifest["vocabulary"]["names"]
+    assert names[-1] == export.NOTHING
+    assert set(export.NAMES_OF_RANDOM_WEIGHTS) < set(names)
     assert rows.shape == (len(names), 16)
     np.testing.assert_allclose(rows[-1], tiny.nothing().detach(), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
 
 
-def test_without_names_a_bundle_still_knows_nothing(tiny, letters, tmp_path, monkeypatch):
+def manifest_of(source, folder, monkeypatch):
+    """What a bundle says of itself, made without its graphs."""
     for graph in ("image_encoder", "prompt_decoder", "text_encoder"):
         monkeypatch.setattr(export, f"export_{graph}", lambda *_: None)
-    export.write_bundle(export.Source(tiny, letters, (), {}), tmp_path / "tiny", version="1")
-    manifest = json.loads((tmp_path / "tiny" / "bundle.json").read_text())
+    export.write_bundle(source, folder, version="1")
+    return json.loads((folder / "bundle.json").read_text())
+
+
+def test_without_names_a_bundle_still_knows_nothing(tiny, letters, tmp_path, monkeypatch):
+    manifest = manifest_of(source(tiny, letters, (), ()), tmp_path / "tiny", monkeypatch)
     assert manifest["vocabulary"]["names"] == [export.NOTHING]
+    assert manifest["everything"]["n_things"] == 0
     assert np.load(tmp_path / "tiny" / "vocabulary.npy").shape == (1, 16)
+
+
+def test_things_come_before_stuff_and_nothing_last(tiny, letters, tmp_path, monkeypatch):
+    named = source(tiny, letters, ("cat", "dog"), ("sky",))
+    manifest = manifest_of(named, tmp_path / "tiny", monkeypatch)
+    assert manifest["vocabulary"]["names"] == ["cat", "dog", "sky", export.NOTHING]
+    assert manifest["everything"]["n_things"] == 2
 
 
 @pytest.mark.slow
@@ -153,5 +170,5 @@ def test_an_export_that_breaks_leaves_the_old_bundle(tiny, letters, tmp_path, mo
 
     monkeypatch.setattr(export, "export_image_encoder", full_disk)
     with pytest.raises(OSError, match="No space"):
-        export.write_bundle(export.Source(tiny, letters, (), {}), old, version="2")
+        export.write_bundle(source(tiny, letters), old, version="2")
     assert (old / "bundle.json").read_text() == "old"

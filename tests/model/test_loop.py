@@ -11,7 +11,7 @@ from seem_model.config import TINY
 from seem_model.seem import Answers, Seem
 from seem_model.train.batch import Slot
 from seem_model.train.dataset import read_folder
-from seem_model.train.loop import Trainer, _told_from, answered, is_held_out, split
+from seem_model.train.loop import Trainer, _told_from, answered, is_held_out, split, stuff_names
 from seem_model.train.recipe import RECIPES
 from seem_model.train.teacher import Lessons
 from seem_model.train.vocabulary import Vocabulary
@@ -133,3 +133,10 @@ def test_lessons_are_given_every_few_steps(make_trainer):
     trainer.step = 1
     assert taught["distillation"] > 0
     assert "distillation" not in trainer._train_step(crops)
+
+
+def test_stuff_is_what_is_never_marked_thing_by_thing():
+    kinds = [("sky", "stuff"), ("road", "stuff"), ("road", "instance"), ("cat", "instance")]
+    marked = [{"name": name, "kind": kind} for name, kind in kinds]
+    images = [SimpleNamespace(annotations=marked[:2]), SimpleNamespace(annotations=marked[2:])]
+    assert stuff_names(images) == ["sky"]
