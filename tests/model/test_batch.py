@@ -140,7 +140,6 @@ def test_without_absent_names_texts_name_what_is_there():
     assert all(slot.present for slot in text_slots(crop(("cat", LEFT)), []))
 
 
-@pytest.mark.xfail(reason="an outline is lost where a name is added to it")
 def test_a_name_is_said_besides_what_is_drawn():
     slots = [batch._visual_slot(LEFT, "cat", np.random.default_rng(seed)) for seed in range(400)]
     named = [replace(slot.prompt, text=None) for slot in slots if slot.prompt.text]
