@@ -127,7 +127,6 @@ def test_corrections_fence_off_what_is_too_much_at_times():
     assert not any(lasso.positive for p in fenced for lasso in p.lassos)
 
 
-@pytest.mark.xfail(reason="the outline of a ring goes around what is in it")
 def test_what_is_too_much_all_around_the_target_is_fenced_off_without_it():
     halo = ((ROWS - 20) ** 2 + (COLUMNS - 30) ** 2 < 18**2) & ~DISK
     prompt = fenced_off(halo, DISK, 0)
