@@ -10,6 +10,7 @@ from seem_model.train.vocabulary import (
     read_imagenet_names,
     read_synonyms,
     sentences,
+    unheard_of,
 )
 
 SYNONYMS = json.loads((DATA / "synonyms.json").read_text())
@@ -99,3 +100,9 @@ def test_sentences_are_unit_vectors_that_tell_texts_apart(letters):
     cat, zebra = rows = sentences(letters, ["cat", "zebra"])
     torch.testing.assert_close(rows.norm(dim=1), torch.ones(2))
     assert cat @ zebra < 0.9
+
+
+def test_what_may_mean_a_name_or_its_synonym_is_not_unheard_of(letters):
+    texts = ["act", "feline", SYNONYMS["cat"]["held_out"][0], "zzyyxx"]  # letters alone count
+    assert unheard_of(["cat"], texts, letters)[-1:] == ["zzyyxx"]
+    assert not set(texts[::2]) & set(unheard_of(["cat"], texts, letters))
