@@ -35,6 +35,7 @@ def letters():
 @pytest.fixture
 def clicks():
     """Prompts of n objects in the frame of `features`: one positive point each."""
+    from seem_model.config import TINY
     from seem_model.export import empty_prompts
     from seem_wire import pixels
     from seem_wire.prompts import ObjectPrompt, Point
@@ -42,7 +43,7 @@ def clicks():
     def make(*places):
         frame = pixels.Frame(1.0, 1.0, 64, 96)
         drawn = [pixels.rasterise(ObjectPrompt((Point(*xy),)), frame) for xy in places]
-        empty = empty_prompts(1, len(places), 1, 1, 64, 96, 32)
+        empty = empty_prompts(1, len(places), 1, 1, 64, 96, TINY)
         return empty._replace(
             points=torch.stack([torch.from_numpy(one.points) for one in drawn])[None],
             maps=torch.stack([torch.from_numpy(one.maps) for one in drawn])[None],
@@ -79,9 +80,32 @@ def dataset(tmp_path):
             rle["counts"] = rle["counts"].decode()
             annotations.append(
                 {"id": len(annotations), "image_id": number, "category_id": category}
-                | {"segmentation": rle, "kind": "instance"}
+                | {"segmentation": rle, "kind": "instance", "area": int(mask.sum())}
             )
     categories = [{"id": 1, "name": "square"}, {"id": 2, "name": "object"}]
     document = {"images": images, "annotations": annotations, "categories": categories}
     (tmp_path / "annotations.json").write_text(json.dumps(document))
     return tmp_path
+
+
+@pytest.fixture
+def make_image(tmp_path):
+    """An annotated image of a source, from (name, mask) of all that is in it."""
+    import numpy as np
+    from PIL import Image
+    from pycocotools import mask as coco_mask
+
+    from seem_model.train.dataset import SourceImage
+
+    def make(*things, source="made", exhaustive=True):
+        height, width = things[0][1].shape
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.png"
+        Image.fromarray(np.full((height, width, 3), 60, np.uint8)).save(path)
+        annotations = tuple(
+            {"name": name, "kind": "instance"}
+            | {"segmentation": coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))}
+            for name, mask in things
+        )
+        return SourceImage(path, source, exhaustive, annotations)
+
+    return make

@@ -15,17 +15,21 @@ import pytest
 import torch
 
 from seem_model import export
+from seem_model.config import TINY
 from seem_model.seem import Prompts
 
 SHIPPED = Path(export.__file__).parent / "bundles" / "tiny"
+
+
+def source(model, encoder, things=export.NAMES_OF_RANDOM_WEIGHTS, stuff=("sky",)):
+    return export.Source(model, encoder, things, stuff, {}, export.Thresholds())
 
 
 @pytest.fixture(scope="module")
 def exported(tiny, letters, tmp_path_factory):
     """A bundle made now: tracing takes half a minute."""
     folder = tmp_path_factory.mktemp("bundles") / "tiny"
-    names = export.NAMES_OF_RANDOM_WEIGHTS
-    export.write_bundle(export.Source(tiny, letters, names, {}), folder, version="1.2.3")
+    export.write_bundle(source(tiny, letters), folder, version="1.2.3")
     return folder
 
 
@@ -38,7 +42,7 @@ def sessions():
 
 def random_prompts(batch, objects, points, tokens, height, width):
     torch.manual_seed(batch + objects)
-    empty = export.empty_prompts(batch, objects, points, tokens, height, width, 32)
+    empty = export.empty_prompts(batch, objects, points, tokens, height, width, TINY)
     return Prompts(
         torch.rand_like(empty.points) * torch.tensor([width, height]),
         torch.randint(-1, 3, empty.labels.shape).float(),
@@ -47,6 +51,8 @@ def random_prompts(batch, objects, points, tokens, height, width):
         torch.randint(0, 2, empty.has_previous.shape).float(),
         torch.randn_like(empty.text),
         torch.randint(0, 2, empty.text_mask.shape).float(),
+        torch.nn.functional.normalize(torch.randn_like(empty.example), dim=-1),
+        torch.randint(0, 2, empty.has_example.shape).float(),
     )
 
 
@@ -79,9 +85,21 @@ def test_the_prompt_decoder_equals_torch(tiny, sessions, sizes):
 def test_the_text_encoder_keeps_its_meaning_in_int8(letters, sessions, text):
     expected, _ = letters.encode([text])
     ids = np.array([letters.tokenizer.encode(text).ids])
-    (actual,) = sessions["text_encoder"].run(None, {"ids": ids, "mask": np.ones_like(ids)})
+    feeds = {"ids": ids, "mask": np.ones_like(ids)}
+    (actual,) = sessions["text_encoder"].run(["states"], feeds)
     cosine = torch.cosine_similarity(torch.from_numpy(actual), expected, dim=-1)
     assert cosine.min() > 0.99
+
+
+@pytest.mark.parametrize("text", ["a", "zebra", "the left one"])
+def test_the_text_encoder_puts_a_sentence_where_torch_does(tiny, letters, sessions, text):
+    with torch.inference_mode():
+        expected = tiny.embed_text(*letters.encode([text]))
+    ids = np.array([letters.tokenizer.encode(text).ids])
+    feeds = {"ids": ids, "mask": np.ones_like(ids)}
+    (actual,) = sessions["text_encoder"].run(["sentence"], feeds)
+    assert torch.cosine_similarity(torch.from_numpy(actual), expected).item() > 0.99
+    np.testing.assert_allclose(np.linalg.norm(actual, axis=1), 1, atol=1e-5)
 
 
 def test_the_manifest_names_every_file_with_its_hash():
@@ -92,10 +110,37 @@ def test_the_manifest_names_every_file_with_its_hash():
         assert entry == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
-def test_the_vocabulary_has_a_unit_row_a_name():
+def test_the_vocabulary_has_a_unit_row_a_name_and_nothing_last(tiny):
     rows = np.load(SHIPPED / "vocabulary.npy")
-    assert rows.shape == (len(export.NAMES_OF_RANDOM_WEIGHTS), 16)
+    manifest = json.loads((SHIPPED / "bundle.json").read_text())
+    names = manifest["vocabulary"]["names"]
+    assert names[-1] == export.NOTHING
+    assert set(export.NAMES_OF_RANDOM_WEIGHTS) < set(names)
+    assert rows.shape == (len(names), 16)
+    np.testing.assert_allclose(rows[-1], tiny.nothing().detach(), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+
+
+def manifest_of(source, folder, monkeypatch):
+    """What a bundle says of itself, made without its graphs."""
+    for graph in ("image_encoder", "prompt_decoder", "text_encoder"):
+        monkeypatch.setattr(export, f"export_{graph}", lambda *_: None)
+    export.write_bundle(source, folder, version="1")
+    return json.loads((folder / "bundle.json").read_text())
+
+
+def test_without_names_a_bundle_still_knows_nothing(tiny, letters, tmp_path, monkeypatch):
+    manifest = manifest_of(source(tiny, letters, (), ()), tmp_path / "tiny", monkeypatch)
+    assert manifest["vocabulary"]["names"] == [export.NOTHING]
+    assert manifest["everything"]["n_things"] == 0
+    assert np.load(tmp_path / "tiny" / "vocabulary.npy").shape == (1, 16)
+
+
+def test_things_come_before_stuff_and_nothing_last(tiny, letters, tmp_path, monkeypatch):
+    named = source(tiny, letters, ("cat", "dog"), ("sky",))
+    manifest = manifest_of(named, tmp_path / "tiny", monkeypatch)
+    assert manifest["vocabulary"]["names"] == ["cat", "dog", "sky", export.NOTHING]
+    assert manifest["everything"]["n_things"] == 2
 
 
 @pytest.mark.slow
@@ -125,5 +170,5 @@ def test_an_export_that_breaks_leaves_the_old_bundle(tiny, letters, tmp_path, mo
 
     monkeypatch.setattr(export, "export_image_encoder", full_disk)
     with pytest.raises(OSError, match="No space"):
-        export.write_bundle(export.Source(tiny, letters, (), {}), old, version="2")
+        export.write_bundle(source(tiny, letters), old, version="2")
     assert (old / "bundle.json").read_text() == "old"

@@ -1,24 +1,31 @@
 import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from seem_model.config import TINY
-from seem_model.seem import Seem
+from seem_model.seem import Answers, Seem
+from seem_model.train.batch import Slot
 from seem_model.train.dataset import read_folder
-from seem_model.train.loop import Trainer, split
+from seem_model.train.loop import Trainer, _told_from, answered, is_held_out, split, stuff_names
 from seem_model.train.recipe import RECIPES
+from seem_model.train.teacher import Lessons
 from seem_model.train.vocabulary import Vocabulary
+from seem_wire.prompts import Box, ObjectPrompt, Point
 
 
 @pytest.fixture
 def make_trainer(dataset, tmp_path, letters):
-    def make(**changes):
+    def make(lessons=None, **changes):
         torch.manual_seed(0)
         recipe = replace(RECIPES["tiny"], held_out_share=0.3, **changes)
-        vocabulary = Vocabulary(["square"], letters)
-        return Trainer(Seem(TINY), vocabulary, read_folder(dataset), recipe, tmp_path / "run")
+        vocabulary = Vocabulary(["square"], letters, others=["zebra"])
+        images, folder = read_folder(dataset), tmp_path / "run"
+        return Trainer(Seem(TINY), vocabulary, images, recipe, folder, lessons=lessons)
 
     return make
 
@@ -72,3 +79,64 @@ def test_images_kept_apart_are_chosen_by_their_name(dataset):
     training, watched = split(images, 0.3)
     assert len(training) + len(watched) == len(images)
     assert split(images, 0.3) == (training, watched)
+    assert all(is_held_out(image.path, 0.3) for image in watched)
+
+
+def test_an_image_is_kept_apart_wherever_its_folder_lies():
+    names = [f"{number}.jpg" for number in range(200)]
+    apart = [is_held_out(Path("here") / name, 0.3) for name in names]
+    assert apart == [is_held_out(Path("/there") / name, 0.3) for name in names]
+    assert 30 < sum(apart) < 90
+
+
+def test_of_an_ambiguous_prompt_the_likeliest_reading_is_the_answer():
+    click = ObjectPrompt((Point(1.0, 1.0),))
+    boxed = replace(click, box=Box(0.0, 0.0, 2.0, 2.0))
+    slots = [[Slot(np.ones((8, 8), bool), prompt, None) for prompt in (click, boxed)]]
+    masks = torch.arange(4.0)[None, None, :, None, None].expand(1, 2, 4, 4, 4)
+    iou = torch.tensor([[[0.1, 0.2, 0.9, 0.3]] * 2])
+    answers = Answers(masks, iou, torch.ones(1, 2), torch.ones(1, 2, 4, 3), masks)
+    chosen = answered(answers, slots)
+    assert chosen.shape == (1, 2, 4, 4)
+    assert chosen[0, :, 0, 0].tolist() == [2, 0]
+
+
+def names_told_from(letters, source):
+    """By source, what places are told from; `letters` gives "cat" and "act" the same meaning."""
+    names = ["act", "cat", "dog", "hat"]
+    by_name = {"coco": {"cat": [], "dog": []}, "stage": {"act": []}, "ccp": {"hat": []}}
+    told = _told_from(SimpleNamespace(by_name=by_name), Vocabulary(names, letters))
+    return {
+        name for name, known in zip([*names, None], told[source].tolist(), strict=True) if known
+    }
+
+
+def test_places_are_told_from_the_sources_own_names_and_from_nothing(letters):
+    assert names_told_from(letters, "coco") == {"cat", "dog", None}
+
+
+def test_places_are_told_from_names_of_coco_that_mean_something_else(letters):
+    assert names_told_from(letters, "stage") == {"act", "dog", None}
+
+
+def test_places_of_parts_are_told_from_parts_alone(letters):
+    assert names_told_from(letters, "ccp") == {"hat", None}
+
+
+def test_lessons_are_given_every_few_steps(make_trainer):
+    cells = torch.tensor([0.9, 0.1]).expand(2, 2, 2, 2)
+    words = torch.nn.functional.normalize(torch.randn(2, TINY.text_width), dim=1)
+    lessons = Lessons(lambda _: cells, words)
+    trainer = make_trainer(lessons, crop_sizes=(64,), teach_every=2, distillation_weight=0.1)
+    crops = [trainer.data[0], trainer.data[1]]
+    taught = trainer._train_step(crops)
+    trainer.step = 1
+    assert taught["distillation"] > 0
+    assert "distillation" not in trainer._train_step(crops)
+
+
+def test_stuff_is_what_is_never_marked_thing_by_thing():
+    kinds = [("sky", "stuff"), ("road", "stuff"), ("road", "instance"), ("cat", "instance")]
+    marked = [{"name": name, "kind": kind} for name, kind in kinds]
+    images = [SimpleNamespace(annotations=marked[:2]), SimpleNamespace(annotations=marked[2:])]
+    assert stuff_names(images) == ["sky"]

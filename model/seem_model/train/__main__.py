@@ -21,6 +21,7 @@ from seem_model.train.vocabulary import (
     read_imagenet_names,
     read_synonyms,
     sentences,
+    unheard_of,
 )
 
 
@@ -54,7 +55,7 @@ def main() -> None:
     model.backbone.freeze(config.backbone.frozen_stages)
     encoder = load_text_encoder(config)
     classes = read_imagenet_names()
-    others = [name for name in classes if name not in names]
+    others = unheard_of(names, classes, encoder)
     vocabulary = Vocabulary(names, encoder, synonyms=read_synonyms(), others=others)
     lessons = None
     if recipe.distillation_weight and config.backbone.imagenet_weights:

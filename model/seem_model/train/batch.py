@@ -5,7 +5,7 @@ B images · n slots an image · S crop size
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -129,7 +129,7 @@ def _visual_slot(mask: Mask, name: str | None, rng: Rng) -> Slot:
     target = _halved(mask)
     prompt = simulate.first_prompt(target, TARGET_STEP, rng)
     if name is not None and rng.random() < P_NAMED_CLICK:
-        prompt = ObjectPrompt(prompt.points, prompt.box, prompt.scribbles, prompt.mask, name)
+        prompt = replace(prompt, text=name)
     return Slot(target, prompt, name)
 
 

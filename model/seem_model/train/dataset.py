@@ -169,12 +169,11 @@ class CropDataset(Dataset[Crop]):
         unions: dict[str, Mask] = {}
         for name, _, mask in view.things:
             unions[name] = unions[name] | mask if name in unions else mask
+        own = set(self.by_name[entry.source]) - {CLASS_AGNOSTIC}  # of others it may show more
         named = {
-            name: mask
-            for name, mask in unions.items()
-            if name != CLASS_AGNOSTIC and mask.mean() >= MIN_SHARE
+            name: mask for name, mask in unions.items() if name in own and mask.mean() >= MIN_SHARE
         }
-        candidates = sorted(set(self.by_name[entry.source]) - {CLASS_AGNOSTIC} - set(unions))
+        candidates = sorted(own - set(unions))
         picks = rng.permutation(len(candidates))[:3]
         return named, tuple(candidates[pick] for pick in picks)
 

@@ -137,7 +137,8 @@ def _fenced_off(
         cv2.CHAIN_APPROX_SIMPLE,
     )
     outline = max(contours, key=len)[:, 0]
-    if len(outline) < 3:
+    held = cv2.fillPoly(np.zeros(region.shape, np.uint8), [outline], 1) > 0
+    if len(outline) < 3 or (held & target).any():
         return replace(
             prompt, points=(*prompt.points, click_inside(region, step, rng, positive=False))
         )

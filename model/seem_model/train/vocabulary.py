@@ -23,6 +23,9 @@ PHRASINGS = ("{}", "a {}", "the {}", "a photo of a {}")
 
 
 P_SYNONYM = 0.4
+ALIKE = 0.5
+"""Cosine of two texts from which on one may be said of what the other means."""
+
 DATA = Path(__file__).parent
 
 
@@ -35,6 +38,16 @@ def read_synonyms() -> dict[str, list[str]]:
 def read_imagenet_names() -> list[str]:
     """The names of the 1000 ImageNet classes in the order of the classifier's outputs."""
     return (DATA / "imagenet_names.txt").read_text().splitlines()
+
+
+def unheard_of(names: list[str], texts: list[str], encoder: TextEncoder) -> list[str]:
+    """Of `texts` those that mean none of `names`: safe to call absent wherever these are marked."""
+    document = json.loads((DATA / "synonyms.json").read_text())
+    entries = [entry for name, entry in document.items() if name in names]
+    synonyms = [text for entry in entries for text in (*entry["train"], *entry["held_out"])]
+    known = sentences(encoder, [*names, *synonyms])
+    most = (sentences(encoder, texts) @ known.T).amax(1)
+    return [text for text, alike in zip(texts, most.tolist(), strict=True) if alike < ALIKE]
 
 
 class Vocabulary:
