@@ -178,12 +178,18 @@ class CropDataset(Dataset[Crop]):
         return named, tuple(candidates[pick] for pick in picks)
 
     def _labels(self, entry: SourceImage, view: _View) -> npt.NDArray[np.int16]:
-        """What is in the middle of each cell; smaller things lie on top of larger ones."""
+        """What is in the middle of each cell; smaller things lie on top of larger ones.
+
+        A pasted thing whose name the source does not mark teaches nothing where others of that name
+        may lie unmarked.
+        """
+        own = self.by_name[entry.source]
         middle = slice(LABEL_STRIDE // 2, None, LABEL_STRIDE)
         shape = view.image[middle, middle].shape[:2]
         labels = np.full(shape, NOTHING if entry.exhaustive else UNKNOWN, np.int16)
         for name, _, mask in sorted(view.things, key=lambda thing: -thing[2].sum()):
-            labels[mask[middle, middle]] = self.index.get(name, UNKNOWN)
+            known = name in own or not entry.exhaustive
+            labels[mask[middle, middle]] = self.index.get(name, UNKNOWN) if known else UNKNOWN
         return labels
 
 
