@@ -256,7 +256,11 @@ class Trainer:
         """Squared error of the predicted IoUs (N, 1 + q) of all masks, where the thing is there."""
         repeated = true[:, None].expand_as(every).flatten(0, 1)
         achieved = losses.iou(every.flatten(0, 1), repeated).reshape(told.shape)
-        return ((told - achieved) ** 2 * present[:, None]).sum() / present.sum().clamp(min=1) / told.shape[1]
+        return (
+            ((told - achieved) ** 2 * present[:, None]).sum()
+            / present.sum().clamp(min=1)
+            / told.shape[1]
+        )
 
     def _meaning_loss(
         self,
