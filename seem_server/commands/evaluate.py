@@ -147,7 +147,12 @@ def _run_interactive(arguments: argparse.Namespace) -> int:
     told = prompts_report.as_json(report, str(arguments.dataset))
     print(json.dumps(told) if arguments.json else prompts_report.as_text(report))
     examples = reliability(report.examples.pairs) if report.examples else None
-    drawn = {"IoU of a mask": report.reliability, "IoU by example": examples}
+    offered = report.hypotheses.reliability if report.hypotheses else None
+    drawn = {
+        "IoU of a mask": report.reliability,
+        "IoU by example": examples,
+        "IoU of all hypotheses": offered,
+    }
     draw_reliability(arguments.reliability, drawn)
     return 0
 

@@ -25,7 +25,7 @@ from seem_server.commands.measuring import (
     measure_words,
     positive,
 )
-from seem_server.commands.prompts_report import EXAMPLE, TEXT_CLICK
+from seem_server.commands.prompts_report import EXAMPLE, HYPOTHESES, TEXT_CLICK
 from seem_server.commands.reach import reach, reach_process
 from seem_server.commands.scores import Mean, iou_after, lost_iou
 from seem_server.commands.stills import FILE, DatasetInvalid
@@ -38,16 +38,18 @@ if TYPE_CHECKING:
     from seem_client import Client
     from seem_server.commands.bench import ClickBench
     from seem_server.commands.goals import Verdict
+    from seem_server.commands.hypotheses import HypothesesReport
     from seem_server.commands.machine import MachineFigures
     from seem_server.commands.prompts_report import PromptsReport
     from seem_server.commands.reliability import Reliability
+    from seem_server.commands.scores import Figure
     from seem_server.commands.words_report import TextReport
 
 STILLS, TEXT = "stills", "text"
 TOGETHER = (Way.CLICKS.value, Way.JITTERED.value, Way.BOX.value, Way.SCRIBBLE.value)
 """What every server takes; played in one session an image."""
 
-APART = (Way.LASSO.value, Way.MASK.value, Way.MIXED.value, TEXT_CLICK)
+APART = (Way.LASSO.value, Way.MASK.value, Way.MIXED.value, TEXT_CLICK, HYPOTHESES)
 """What a server may refuse; each by itself, so that the others are measured all the same."""
 
 _MIXED_PROMPTS = 3
@@ -143,6 +145,8 @@ def figures(results: Results) -> dict[str, Measured]:
             found["gain_over_click"] = Measured.of(
                 together.gain_over_click.overall, f"click {together.click.overall.shown(3)}"
             )
+        if report.hypotheses is not None:
+            found |= _of_hypotheses(report.hypotheses)
     if results.examples and results.examples.examples and results.examples.examples.iou:
         iou = results.examples.examples.iou
         found["example"] = Measured.of(iou.overall, f"{iou.count} (image, name)")
@@ -191,10 +195,16 @@ def _write(folder: Path, document: dict[str, Any], results: Results, table: str)
     beliefs: dict[str, Reliability | None] = {}
     if results.stills:
         beliefs["IoU of a mask"] = results.stills[0].reliability
+        beliefs["IoU of all hypotheses"] = _offered_reliability(results.stills)
     if results.text is not None:
         beliefs["IoU by words"] = results.text.score_reliability
         beliefs["Presence"] = results.text.presence_reliability
     draw_reliability(folder / "reliability.png", beliefs)
+
+
+def _offered_reliability(reports: Sequence[PromptsReport]) -> Reliability | None:
+    offered = (one.hypotheses for one in reports if one.hypotheses is not None)
+    return next((one.reliability for one in offered), None)
 
 
 # --- measuring
@@ -299,14 +309,26 @@ def _of_words(text: TextReport) -> dict[str, Measured]:
         ("false_absence", text.false_absence),
     ):
         if figure is not None:
-            error = figure.overall.standard_error
-            percent = Mean(100 * figure.overall.mean, None if error is None else 100 * error)
-            found[key] = Measured.of(percent, f"of {figure.count}")
+            found[key] = _percent(figure)
     if text.roc_auc is not None:
         found["presence_auc"] = Measured(text.roc_auc)
     if text.presence_reliability is not None:
         found["presence_calibration"] = Measured(text.presence_reliability.calibration_error)
     return found
+
+
+def _of_hypotheses(offered: HypothesesReport) -> dict[str, Measured]:
+    beside = f"chosen {offered.chosen.overall.shown(3)}, {offered.sent.overall.mean:.1f} sent"
+    return {
+        "best_hypothesis": Measured.of(offered.best.overall, beside),
+        "best_chosen": _percent(offered.best_chosen),
+    }
+
+
+def _percent(share: Figure) -> Measured:
+    error = share.overall.standard_error
+    percent = Mean(100 * share.overall.mean, None if error is None else 100 * error)
+    return Measured.of(percent, f"of {share.count}")
 
 
 def _of_costs(results: Results) -> dict[str, Measured]:

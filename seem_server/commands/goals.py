@@ -71,6 +71,8 @@ GOALS = (
     Goal("lasso", "IoU after a lasso"),
     Goal("mask", "IoU after a rough mask"),
     Goal("mixed", "IoU after 3 mixed prompts"),
+    Goal("best_hypothesis", "IoU of the best hypothesis of 1 click"),
+    Goal("best_chosen", "best hypothesis chosen", unit="%", digits=1),
     Goal("example", "IoU by an example", limit=0.50),
     Goal("text", "IoU by words", limit=0.40),
     Goal("synonym_cost", "IoU lost by a word never seen", Bound.MOST, 0.05),

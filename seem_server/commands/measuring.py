@@ -7,10 +7,16 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from seem_server.commands import companions, words, words_report
+from seem_server.commands import companions, hypotheses, words, words_report
 from seem_server.commands.annotators import Way
 from seem_server.commands.interactive import evaluate
-from seem_server.commands.prompts_report import EXAMPLE, TEXT_CLICK, ExamplesReport, PromptsReport
+from seem_server.commands.prompts_report import (
+    EXAMPLE,
+    HYPOTHESES,
+    TEXT_CLICK,
+    ExamplesReport,
+    PromptsReport,
+)
 from seem_server.commands.scores import Figure
 from seem_server.commands.stills import DatasetInvalid, evenly, read_images, read_stills, take
 from seem_server.commands.synonyms import read_synonyms, shipped_file
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 
     from seem_client import Client
     from seem_server.commands.companions import AblationReport
+    from seem_server.commands.hypotheses import HypothesesReport
     from seem_server.commands.reliability import Reliability
     from seem_server.commands.stills import Still
     from seem_server.commands.synonyms import Synonyms
@@ -60,12 +67,14 @@ def measure_prompts(
         played=played,
         examples=_measure_examples(client, dataset, limit) if EXAMPLE in prompts else None,
         together=_measure_together(client, stills, n_targets) if TEXT_CLICK in prompts else None,
+        hypotheses=_measure_offers(client, stills, n_targets) if HYPOTHESES in prompts else None,
     )
 
 
 def ways_of(prompts: Sequence[str]) -> tuple[Way, ...]:
     """The ways among some prompts; jittered clicks come with the exact ones they lose against."""
-    ways = [Way(prompt) for prompt in prompts if prompt not in {EXAMPLE, TEXT_CLICK}]
+    others = {EXAMPLE, TEXT_CLICK, HYPOTHESES}
+    ways = [Way(prompt) for prompt in prompts if prompt not in others]
     if Way.JITTERED in ways:
         ways.insert(0, Way.CLICKS)
     return tuple(dict.fromkeys(ways))
@@ -150,6 +159,13 @@ def _measure_together(
 ) -> AblationReport | None:
     with progress(n_targets, "object") as done:
         return companions.summarise_ablation(companions.ablate(client, stills, done=done))
+
+
+def _measure_offers(
+    client: Client, stills: Sequence[Still], n_targets: int
+) -> HypothesesReport | None:
+    with progress(n_targets, "object") as done:
+        return hypotheses.summarise(hypotheses.click_for_all(client, stills, done=done))
 
 
 def _synonyms(path: Path | None) -> Synonyms:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seem_server.commands.companions import AblationReport
+    from seem_server.commands.hypotheses import HypothesesReport
     from seem_server.commands.interactive import Report
     from seem_server.commands.reliability import Reliability
     from seem_server.commands.scores import Course, Figure, Mean, Summary
 
-EXAMPLE, TEXT_CLICK = "example", "text+click"
-PROMPTS = (*(way.value for way in Way), EXAMPLE, TEXT_CLICK)
+EXAMPLE, TEXT_CLICK, HYPOTHESES = "example", "text+click", "hypotheses"
+PROMPTS = (*(way.value for way in Way), EXAMPLE, TEXT_CLICK, HYPOTHESES)
 
 PROTOCOL = (
     "clicks at the centre (largest Euclidean distance to its edge) of the largest wrong region "
@@ -42,7 +43,8 @@ OTHERS = (
     f"{gestures.SPOILING:g} √area; jittered clicks are off by a normal error of {clicks.JITTER:g} "
     "of the wrong region's width and height, within it; mixed begins with each in turn and "
     "corrects by clicks and strokes; an example is the next image of the source with the name, "
-    "scored against all of the name; text+click says one object's name, clicks once, and does both"
+    "scored against all of the name; text+click says one object's name, clicks once, and does "
+    "both; hypotheses clicks once and asks for all that it may have meant: the best is scored too"
 )
 
 
@@ -79,6 +81,7 @@ class PromptsReport:
     played: Report | None = None
     examples: ExamplesReport | None = None
     together: AblationReport | None = None
+    hypotheses: HypothesesReport | None = None
 
     @property
     def reliability(self) -> Reliability | None:
@@ -118,6 +121,8 @@ def as_json(report: PromptsReport, dataset: str) -> dict[str, Any]:
         }
     if report.together is not None:
         document["prompts"][TEXT_CLICK] = asdict(report.together)
+    if report.hypotheses is not None:
+        document["prompts"][HYPOTHESES] = _of_hypotheses(report.hypotheses)
     found = report.reliability
     document["reliability"] = found and asdict(found)
     return document
@@ -137,6 +142,8 @@ def as_text(report: PromptsReport) -> str:
         lines += _example_lines(report.examples)
     if report.together is not None:
         lines += _together_lines(report.together)
+    if report.hypotheses is not None:
+        lines += _hypotheses_lines(report.hypotheses)
     if report.reliability is not None:
         lines += as_lines(report.reliability, "score", "IoU")
     told = f"{PROTOCOL}; {OTHERS}" if set(report_prompts(report)) != {"clicks"} else PROTOCOL
@@ -154,7 +161,8 @@ def report_prompts(report: PromptsReport) -> tuple[str, ...]:
     """Which prompts the report is about."""
     ways = tuple(way.value for way in report.played.courses) if report.played else ()
     examples = (EXAMPLE,) if report.examples else ()
-    return (*ways, *examples, *((TEXT_CLICK,) if report.together else ()))
+    together = (TEXT_CLICK,) if report.together else ()
+    return (*ways, *examples, *together, *((HYPOTHESES,) if report.hypotheses else ()))
 
 
 def _of_clicks(played: Report) -> dict[str, Any]:
@@ -181,6 +189,18 @@ def _of_ways(played: Report) -> dict[str, Any]:
     for way, lost in _lost(played).items():
         ways[way.value]["lost_against_exact_clicks"] = {n: asdict(one) for n, one in lost.items()}
     return ways
+
+
+def _of_hypotheses(offered: HypothesesReport) -> dict[str, Any]:
+    believed = offered.reliability
+    return {
+        "objects": offered.objects,
+        "chosen_iou": asdict(offered.chosen),
+        "best_iou": asdict(offered.best),
+        "best_chosen": asdict(offered.best_chosen),
+        "sent": asdict(offered.sent),
+        "reliability": believed and asdict(believed),
+    }
 
 
 def _lost(played: Report) -> dict[Way, dict[int, Figure]]:
@@ -249,6 +269,19 @@ def _together_lines(together: AblationReport) -> list[str]:
         f"{together.gain_over_click.overall.shown(3)} over a click, on {together.objects} objects."
     )
     return lines
+
+
+def _hypotheses_lines(offered: HypothesesReport) -> list[str]:
+    columns = (offered.chosen, offered.best, offered.best_chosen, offered.sent)
+    heads = ("chosen", "best", "best chosen", "sent")
+    lines = [f"{'hypotheses':<20}" + "".join(f"{head:>15}" for head in heads)]
+    lines += [
+        f"{source:<20}" + _cells([one.sources[source] for one in columns])
+        for source in offered.chosen.sources
+    ]
+    lines.append(f"{'all':<20}" + _cells([one.overall for one in columns]))
+    believed = offered.reliability
+    return lines + (as_lines(believed, "score, all sent", "IoU") if believed is not None else [])
 
 
 def _cells(means: Sequence[Mean]) -> str:

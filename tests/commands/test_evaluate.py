@@ -72,13 +72,14 @@ def named(tmp_path):
 
 def test_several_prompts_are_played_in_one_run(named, tmp_path, capsys):
     drawn = tmp_path / "diagram.png"
-    prompts = "clicks,jittered-clicks,box,scribble,mask,example,text+click"
+    prompts = "clicks,jittered-clicks,box,scribble,mask,example,text+click,hypotheses"
     words = ["interactive", named, "--prompts", prompts, "--reliability", str(drawn), "--json"]
     assert main(["evaluate", *words, *FAKE]) == 0
     told = json.loads(capsys.readouterr().out)
     assert ",".join(told["prompts"]) == prompts
     assert told["prompts"]["example"]["iou"]["count"] == 2
     assert told["reliability"]["count"] > 0
+    assert told["prompts"]["hypotheses"]["sent"]["overall"]["mean"] > 1
     assert drawn.stat().st_size > 0
 
 

@@ -43,6 +43,7 @@ def test_all_that_the_folder_has_data_for_is_measured(folder, capsys):
     assert measured >= {
         "iou_1", "iou_3", "noc_85", "noc_90", "failures_85", "jitter_loss", "box", "scribble",
         "mask", "mixed", "example", "text", "false_absence", "gain_over_words", "gain_over_click",
+        "best_hypothesis", "best_chosen",
     }  # fmt: skip
     assert [row["key"] for row in told["figures"]] == [goal.key for goal in GOALS]
     assert (told["model"], told["speed"]) == ("fake@1", None)

@@ -37,7 +37,7 @@ def server():
 def test_jittered_clicks_bring_the_exact_ones_they_lose_against():
     assert ways_of(["box", "jittered-clicks"]) == (Way.CLICKS, Way.BOX, Way.JITTERED)
     assert ways_of(["clicks", "jittered-clicks"]) == (Way.CLICKS, Way.JITTERED)
-    assert ways_of(["example", "text+click"]) == ()
+    assert ways_of(["example", "text+click", "hypotheses"]) == ()
 
 
 def test_only_what_was_asked_for_is_measured(server, dataset):
@@ -49,11 +49,12 @@ def test_only_what_was_asked_for_is_measured(server, dataset):
 
 
 def test_all_of_it_is_measured_at_once(server, dataset):
-    report = measure_prompts(server, dataset, ["clicks", "text+click", "example"], limit=1)
+    prompts = ["clicks", "text+click", "example", "hypotheses"]
+    report = measure_prompts(server, dataset, prompts, limit=1)
     assert (report.images, report.objects, report.model_id) == (1, 1, "m@1")
     assert report.played.overall.iou[1].mean == 1.0
     assert report.together.both.overall.mean == 1.0
-    assert report.examples.iou.count == 1
+    assert report.examples.iou.count == report.hypotheses.objects == 1
 
 
 def test_a_dataset_without_objects_is_refused(server, tmp_path):

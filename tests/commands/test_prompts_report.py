@@ -6,6 +6,7 @@ import pytest
 
 from seem_server.commands.annotators import Way
 from seem_server.commands.companions import Ablation, summarise_ablation
+from seem_server.commands.hypotheses import Offer, summarise
 from seem_server.commands.interactive import Report
 from seem_server.commands.prompts_report import (
     PROMPTS,
@@ -35,7 +36,7 @@ def with_everything():
 def test_every_prompt_has_a_name():
     assert set(PROMPTS) == {
         "clicks", "box", "scribble", "lasso", "mask", "jittered-clicks", "mixed", "example",
-        "text+click",
+        "text+click", "hypotheses",
     }  # fmt: skip
 
 
@@ -76,6 +77,30 @@ def test_the_text_shows_examples_and_words_beside_clicks():
     text = as_text(with_everything())
     assert "0.600 ± 0.100" in text
     assert "gain 0.400 over words and 0.200 over a click, on 1 objects" in text
+
+
+def with_hypotheses():
+    offered = summarise([Offer("a", (0.5, 0.9), (0.6, 0.3)), Offer("b", (0.7,), (0.7,))])
+    return PromptsReport("m@1", "cpu", 2, 2, hypotheses=offered)
+
+
+def test_hypotheses_are_told_with_their_own_reliability():
+    told = json.loads(json.dumps(as_json(with_hypotheses(), "dataset")))
+    offered = told["prompts"]["hypotheses"]
+    assert offered["objects"] == 2
+    assert offered["chosen_iou"]["overall"]["mean"] == pytest.approx(0.6)
+    assert offered["best_iou"]["overall"]["standard_error"] == pytest.approx(0.1)
+    assert offered["best_chosen"]["sources"]["b"]["mean"] == 1.0
+    assert offered["sent"]["overall"]["mean"] == 1.5
+    assert offered["reliability"]["count"] == 3
+    assert told["reliability"] is None
+
+
+def test_the_text_shows_the_best_hypothesis_beside_the_chosen_one():
+    lines = as_text(with_hypotheses()).splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["hypotheses", "a", "b", "all"]
+    assert "0.600 ± 0.100  0.800 ± 0.100  0.500 ± 0.500  1.500 ± 0.500" in lines[3]
+    assert "asks for all that it may have meant" in lines[-1]
 
 
 def test_the_protocol_of_clicks_is_not_buried_under_others():

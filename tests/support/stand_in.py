@@ -24,6 +24,7 @@ class Said:
     is_present: bool = True
     timings: Timings = field(default_factory=Timings)
     cache_hit: bool = True
+    hypotheses: tuple[Any, ...] = ()
 
 
 class StandIn:
@@ -47,8 +48,8 @@ class StandIn:
     def clear(self):
         self.n_clears += 1
 
-    def click(self, x, y, *, positive=True):
-        return self._say("click", x, y, positive)
+    def click(self, x, y, *, positive=True, hypotheses=False):
+        return self._say("click for all" if hypotheses else "click", x, y, positive)
 
     def prompt(self, *, points=(), text=None):
         return self._say("prompt", tuple(points), text)
