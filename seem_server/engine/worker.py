@@ -306,7 +306,8 @@ class Worker:
         if last is not None and last.window is not None:
             thing = zoom.subject(chain.pending[0].prompt, self._extent(chain, last))
             size = chain.image.layout.size
-            if thing is not None and zoom.still_serves(last.window, thing, size):
+            long_side = self._manifest.image.long_side
+            if thing is not None and zoom.still_serves(last.window, thing, size, long_side):
                 return self._through(chain, last.window)
         return Look(chain.image)
 
@@ -319,7 +320,10 @@ class Worker:
         if self._is_absent(answer, entry.prompt):
             return None
         thing = zoom.subject(entry.prompt, self._extent(chain, answer, entry.prompt))
-        return None if thing is None else zoom.window_around(thing, chain.image.layout.size)
+        if thing is None:
+            return None
+        size, long_side = chain.image.layout.size, self._manifest.image.long_side
+        return zoom.window_around(thing, size, long_side)
 
     def _extent(
         self, chain: Chain, answer: Answer, prompt: ObjectPrompt | None = None

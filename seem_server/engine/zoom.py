@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 MARGIN = 0.35
-"""What a window shows around its object on each side, as a share of the object's longer side: about
+"""What a window shows around its object on each side at least, as a share of the object's longer side: about
 what training shows of it."""
 
 LARGEST = 0.6
 """A window whose sides are both more than this share of the image's would bring nothing."""
 
-SMALLEST = 48
-"""Pixels of a window's shorter side at least: of less there is no detail to be had."""
+MAGNIFYING = 1.5
+"""A window is enlarged by no more than this: beyond it the network would see blur, not detail."""
 
 ROOM = 0.08
 """Share of the object's longer side that must be left around it for a window to be kept."""
@@ -102,13 +102,16 @@ def extent(over: Mask, layout: Layout, window: Window) -> Box | None:
     )
 
 
-def window_around(thing: Box, size: tuple[int, int]) -> Window | None:
-    """The window to look at `thing` through in an image of (H, W); None where it brings nothing."""
+def window_around(thing: Box, size: tuple[int, int], long_side: int) -> Window | None:
+    """The window to look at `thing` through in an image of (H, W); None where it brings nothing.
+
+    `long_side`: of the network's input, to which the window will be brought.
+    """
     height, width = size
     extent = max(thing.x1 - thing.x0, thing.y1 - thing.y0)
-    side = max(extent * (1 + 2 * MARGIN), SMALLEST)
+    side = max(extent * (1 + 2 * MARGIN), long_side / MAGNIFYING)
     shorter = side / 2  # a thin thing needs to be seen with what is beside it
-    margin = MARGIN * extent
+    margin = (side - extent) / 2
     x0, x1 = _stretch(thing.x0 - margin, thing.x1 + margin, shorter, width)
     y0, y1 = _stretch(thing.y0 - margin, thing.y1 + margin, shorter, height)
     if max(x1 - x0, y1 - y0) > LARGEST * max(size):
@@ -116,8 +119,11 @@ def window_around(thing: Box, size: tuple[int, int]) -> Window | None:
     return Window(x0, y0, x1, y1)
 
 
-def still_serves(window: Window, thing: Box, size: tuple[int, int]) -> bool:
-    """Whether `thing`, as it is known now, is still well seen through a window used before."""
+def still_serves(window: Window, thing: Box, size: tuple[int, int], long_side: int) -> bool:
+    """Whether `thing`, as it is known now, is still well seen through a window used before.
+
+    `size` and `long_side` as in `window_around`.
+    """
     extent = max(thing.x1 - thing.x0, thing.y1 - thing.y0)
     room = ROOM * extent
     height, width = size
@@ -127,7 +133,7 @@ def still_serves(window: Window, thing: Box, size: tuple[int, int]) -> bool:
         and (window.x1 == width or window.x1 >= thing.x1 + room)
         and (window.y1 == height or window.y1 >= thing.y1 + room)
     )
-    return inside and max(window.size) <= max(SPARE * extent, SMALLEST)
+    return inside and max(window.size) <= max(SPARE * extent, 2 * long_side / MAGNIFYING)
 
 
 def within(prompt: ObjectPrompt, window: Window) -> ObjectPrompt:

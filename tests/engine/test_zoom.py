@@ -12,6 +12,7 @@ from seem_server.runtime.fake_backend import MANIFEST
 from seem_wire.prompts import Box, Lasso, MaskPrompt, ObjectPrompt, Point, Scribble
 
 SIZE = (1000, 2000)  # (H, W)
+LONG_SIDE = 256
 
 places = st.integers(0, 999)
 boxes = st.tuples(places, places, st.integers(1, 400), st.integers(1, 400)).map(
@@ -20,35 +21,39 @@ boxes = st.tuples(places, places, st.integers(1, 400), st.integers(1, 400)).map(
 
 
 def test_a_window_shows_the_object_and_a_third_of_its_extent_around_it():
-    window = zoom.window_around(Box(500, 400, 700, 500), SIZE)
+    window = zoom.window_around(Box(500, 400, 700, 500), SIZE, LONG_SIDE)
     assert window == Window(430, 330, 770, 570)
 
 
 def test_a_large_object_needs_no_window():
-    assert zoom.window_around(Box(100, 100, 1500, 900), SIZE) is None
+    assert zoom.window_around(Box(100, 100, 1500, 900), SIZE, LONG_SIDE) is None
 
 
-def test_a_speck_gets_a_window_of_some_pixels():
-    window = zoom.window_around(Box(10, 10, 12, 12), SIZE)
+def test_a_speck_is_not_enlarged_beyond_what_the_image_shows():
+    window = zoom.window_around(Box(10, 10, 12, 12), SIZE, LONG_SIDE)
     assert window is not None
-    assert min(window.size) >= zoom.SMALLEST // 2
+    assert LONG_SIDE / max(window.size) == pytest.approx(zoom.MAGNIFYING, rel=0.02)
     assert (window.x0, window.y0) == (0, 0)
+
+
+def test_an_image_that_the_network_sees_whole_has_no_more_to_show():
+    assert zoom.window_around(Box(100, 100, 130, 130), (320, 430), 512) is None
 
 
 @given(boxes)
 def test_a_window_lies_in_the_image_and_holds_the_object(thing: Box):
-    window = zoom.window_around(thing, SIZE)
+    window = zoom.window_around(thing, SIZE, LONG_SIDE)
     if window is None:
         return
     assert 0 <= window.x0 <= thing.x0 < thing.x1 <= window.x1 <= SIZE[1]
     assert 0 <= window.y0 <= thing.y0 < thing.y1 <= window.y1 <= SIZE[0]
-    assert zoom.still_serves(window, thing, SIZE)
+    assert zoom.still_serves(window, thing, SIZE, LONG_SIDE)
 
 
 def test_a_window_is_left_when_the_object_grows_out_of_it_or_shrinks_to_a_corner():
     window = Window(430, 330, 770, 570)
-    assert not zoom.still_serves(window, Box(440, 400, 765, 500), SIZE)
-    assert not zoom.still_serves(window, Box(500, 400, 560, 450), SIZE)
+    assert not zoom.still_serves(window, Box(440, 400, 765, 500), SIZE, LONG_SIDE)
+    assert not zoom.still_serves(window, Box(500, 400, 530, 420), SIZE, 64)
 
 
 def test_what_is_known_of_an_object_is_its_mask_and_all_positive_marks():
