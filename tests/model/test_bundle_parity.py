@@ -51,7 +51,11 @@ def test_a_model_agrees_with_itself_on_every_prompt(model, compared):
     assert report.passed
 
 
-def test_every_prompt_is_about_something(model, compared):
+def test_every_prompt_is_about_something(model, compared, monkeypatch):
+    def mean(values):  # of all logits: the largest alone may be the same by chance
+        return float(values.abs().mean())
+
+    monkeypatch.setattr(bundle_parity, "_scale", mean)
     report = compared(model, model)
     assert len({one.scale for one in report.prompts}) == len(PROMPTS)
 
