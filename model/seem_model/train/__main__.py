@@ -15,6 +15,7 @@ from seem_model.text import load_text_encoder
 from seem_model.train.dataset import CLASS_AGNOSTIC, read_folder
 from seem_model.train.loop import Trainer
 from seem_model.train.recipe import RECIPES
+from seem_model.train.start import load_weights
 from seem_model.train.teacher import Lessons, Teacher
 from seem_model.train.vocabulary import (
     Vocabulary,
@@ -34,6 +35,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
     parser.add_argument("--minutes", type=float, default=math.inf, help="end the run after these")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads for the arithmetic")
+    parser.add_argument(
+        "--start", type=Path, help="begin with these weights (model/weights) in place of ImageNet's"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, or cuda where there is one")
     parser.add_argument("--workers", type=int, default=1, help="processes that read images")
     parser.add_argument("--sources", nargs="*", help="only these sources")
@@ -52,6 +56,9 @@ def main() -> None:
     model = Seem(config)
     if config.backbone.imagenet_weights:
         model.backbone.load_imagenet(config.backbone.imagenet_weights)
+    if arguments.start:
+        load_weights(model, arguments.start)
+        recipe = replace(recipe, freeze_norms_after=0.0)  # they have settled
     model.backbone.freeze(config.backbone.frozen_stages)
     encoder = load_text_encoder(config)
     classes = read_imagenet_names()
