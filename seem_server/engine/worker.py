@@ -404,7 +404,7 @@ class Worker:
             ambiguous=look.window is None
             and readings.is_ambiguous(entry.prompt, is_first=chain.n_done == 0),
         )
-        if entry.choice is not None and look.window is None:
+        if entry.choice is not None:
             if entry.choice >= len(ranked):
                 raise Internal(f"The round has no hypothesis {entry.choice} any more.")
             ranked = ranked[entry.choice : entry.choice + 1]

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 MARGIN = 0.35
-"""What a window shows around its object on each side at least, as a share of the object's longer side: about
-what training shows of it."""
+"""What a window shows around its object on each side at least, as a share of the object's longer
+side: about what training shows of it."""
 
 LARGEST = 0.6
 """A window whose sides are both more than this share of the image's would bring nothing."""

@@ -129,3 +129,9 @@ def test_an_image_of_which_only_features_are_left_is_asked_for_again():
     bench.caches.images.clear()
     with pytest.raises(ImageUnknown):
         bench.ask(ObjectPrompt(points=(Point(430, 340),)))
+
+
+def test_a_choice_among_what_a_window_showed_is_kept():
+    two = ObjectPrompt(points=(Point(420, 330), Point(430, 340)))
+    main, part = (Bench().mask(ON_IT, two, choice=choice) for choice in (0, 1))
+    assert part.sum() < 0.7 * main.sum()
