@@ -22,7 +22,6 @@ from seem_server.engine.scheduler import Admitted, Entry, Expire, Limits, Refuse
 from seem_server.engine.tickets import Ticket
 from seem_server.engine.work import Decode, Encode, Everything, MasksReady
 from seem_server.engine.worker import CacheConfig, Caches, Drawing, Unfinished, Worker
-from seem_server.runtime.specs import RefinedSpec
 from seem_wire.errors import (
     DeadlineExceeded,
     ImageUnknown,
@@ -176,9 +175,7 @@ class Engine:
 
         Where small things are looked at closer, that takes the image's own pixels.
         """
-        decoder = self._backend.manifest.decoder
-        needs_pixels = isinstance(decoder, RefinedSpec) and decoder.zoom
-        is_encoded = image_key in self._caches.features and not needs_pixels
+        is_encoded = image_key in self._caches.features and not self._backend.manifest.zooms
         return image_key in self._caches.images or is_encoded
 
     def has_features(self, image_key: str) -> bool:

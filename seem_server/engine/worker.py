@@ -40,7 +40,7 @@ from seem_server.engine.work import (
     prompt_digest,
 )
 from seem_server.runtime.backend import Findings
-from seem_server.runtime.specs import QueriesSpec, RefinedSpec
+from seem_server.runtime.specs import QueriesSpec
 from seem_wire import rle
 from seem_wire.errors import ImageUnknown, Internal, MaskSizeMismatch, NotOffered, SeemError
 from seem_wire.pixels import MAX_PIXELS, mask_pixels
@@ -237,15 +237,9 @@ class Worker:
         if image is None or isinstance(image, Prepared):
             return image
         prepared = preprocess.prepare(image, self._manifest)
-        if not self._zooms:
+        if not self._manifest.zooms:
             self._caches.images.put(key, prepared, prepared.nbytes)
         return prepared
-
-    @property
-    def _zooms(self) -> bool:
-        """Whether small objects are looked at closer."""
-        decoder = self._manifest.decoder
-        return isinstance(decoder, RefinedSpec) and decoder.zoom
 
     def _open(self, job: _Job, image: EncodedImage | None) -> None:
         """Finds where each object's chain of rounds has to begin."""
@@ -264,7 +258,7 @@ class Worker:
             image, one.rounds, one.object_id, one.memory_keys(image_key), image_key=image_key
         )
         chain.resume(self._caches.answers)
-        if self._zooms and not chain.done:
+        if self._manifest.zooms and not chain.done:
             pixels = self._caches.images.get(image_key)
             if pixels is None or isinstance(pixels, Prepared):
                 raise ImageUnknown(f"The server does not hold the image {image_key}.")
@@ -315,7 +309,7 @@ class Worker:
         """The window to look through again, where a look at the whole image found a small thing."""
         entry = chain.pending[0]
         chosen = entry.choice is not None and entry.choice > 0  # that mask was shown, and stays
-        if not self._zooms or look.window is not None or chosen:
+        if not self._manifest.zooms or look.window is not None or chosen:
             return None
         if self._is_absent(answer, entry.prompt):
             return None

@@ -219,3 +219,8 @@ class BundleManifest:
     files: tuple[FileSpec, ...]
     model_id: str
     presence_threshold: float | None = None
+
+    @property
+    def zooms(self) -> bool:
+        """Whether small objects are looked at again, for which an image's own pixels are needed."""
+        return isinstance(self.decoder, RefinedSpec) and self.decoder.zoom
