@@ -109,9 +109,8 @@ class Decoder(nn.Module):
         n_queries, n_memory = prompts.rows.shape[2], self._n_memory(prompts)
         content, position = self._initial_tokens(prompts)
         memory_visible = _memory_visibility(prompts, levels) if self.config.memory else []
-        crossing = torch.cat(
-            [torch.arange(n_queries), torch.arange(n_memory) + n_queries + prompts.text.shape[2]]
-        )
+        memory = torch.arange(n_memory) + n_queries + prompts.text.shape[2]
+        crossing = torch.cat([torch.arange(n_queries), memory]).to(content.device)
         heads = [self.decoder_norm(content[:, :, :n_queries])]
         for index in range(self.config.layers):
             level = levels[index % N_LEVELS]
@@ -159,7 +158,8 @@ class Decoder(nn.Module):
         """Which learned object queries answer a prompted object: evenly spread, always the same."""
         n = self.config.queries_per_object
         step = self.config.object_queries / n
-        return torch.tensor([int((row + 0.5) * step) for row in range(n)])
+        rows = [int((row + 0.5) * step) for row in range(n)]
+        return torch.tensor(rows, device=self.query_feat.weight.device)
 
     def _indicator_rows(self) -> list[int]:
         """Rows of the sign indicator by label; published ones have positive first."""

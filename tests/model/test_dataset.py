@@ -128,7 +128,7 @@ def test_a_thing_that_fills_the_picture_is_not_pasted():
 
 
 def test_what_was_pasted_is_not_absent(make_image, monkeypatch):
-    monkeypatch.setattr(module, "P_PASTE", 1.0)
+    monkeypatch.setattr(module, "N_PASTED", (0.0, 1.0))
     images = [make_image((name, SMALL), source="coco") for name in ("cat", "dog", "cow")]
     crops = drawn_from(images, ["cat", "dog", "cow"])
     shown = [{target.name for target in crop.targets} for crop in crops]
@@ -137,7 +137,7 @@ def test_what_was_pasted_is_not_absent(make_image, monkeypatch):
 
 
 def test_a_pasted_thing_is_not_all_of_a_name_that_the_source_does_not_mark(make_image, monkeypatch):
-    monkeypatch.setattr(module, "P_PASTE", 1.0)
+    monkeypatch.setattr(module, "N_PASTED", (0.0, 1.0))
     images = [make_image(("hat", SMALL), source="ccp"), make_image(("cat", SMALL), source="coco")]
     crops = [crop for crop in drawn_from(images, ["cat", "hat"]) if crop.source == "ccp"]
     assert not any("cat" in crop.named for crop in crops)
@@ -179,3 +179,9 @@ def test_a_crop_tells_its_source_and_its_labels_agree_with_its_names(make_image)
     crop = drawn_from([make_image(("cat", LARGE))], ["cat"], length=1)[0]
     assert crop.source == "made"
     assert np.array_equal(crop.labels == 0, crop.named["cat"][4::8, 4::8])
+
+
+def test_a_source_that_marks_all_of_its_names_has_whole_names_but_no_absent_ones(make_image):
+    images = [make_image((n, LARGE), source="horse", exhaustive=False) for n in ("horse", "rider")]
+    drawn = drawn_from(images, ["horse", "rider"])
+    assert all(crop.named and not crop.absent for crop in drawn)

@@ -1,5 +1,9 @@
 import json
+import multiprocessing
+import os
+import socket
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,23 +13,24 @@ import torch
 
 from seem_model.config import TINY
 from seem_model.seem import Answers, Seem
-from seem_model.train.batch import Slot
+from seem_model.train.batch import Batches, Slot
 from seem_model.train.dataset import read_folder
 from seem_model.train.loop import Trainer, _told_from, answered, is_held_out, split, stuff_names
 from seem_model.train.recipe import RECIPES
 from seem_model.train.teacher import Lessons
+from seem_model.train.team import Team, join
 from seem_model.train.vocabulary import Vocabulary
 from seem_wire.prompts import Box, ObjectPrompt, Point
 
 
 @pytest.fixture
 def make_trainer(dataset, tmp_path, letters):
-    def make(lessons=None, **changes):
+    def make(lessons=None, team=None, **changes):
         torch.manual_seed(0)
         recipe = replace(RECIPES["tiny"], held_out_share=0.3, **changes)
         vocabulary = Vocabulary(["square"], letters, others=["zebra"])
         images, folder = read_folder(dataset), tmp_path / "run"
-        return Trainer(Seem(TINY), vocabulary, images, recipe, folder, lessons=lessons)
+        return Trainer(Seem(TINY), vocabulary, images, recipe, folder, lessons=lessons, team=team)
 
     return make
 
@@ -134,11 +139,57 @@ def test_lessons_are_given_every_few_steps(make_trainer):
     words = torch.nn.functional.normalize(torch.randn(2, TINY.text_width), dim=1)
     lessons = Lessons(Sure(), words)
     trainer = make_trainer(lessons, crop_sizes=(64,), teach_every=2, distillation_weight=0.1)
-    crops = [trainer.data[0], trainer.data[1]]
-    taught = trainer._train_step(crops)
+    batch = Batches(trainer.data, trainer.recipe, ["zebra"])[0]
+    taught = trainer._train_step(batch)
     trainer.step = 1
     assert taught["distillation"] > 0
-    assert "distillation" not in trainer._train_step(crops)
+    assert "distillation" not in trainer._train_step(batch)
+
+
+def test_an_unbroken_run_watches_images_kept_apart(make_trainer):
+    watched = make_trainer(crop_sizes=(64,)).watch()
+    assert len(watched) == 5
+    assert all(0 <= iou <= 1 for iou in watched)
+
+
+def team_of_two(rank, port, made, ended):
+    """One of two processes that train together; puts what it ends with into `ended`."""
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    trainer = made(join())
+    trainer.run(n_workers=0)
+    ended.put((rank, trainer.step, weights(trainer).tolist()))
+
+
+def test_a_team_ends_with_the_same_weights_after_different_crops(make_trainer):
+    context = multiprocessing.get_context("fork")
+    ended = context.Queue()
+    made = partial(make_trainer, steps=2)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    members = [
+        context.Process(target=team_of_two, args=(rank, port, lambda t: made(team=t), ended))
+        for rank in (0, 1)
+    ]
+    for member in members:
+        member.start()
+    told = {rank: (step, values) for rank, step, values in (ended.get(timeout=120) for _ in "ab")}
+    for member in members:
+        member.join()
+    assert told[0] == told[1]
+    assert told[0][0] == 2
+    alone = make_trainer(steps=2)
+    alone.run(n_workers=0)
+    assert weights(alone).tolist() != told[0][1]
+
+
+def test_members_of_a_team_take_different_crops(make_trainer):
+    trainer = make_trainer(team=Team(1, 2))
+    first, second = (Batches(trainer.data, trainer.recipe, [], rank)[0] for rank in (0, 1))
+    assert not torch.equal(first.image, second.image)
+    assert len(Batches(trainer.data, trainer.recipe, [])) == trainer.recipe.steps
 
 
 def test_stuff_is_what_is_never_marked_thing_by_thing():

@@ -131,3 +131,21 @@ def test_what_is_too_much_all_around_the_target_is_fenced_off_without_it():
     halo = ((ROWS - 20) ** 2 + (COLUMNS - 30) ** 2 < 18**2) & ~DISK
     prompt = fenced_off(halo, DISK, 0)
     assert not any((inside(lasso) & DISK).any() for lasso in prompt.lassos)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_line_along_the_middle_keeps_to_the_middle(seed):
+    bar = np.zeros((40, 80), bool)
+    bar[15:26, 5:75] = True
+    line = simulate._middle_line(bar, np.random.default_rng(seed))
+    assert len(line) >= 2
+    assert np.ptp(line[:, 0]) > 10
+    assert (abs(line[:, 1] - 20.5) < 3).all()
+
+
+def test_a_line_in_a_speck_is_a_line():
+    speck = np.zeros((8, 8), bool)
+    speck[3, 4] = True
+    line = simulate._middle_line(speck, np.random.default_rng(0))
+    assert len(line) == 2
+    assert (np.floor(line) == [4, 3]).all()

@@ -6,6 +6,7 @@ import torch
 
 from seem_model.train.vocabulary import (
     DATA,
+    KeptTexts,
     Vocabulary,
     read_imagenet_names,
     read_synonyms,
@@ -106,3 +107,26 @@ def test_what_may_mean_a_name_or_its_synonym_is_not_unheard_of(letters):
     texts = ["act", "feline", SYNONYMS["cat"]["held_out"][0], "zzyyxx"]  # letters alone count
     assert unheard_of(["cat"], texts, letters)[-1:] == ["zzyyxx"]
     assert not set(texts[::2]) & set(unheard_of(["cat"], texts, letters))
+
+
+def test_kept_texts_need_the_encoder_once(letters, tmp_path):
+    file = tmp_path / "kept" / "texts.pt"
+    first = KeptTexts(file, lambda: letters)
+    said = first.encode(["cat", "zebra"])
+    first.save()
+    again = KeptTexts(file, lambda: pytest.fail("the encoder was loaded"))
+    for now, before, true in zip(
+        again.encode(["cat", "zebra"]), said, letters.encode(["cat", "zebra"]), strict=True
+    ):
+        torch.testing.assert_close(now, before)
+        torch.testing.assert_close(now, true, atol=2e-3, rtol=2e-3)
+    again.save()
+    with pytest.raises(pytest.fail.Exception):
+        again.encode(["horse"])
+
+
+def test_kept_texts_without_a_file_are_kept_for_the_run(letters, tmp_path):
+    kept = KeptTexts(None, lambda: letters)
+    kept.encode(["cat"])
+    kept.save()
+    assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import Dataset
 
 from seem_model.seem import Prompts
 from seem_model.train import simulate
@@ -19,9 +21,9 @@ from seem_wire.prompts import ObjectPrompt
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from torch import Tensor
 
-    from seem_model.train.dataset import Crop
+    from seem_model.train.dataset import Crop, CropDataset
+    from seem_model.train.recipe import Recipe
     from seem_model.train.vocabulary import Vocabulary
 
     Rng = np.random.Generator
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 TARGET_STEP = 2
 """Targets and errors live at half the crop's resolution."""
 
-P_TEXT_SLOT = 0.20
-P_EXAMPLE_SLOT = 0.10
+P_TEXT_SLOT = 0.22
+P_EXAMPLE_SLOT = 0.12
 P_OWN_EXAMPLE = 0.2
 P_ABSENT = 0.4
 P_UNHEARD_OF = 0.3
@@ -64,6 +66,56 @@ class Slot:
         return len(said.points) == 1 and said.points[0].positive and not (others or outlines)
 
 
+class Batch(NamedTuple):
+    """A step's crops and what is asked of them.
+
+    image: (B, S, S, 3) uint8. target: (B, n, S / 2, S / 2) bool, the slots' masks. labels:
+    (B, S / 8, S / 8) int16, `Crop.labels`. sources: where each crop comes from.
+    """
+
+    image: Tensor
+    target: Tensor
+    labels: Tensor
+    sources: tuple[str, ...]
+    slots: list[list[Slot]]
+
+
+class Batches(Dataset[Batch]):
+    """What each step of a run takes, by its number: the work of the loading processes.
+
+    `rank` of the `CropDataset`'s `together` crops of a step takes its own `images_per_step`.
+    """
+
+    def __init__(
+        self, crops: CropDataset, recipe: Recipe, unheard_of: list[str], rank: int = 0
+    ) -> None:
+        self.crops, self.recipe, self.rank = crops, recipe, rank
+        self.unheard_of = unheard_of
+
+    def __len__(self) -> int:
+        return self.crops.length // self.crops.together
+
+    def __getitem__(self, step: int) -> Batch:
+        count = self.recipe.images_per_step
+        first = step * self.crops.together + self.rank * count
+        rng = np.random.default_rng([self.recipe.seed, 3, step, self.rank])
+        crops = [self.crops[index] for index in range(first, first + count)]
+        return make_batch(crops, self.recipe.slots_per_image, rng, self.unheard_of)
+
+
+def make_batch(crops: list[Crop], n_slots: int, rng: Rng, unheard_of: list[str]) -> Batch:
+    """Crops of one size, with `n_slots` things to ask of each (`make_slots`)."""
+    slots = make_slots(crops, n_slots, rng, unheard_of)
+    target = torch.from_numpy(np.stack([np.stack([slot.target for slot in row]) for row in slots]))
+    return Batch(
+        torch.from_numpy(np.stack([crop.image for crop in crops])),
+        target,
+        torch.from_numpy(np.stack([crop.labels for crop in crops])),
+        tuple(crop.source for crop in crops),
+        slots,
+    )
+
+
 def make_slots(
     crops: list[Crop], n_slots: int, rng: Rng, unheard_of: list[str]
 ) -> list[list[Slot]]:
@@ -92,7 +144,8 @@ def _slot(crops: list[Crop], index: int, number: int, rng: Rng, unheard_of: list
 
 def _text_slot(crop: Crop, rng: Rng, unheard_of: list[str]) -> Slot:
     if rng.random() < P_ABSENT:
-        absent = unheard_of if rng.random() < P_UNHEARD_OF else crop.absent
+        nowhere = rng.random() < P_UNHEARD_OF or not crop.absent
+        absent = unheard_of if nowhere else crop.absent
         if absent:
             name = absent[rng.integers(len(absent))]
             nothing = np.zeros_like(_halved(next(iter(crop.named.values()))))

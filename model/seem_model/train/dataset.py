@@ -38,12 +38,22 @@ LABEL_STRIDE = 8
 UNKNOWN, NOTHING = -1, -2
 """In a crop's map of labels: nobody knows what is there; none of the source's names."""
 
-P_PASTE = 0.3
+N_PASTED = (0.6, 0.25, 0.15)
+"""Chance that nothing, one thing or two things of other pictures are put into a crop."""
 PASTED_SOURCES = ("coco", "coco_person", "davis", "feral", "foodcal", "horse", "mandarin", "crystl")
 """Sources of whole things with exact masks, which can be put into other pictures."""
 
 P_OBJECT_VIEW = 0.3
 MAX_ENLARGING = 6.0
+
+P_WHOLE_VIEW = 0.25
+"""How often a crop is the whole picture, as it is served."""
+
+COMPLETE_SOURCES = ("camvid", "lmf", "facade", "carparts", "horse", "dsb", "riceleaf")
+"""Sources that mark all of every name they mark, though not always a name that is there."""
+
+SOURCE_SHARES = {"coco": 1.6}
+"""Sources drawn more often than their size says: the one with the most kinds of things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,7 @@ class Crop:
     """A training image: `image` (S, S, 3) uint8 RGB; `targets`: objects to click.
 
     `named`: per name, the union of all its annotations (only names that are marked
-    exhaustively); `absent`: names known not to be there. `labels`: int16 (S / 8, S / 8), the name
+    completely); `absent`: names known not to be there. `labels`: int16 (S / 8, S / 8), the name
     at the middle of each cell as an index into the training set's, NOTHING or UNKNOWN.
     """
 
@@ -118,7 +128,12 @@ class CropDataset(Dataset[Crop]):
         self.sources = sorted(self.by_name)
         self.index = {name: position for position, name in enumerate(names)}
         self.weights = _shares(
-            [counts[source] ** 0.5 * len(self.by_name[source]) ** 0.25 for source in self.sources]
+            [
+                SOURCE_SHARES.get(source, 1.0)
+                * counts[source] ** 0.5
+                * len(self.by_name[source]) ** 0.25
+                for source in self.sources
+            ]
         )
         self.pasted = [source for source in PASTED_SOURCES if source in self.by_name]
         self.sizes, self.length, self.seed = sizes, length, seed
@@ -148,7 +163,7 @@ class CropDataset(Dataset[Crop]):
 
     def _crop(self, entry: SourceImage, name: str, size: int, rng: Rng) -> Crop:
         view = _view(entry, name, size, rng)
-        if self.pasted and rng.random() < P_PASTE:
+        for _ in range(rng.choice(len(N_PASTED), p=N_PASTED) if self.pasted else 0):
             source = self.pasted[rng.integers(len(self.pasted))]
             pasted, images = self._draw_name(source, rng)
             _paste(view, _view(images[rng.integers(len(images))], pasted, size, rng), pasted, rng)
@@ -164,7 +179,7 @@ class CropDataset(Dataset[Crop]):
     def _named(
         self, entry: SourceImage, view: _View, rng: Rng
     ) -> tuple[dict[str, Mask], tuple[str, ...]]:
-        if not entry.exhaustive:
+        if not (entry.exhaustive or entry.source in COMPLETE_SOURCES):
             return {}, ()
         unions: dict[str, Mask] = {}
         for name, _, mask in view.things:
@@ -173,7 +188,7 @@ class CropDataset(Dataset[Crop]):
         named = {
             name: mask for name, mask in unions.items() if name in own and mask.mean() >= MIN_SHARE
         }
-        candidates = sorted(own - set(unions))
+        candidates = sorted(own - set(unions)) if entry.exhaustive else []
         picks = rng.permutation(len(candidates))[:3]
         return named, tuple(candidates[pick] for pick in picks)
 
@@ -293,13 +308,17 @@ def _read_image(path: Path) -> Image:
 def _random_view(anchor: npt.NDArray[np.uint8], size: int, rng: Rng) -> npt.NDArray[np.float64]:
     """An affine map (2, 3) from image to crop: random zoom, shift and flip that keep the anchor.
 
-    Sometimes the zoom goes by the anchor's size, as when a served picture is looked at closer.
+    Sometimes the zoom goes by the anchor's size, as when a served picture is looked at closer, and
+    sometimes it shows the whole picture.
     """
     height, width = anchor.shape
     fit = size / max(height, width)
     scale = fit * np.exp(rng.uniform(np.log(0.85), np.log(2.5)))
     rows, columns = np.nonzero(anchor)
-    if len(rows) and rng.random() < P_OBJECT_VIEW:
+    kind = rng.random()
+    if kind >= 1 - P_WHOLE_VIEW:
+        scale = fit * rng.uniform(0.85, 1.0)
+    if len(rows) and kind < P_OBJECT_VIEW:
         extent = max(np.ptp(rows), np.ptp(columns)) + 1
         wanted = size / (extent * rng.uniform(1.15, 3.0))
         scale = float(np.clip(wanted, 0.85 * fit, MAX_ENLARGING * fit))

@@ -10,6 +10,7 @@ import zlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -19,9 +20,10 @@ from tqdm import tqdm
 
 from seem_model.seem import sentence
 from seem_model.train import losses
-from seem_model.train.batch import Slot, correct, make_slots, prompt_tensors
-from seem_model.train.dataset import NOTHING, Crop, CropDataset, SourceImage
+from seem_model.train.batch import Batch, Batches, Slot, correct, make_batch, prompt_tensors
+from seem_model.train.dataset import NOTHING, CropDataset, SourceImage
 from seem_model.train.teacher import Lessons, distillation_loss
+from seem_model.train.team import Team
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +50,7 @@ class Trainer:
     """One run in one folder: `log.jsonl`, `checkpoint.pt`.
 
     `budget_s` seconds of training end the run, and its cosine, before the recipe's steps do.
+    `team`: who trains along; each member takes the recipe's images in every step.
     """
 
     def __init__(
@@ -61,8 +64,11 @@ class Trainer:
         lessons: Lessons | None = None,
         device: str = "cpu",
         budget_s: float = math.inf,
+        team: Team | None = None,
     ) -> None:
         self.budget_s = budget_s
+        self.team = team or Team()
+        self.progress = 0.0
         self.device = torch.device(device)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
@@ -75,14 +81,15 @@ class Trainer:
         self.folder = folder
         self.step = 0
         self.seconds = 0.0
+        self._started = time.monotonic()
         training, watched = split(images, recipe.held_out_share)
-        length = recipe.steps * recipe.images_per_step
+        together = recipe.images_per_step * self.team.size
         self.data = CropDataset(
             training,
             vocabulary.names,
             sizes=recipe.crop_sizes,
-            length=length,
-            together=recipe.images_per_step,
+            length=recipe.steps * together,
+            together=together,
             seed=recipe.seed,
         )
         self.watched = CropDataset(
@@ -95,37 +102,43 @@ class Trainer:
         )
         self.stuff = stuff_names(images)
         self.told_from = _told_from(self.data, vocabulary)
+        self.learned = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self._parameter_groups(), weight_decay=0.0)
+        self._names = tuple(t.to(self.device) for t in vocabulary.plain())
 
     def run(self, *, n_workers: int = 1) -> None:
         """Trains from `self.step` to the recipe's end."""
         torch.manual_seed(self.recipe.seed)
         self.folder.mkdir(parents=True, exist_ok=True)
-        started = time.monotonic() - self.seconds
-        bar = tqdm(total=self.recipe.steps, initial=self.step, unit="step", mininterval=5)
-        totals: dict[str, list[float]] = {}
-        for crops in self._batches(n_workers):
-            for name, value in self._train_step(crops).items():
+        self._started = time.monotonic() - self.seconds
+        quiet = not self.team.leads
+        bar = tqdm(
+            total=self.recipe.steps, initial=self.step, unit="step", mininterval=5, disable=quiet
+        )
+        totals: dict[str, list[Tensor]] = {}
+        for batch in self._batches(n_workers):
+            for name, value in self._train_step(batch).items():
                 totals.setdefault(name, []).append(value)
             self.step += 1
-            self.seconds = time.monotonic() - started
             bar.update()
             if self.step % LOG_EVERY == 0:
-                means = {name: float(np.mean(values)) for name, values in totals.items()}
+                means = {name: float(torch.stack(all_).mean()) for name, all_ in totals.items()}
                 bar.set_postfix(iou=f"{means['iou_last']:.3f}")
                 self._log({"kind": "train", **means})
                 totals.clear()
-            if self.step % WATCH_EVERY == 0:
+            if self.step % WATCH_EVERY == 0 and self.team.leads:
                 self._log({"kind": "watch", "iou": self.watch()})
             if self.step % SAVE_EVERY == 0:
                 self.save()
-            if self._progress() >= 1:
+            if self.progress >= 1:
                 break
         self.save()
         bar.close()
 
     def save(self) -> None:
         """Writes the checkpoint; an interrupted write leaves the old one."""
+        if not self.team.leads:
+            return
         target = self.folder / "checkpoint.pt"
         part = target.with_suffix(".part")
         state = {
@@ -152,6 +165,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
+        self.progress = self._share_done(self.step)
         return True
 
     @torch.inference_mode()
@@ -159,31 +173,34 @@ class Trainer:
         """Mean IoU of the averaged weights after 1, 2, ... rounds on crops kept apart."""
         rng = np.random.default_rng(self.recipe.seed)
         rounds: list[list[float]] = [[] for _ in range(WATCH_ROUNDS)]
-        for index in range(len(self.watched)):
-            crop = self.watched[index]
-            slots = make_slots([crop], self.recipe.slots_per_image, rng, self.vocabulary.others)
-            features = self.average.encode(_image_tensor([crop]).to(self.device))
+        together = self.recipe.images_per_step
+        for first in range(0, len(self.watched), together):
+            many = range(first, min(first + together, len(self.watched)))
+            crops = [self.watched[index] for index in many]
+            batch = make_batch(crops, self.recipe.slots_per_image, rng, self.vocabulary.others)
+            features = self.average.encode(_network_input(batch.image.to(self.device)))
             previous = None
-            target = _targets(slots).to(self.device)
+            target = batch.target.to(self.device).float()
+            present = self._present(batch.slots).bool()
             for number in range(WATCH_ROUNDS):
-                logits, previous = self._round(self.average, features, slots, previous, rng)
-                present = torch.tensor([slot.present for slot in slots[0]], device=self.device)
-                rounds[number] += losses.iou(logits[0], target[0])[present].tolist()
-                correct(slots, logits, rng)
+                logits, previous = self._round(self.average, features, batch.slots, previous, rng)
+                achieved = losses.iou(logits.flatten(0, 1), target.flatten(0, 1))
+                rounds[number] += achieved[present].tolist()
+                correct(batch.slots, logits, rng)
         return [round(float(np.mean(values)), 4) for values in rounds]
 
-    def _train_step(self, crops: list[Crop]) -> dict[str, float]:
-        recipe = self.recipe
-        rng = np.random.default_rng([recipe.seed, 1, self.step])
-        n_rounds = 1 + int(rng.choice(len(recipe.rounds), p=recipe.rounds))
-        slots = make_slots(crops, recipe.slots_per_image, rng, self.vocabulary.others)
-        target = _targets(slots).to(self.device)
+    def _train_step(self, batch: Batch) -> dict[str, Tensor]:
+        recipe, slots = self.recipe, batch.slots
+        common = np.random.default_rng([recipe.seed, 1, self.step])
+        rng = np.random.default_rng([recipe.seed, 1, self.step, self.team.rank])
+        n_rounds = 1 + int(common.choice(len(recipe.rounds), p=recipe.rounds))
+        target = batch.target.to(self.device).float()
         self._set_rates()
         self._train_mode()
-        image = _image_tensor(crops).to(self.device)
+        image = _network_input(batch.image.to(self.device))
         with self._precision():
             features = self.model.encode(image)
-        figures: dict[str, float] = {}
+        figures: dict[str, Tensor] = {}
         loss = torch.zeros((), device=self.device)
         previous: Tensor | None = None
         for number in range(n_rounds):
@@ -198,20 +215,28 @@ class Trainer:
                     loss = loss + self._loss(answers, target, slots, figures)
             previous = answered(answers, slots).detach()
             logits = _to_target_size(previous)
-            figures["iou_first" if number == 0 else "iou_last"] = _mean_iou(logits, target, slots)
+            figures["iou_first" if number == 0 else "iou_last"] = self._mean_iou(
+                logits, target, slots
+            )
             if number < n_rounds - 1:
                 correct(slots, logits, rng)
                 if rng.random() < recipe.coarse_memory:
                     previous = _coarsened(previous)
         figures.setdefault("iou_last", figures["iou_first"])
-        loss = loss / min(n_rounds, 2) + self._meaning_loss(features, image, crops, rng, figures)
+        meant = self._meaning_loss(features, image, batch, rng, figures)
+        loss = loss / min(n_rounds, 2) + meant
         self._update(loss)
-        return figures | {"loss": float(loss.detach())}
+        return figures | {"loss": loss.detach()}
 
-    def _placed(self, tensors: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Both on the device."""
-        first, second = tensors
-        return first.to(self.device), second.to(self.device)
+    def _present(self, slots: list[list[Slot]]) -> Tensor:
+        """1 for each slot whose thing is there, (B n,)."""
+        told = [float(slot.present) for row in slots for slot in row]
+        return torch.tensor(told, device=self.device)
+
+    def _mean_iou(self, logits: Tensor, target: Tensor, slots: list[list[Slot]]) -> Tensor:
+        present = self._present(slots)
+        achieved = losses.iou(logits.flatten(0, 1), target.flatten(0, 1))
+        return (achieved * present).sum() / present.sum().clamp(min=1)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bfloat16)
@@ -221,11 +246,11 @@ class Trainer:
         answers: Answers,
         target: Tensor,
         slots: list[list[Slot]],
-        figures: dict[str, float],
+        figures: dict[str, Tensor],
     ) -> Tensor:
         recipe = self.recipe
         flat = [slot for row in slots for slot in row]
-        present = torch.tensor([slot.present for slot in flat], device=self.device).float()
+        present = self._present(slots)
         weight = torch.where(present > 0, 1.0, 0.3)
         true = target.flatten(0, 1)
         true_4 = functional.avg_pool2d(true[:, None], 2)[:, 0]
@@ -242,7 +267,7 @@ class Trainer:
             "presence": functional.binary_cross_entropy(answers.presence.flatten(), present),
             "semantic": self._semantic_loss(answers.semantic[:, :, 0].flatten(0, 1), flat),
         }
-        figures.update({name: float(part.detach()) for name, part in parts.items()})
+        figures.update({name: part.detach() for name, part in parts.items()})
         return (
             parts["mask"]
             + recipe.hypothesis_weight * parts["hypothesis"]
@@ -266,29 +291,30 @@ class Trainer:
         self,
         features: ImageFeatures,
         image: Tensor,
-        crops: list[Crop],
+        batch: Batch,
         rng: np.random.Generator,
-        figures: dict[str, float],
+        figures: dict[str, Tensor],
     ) -> Tensor:
         """What places mean: by the names of what is marked there, and by the classifier."""
         recipe, meanings = self.recipe, features.maps.embedding
         scale = self.model.logit_scale.exp().clamp(max=100)
-        words = self.model.embed_text(*self._placed(self.vocabulary.drawn(rng)))
+        words = self.model.embed_text(*(t.to(self.device) for t in self.vocabulary.drawn(rng)))
         names = torch.cat([words, self.model.nothing()[None]])
-        labels = torch.from_numpy(np.stack([crop.labels for crop in crops])).long()
-        labels = labels.to(self.device)
+        labels = batch.labels.to(self.device).long()
         labels = torch.where(labels == NOTHING, len(words), labels)
-        among = torch.stack([self.told_from[crop.source] for crop in crops]).to(self.device)
-        for row, seen in zip(among, labels, strict=True):  # what was pasted in is known as well
-            row[seen[seen >= 0].unique()] = True
+        among = torch.stack([self.told_from[source] for source in batch.sources]).to(self.device)
+        seen = torch.where(labels < 0, len(words), labels)  # what was pasted in is known as well
+        among = among.scatter(
+            1, seen.flatten(1), torch.ones_like(seen.flatten(1), dtype=torch.bool)
+        )
         loss = recipe.meaning_weight * losses.meaning_loss(meanings, labels, names, scale, among)
-        figures["meaning"] = float(loss.detach())
+        figures["meaning"] = loss.detach()
         if self.lessons is not None and self.step % recipe.teach_every == 0:
             with self._precision():
                 taught = self.lessons.teacher(image)
             classes = self.model.in_joint_space(self.lessons.sentences)
             lesson = distillation_loss(meanings, taught, classes, scale)
-            figures["distillation"] = float(lesson.detach())
+            figures["distillation"] = lesson.detach()
             loss = loss + recipe.distillation_weight * recipe.teach_every * lesson
         return loss
 
@@ -297,7 +323,7 @@ class Trainer:
         known = [i for i, slot in enumerate(slots) if slot.name is not None]
         if not known:
             return semantic.sum() * 0
-        words = self.model.embed_text(*self._placed(self.vocabulary.plain()))
+        words = self.model.embed_text(*self._names)
         scale = self.model.logit_scale.exp().clamp(max=100)
         labels = torch.tensor([self.vocabulary.index[str(slots[i].name)] for i in known])
         labels = labels.to(self.device)
@@ -306,16 +332,20 @@ class Trainer:
     def _update(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_clip)
+        self.seconds = time.monotonic() - self._started
+        self.progress = self.team.agree(self.learned, self._share_done(self.step + 1))
+        nn.utils.clip_grad_norm_(self.learned, self.recipe.gradient_clip)
         self.optimizer.step()
         decay = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step))
+        mine, averaged = self.model.state_dict(), self.average.state_dict()
+        pairs = [(averaged[name], mine[name]) for name in averaged]
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
         with torch.no_grad():
-            mine, averaged = self.model.state_dict(), self.average.state_dict()
-            for name, value in averaged.items():
-                if value.is_floating_point():
-                    value.lerp_(mine[name], 1 - decay)
-                else:
-                    value.copy_(mine[name])
+            olds, news = (list(tensors) for tensors in zip(*floats, strict=True))
+            torch._foreach_lerp_(olds, news, 1 - decay)
+            for old, new in pairs:
+                if not old.is_floating_point():
+                    old.copy_(new)
 
     def _round(
         self,
@@ -335,7 +365,7 @@ class Trainer:
 
         Late in the run all of them keep the averaged ones.
         """
-        if self._progress() < self.recipe.freeze_norms_after:
+        if self.progress < self.recipe.freeze_norms_after:
             self.model.train()
             self.model.backbone.eval()
         elif self.model.training:
@@ -362,25 +392,27 @@ class Trainer:
     def _set_rates(self) -> None:
         """Linear warm-up, then a cosine to a hundredth (Loshchilov & Hutter 2017)."""
         warm = min(1.0, (self.step + 1) / self.recipe.warmup_steps)
-        cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self._progress()))
+        cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.progress))
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * warm * cosine * group["rate"]
 
-    def _progress(self) -> float:
-        return min(1.0, max(self.step / self.recipe.steps, self.seconds / self.budget_s))
+    def _share_done(self, steps: int) -> float:
+        return min(1.0, max(steps / self.recipe.steps, self.seconds / self.budget_s))
 
-    def _batches(self, n_workers: int) -> Iterator[list[Crop]]:
-        first = self.step * self.recipe.images_per_step
+    def _batches(self, n_workers: int) -> Iterator[Batch]:
+        batches = Batches(self.data, self.recipe, self.vocabulary.others, self.team.rank)
         loader = DataLoader(
-            Subset(self.data, range(first, len(self.data))),
-            batch_size=self.recipe.images_per_step,
+            Subset(batches, range(self.step, len(batches))),
+            batch_size=None,
             num_workers=n_workers,
-            collate_fn=_as_list,
             prefetch_factor=4 if n_workers else None,
+            worker_init_fn=_alone,
         )
         yield from loader
 
     def _log(self, entry: dict[str, Any]) -> None:
+        if not self.team.leads:
+            return
         line = {"step": self.step, "seconds": round(self.seconds, 1), **entry}
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
@@ -453,28 +485,17 @@ def _mean_states(vocabulary: Vocabulary) -> Tensor:
     return sentence(states, mask)
 
 
-def _as_list(crops: list[Crop]) -> list[Crop]:
-    return crops
+def _alone(_worker: int) -> None:
+    """A loading process has one core: OpenCV would take all of them."""
+    cv2.setNumThreads(0)
 
 
-def _image_tensor(crops: list[Crop]) -> Tensor:
-    """(B, 3, S, S) float, (x - 127.5) / 127.5, channels last."""
-    stacked = torch.from_numpy(np.stack([crop.image for crop in crops]))
-    image = (stacked.permute(0, 3, 1, 2).float() - 127.5) / 127.5
-    return image.contiguous(memory_format=torch.channels_last)
-
-
-def _targets(slots: list[list[Slot]]) -> Tensor:
-    stacked = np.stack([np.stack([slot.target for slot in row]) for row in slots])
-    return torch.from_numpy(stacked).float()
+def _network_input(image: Tensor) -> Tensor:
+    """(B, S, S, 3) uint8 to (B, 3, S, S) float, (x - 127.5) / 127.5, channels last."""
+    normal = (image.permute(0, 3, 1, 2).float() - 127.5) / 127.5
+    return normal.contiguous(memory_format=torch.channels_last)
 
 
 def _to_target_size(mask_logits: Tensor) -> Tensor:
     """Stride 4 to stride 2, bilinear."""
     return functional.interpolate(mask_logits, scale_factor=2, mode="bilinear")
-
-
-def _mean_iou(logits: Tensor, target: Tensor, slots: list[list[Slot]]) -> float:
-    told = [slot.present for row in slots for slot in row]
-    present = torch.tensor(told, device=logits.device)
-    return float(losses.iou(logits.flatten(0, 1), target.flatten(0, 1))[present].mean())

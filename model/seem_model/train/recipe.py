@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One run. Rates are per step; `rounds` gives the chance of 1, 2, ... rounds of prompts."""
+    """One run; images are each process's. `rounds`: the chance of 1, 2, ... rounds of prompts."""
 
     steps: int = 20000
     images_per_step: int = 8
@@ -44,6 +44,23 @@ class Recipe:
 
 
 LITE = Recipe()
+"""From ImageNet's weights, on two CPU cores in 100 minutes."""
+
+LITE_LONG = Recipe(
+    images_per_step=12,
+    crop_sizes=(256, 384, 512),
+    backbone_rate=0.2,
+    warmup_steps=150,
+    freeze_norms_after=0.0,
+    teach_every=2,
+)
+"""From the weights of `LITE`, by a team of six on a GPU: crops up to the size that is served."""
+
+LITE_LAST = Recipe(
+    crop_sizes=(256, 320, 448), learning_rate=4e-4, backbone_rate=0.2, freeze_norms_after=0.0
+)
+"""From the weights of `LITE_LONG`, on two CPU cores."""
+
 TINY = Recipe(
     steps=4,
     images_per_step=2,
@@ -54,4 +71,4 @@ TINY = Recipe(
     distillation_weight=0.0,
 )
 
-RECIPES = {"lite": LITE, "tiny": TINY}
+RECIPES = {"lite": LITE, "lite-long": LITE_LONG, "lite-last": LITE_LAST, "tiny": TINY}

@@ -11,7 +11,7 @@ All coordinates are in pixels of the frame of `target`, which may be coarser tha
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 FIRST_KINDS = {
-    "click": 0.56,
-    "box": 0.14,
-    "scribble": 0.10,
+    "click": 0.52,
+    "box": 0.15,
+    "scribble": 0.13,
     "lasso": 0.06,
     "mask": 0.05,
     "box+click": 0.05,
     "click+not": 0.04,
 }
+P_DEEPEST, P_MIDDLE = 0.6, 0.6
 P_STROKE, P_REGION = 0.10, 0.05
 """Of corrections: a scribble, or an outline around what is too much; else a click."""
 
@@ -82,9 +83,9 @@ def corrected(
 
 
 def click_inside(region: Mask, step: float, rng: Rng, *, positive: bool) -> Point:
-    """A click in `region`: its deepest place half of the time, else anywhere not at the rim."""
+    """A click in `region`: mostly its deepest place, else anywhere not at the rim."""
     depth = _depth(region)
-    if rng.random() < 0.5:
+    if rng.random() < P_DEEPEST:
         row, column = np.unravel_index(int(depth.argmax()), depth.shape)
     else:
         rows, columns = np.nonzero(depth > rng.uniform(0.0, 0.5) * depth.max())
@@ -154,14 +155,39 @@ def _near(target: Mask) -> Mask:
 
 
 def scribble_inside(region: Mask, step: float, rng: Rng, *, positive: bool) -> Scribble:
-    """A line through 2 to 5 places of the region's body, not always staying inside."""
+    """A line along the middle of the largest piece, or through 2 to 5 places of the whole body."""
+    if rng.random() < P_MIDDLE:
+        places = _middle_line(_largest_component(region), rng)
+    else:
+        depth = _depth(region)
+        rows, columns = np.nonzero(depth > 0.35 * depth.max())
+        picks = rng.integers(len(rows), size=int(rng.integers(2, 6)))
+        places = np.stack([columns[picks], rows[picks]], axis=1) + 0.5
+        places = places[np.argsort(places @ rng.normal(size=2))]
+    return Scribble(tuple((float(x * step), float(y * step)) for x, y in places), positive)
+
+
+def _middle_line(region: Mask, rng: Rng) -> npt.NDArray[np.floating[Any]]:
+    """Places (n, 2), (x, y), n ≥ 2: the deepest of each slice across the region's longest axis.
+
+    A stretch of 60 to 100 % of them is kept.
+    """
     depth = _depth(region)
-    rows, columns = np.nonzero(depth > 0.35 * depth.max())
-    picks = rng.integers(len(rows), size=int(rng.integers(2, 6)))
-    places = np.stack([columns[picks], rows[picks]], axis=1) + 0.5
-    places = places[np.argsort(places @ rng.normal(size=2))]
-    xy = tuple((float(x * step), float(y * step)) for x, y in places)
-    return Scribble(xy, positive)
+    rows, columns = np.nonzero(depth > 0.3 * depth.max())
+    places = np.stack([columns, rows], axis=1) + 0.5
+    centred = places - places.mean(0)
+    axis = np.linalg.eigh(centred.T @ centred)[1][:, -1]
+    along = centred @ axis
+    n_slices = int(rng.integers(3, 9))
+    share = (along - along.min()) / max(float(np.ptp(along)), 1e-6)
+    which = np.minimum((share * n_slices).astype(int), n_slices - 1)
+    order = np.lexsort((-depth[rows, columns], which))
+    line = places[order[np.unique(which[order], return_index=True)[1]]]
+    kept = max(2, round(rng.uniform(0.6, 1.0) * len(line)))
+    first = int(rng.integers(0, max(len(line) - kept, 0) + 1))
+    line = line[first : first + kept]
+    line = line if len(line) > 1 else np.concatenate([line, line + 0.2])
+    return line if rng.random() < 0.5 else line[::-1]
 
 
 def rough_mask(target: Mask, step: float, rng: Rng) -> Mask:

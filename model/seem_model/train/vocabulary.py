@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -15,9 +15,9 @@ from torch import Tensor
 from seem_model.seem import sentence
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Callable, Sequence
 
-    from seem_model.text import TextEncoder
+    import numpy as np
 
 PHRASINGS = ("{}", "a {}", "the {}", "a photo of a {}")
 
@@ -27,6 +27,14 @@ ALIKE = 0.5
 """Cosine of two texts from which on one may be said of what the other means."""
 
 DATA = Path(__file__).parent
+
+
+class Encoder(Protocol):
+    """Words to token states: a `TextEncoder`, or one that keeps what it encoded."""
+
+    def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Token states (B, T, E) and mask (B, T) float of texts, padded to the longest."""
+        ...
 
 
 def read_synonyms() -> dict[str, list[str]]:
@@ -40,7 +48,7 @@ def read_imagenet_names() -> list[str]:
     return (DATA / "imagenet_names.txt").read_text().splitlines()
 
 
-def unheard_of(names: list[str], texts: list[str], encoder: TextEncoder) -> list[str]:
+def unheard_of(names: list[str], texts: list[str], encoder: Encoder) -> list[str]:
     """Of `texts` those that mean none of `names`: safe to call absent wherever these are marked."""
     document = json.loads((DATA / "synonyms.json").read_text())
     entries = [entry for name, entry in document.items() if name in names]
@@ -59,7 +67,7 @@ class Vocabulary:
     def __init__(
         self,
         names: list[str],
-        encoder: TextEncoder,
+        encoder: Encoder,
         *,
         synonyms: dict[str, list[str]] | None = None,
         others: list[str] | None = None,
@@ -106,12 +114,42 @@ class Vocabulary:
         return among[rng.integers(len(among))]
 
 
-def sentences(encoder: TextEncoder, texts: list[str]) -> Tensor:
+class KeptTexts:
+    """A text encoder whose states are kept, in a file if there is one.
+
+    So a machine without the encoder can train. `load` is called when a text is asked for that the
+    file lacks. States are kept in 16 bits.
+    """
+
+    def __init__(self, file: Path | None, load: Callable[[], Encoder]) -> None:
+        self.file, self.load = file, load
+        self.encoder: Encoder | None = None
+        self.known: dict[str, Tensor] = {}
+        if file and file.exists():
+            self.known = torch.load(file, map_location="cpu", weights_only=True)
+
+    def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Token states (B, T, E) and mask (B, T) float of texts, padded to the longest."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if missing:
+            self.encoder = self.encoder or self.load()
+            for text, (rows, length) in zip(missing, _encode(self.encoder, missing), strict=True):
+                self.known[text] = rows[:length].half().clone()
+        return _stacked([(self.known[text].float(), len(self.known[text])) for text in texts])
+
+    def save(self) -> None:
+        """Writes the file, if there is something new to keep."""
+        if self.file and self.encoder is not None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(self.known, self.file)
+
+
+def sentences(encoder: Encoder, texts: list[str]) -> Tensor:
     """Mean token states of unit length: (V, E)."""
     return sentence(*_stacked(_encode(encoder, texts)))
 
 
-def _encode(encoder: TextEncoder, texts: list[str]) -> list[tuple[Tensor, int]]:
+def _encode(encoder: Encoder, texts: list[str]) -> list[tuple[Tensor, int]]:
     states, mask = encoder.encode(texts)
     return [(rows, int(visible.sum())) for rows, visible in zip(states, mask, strict=True)]
 
