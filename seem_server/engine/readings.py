@@ -2,8 +2,8 @@
 
 A click on a wheel may mean the wheel, the car, or all that is parked there. A network that has
 several readings of a prompt says of each how well it would fit. Where the prompt leaves open which
-is meant, the best fitting one is the answer; where more was said, the network's main answer has
-taken that up.
+is meant, the answer is the one to expect most of, whichever is meant; where more was said, the
+network's main answer has taken that up.
 
 h, w mask logits · K readings · C joint space
 """
@@ -82,13 +82,35 @@ def is_ambiguous(prompt: ObjectPrompt, *, is_first: bool) -> bool:
     return is_first and clicked and replace(prompt, points=()).is_empty
 
 
-def order(scores: Sequence[float], *, ambiguous: bool) -> list[int]:
+def order(scores: Sequence[float], masks: Sequence[Mask], *, ambiguous: bool) -> list[int]:
     """Where the readings are, the chosen one first and then best first; 0 is the main one.
 
-    Of equal scores the earlier goes first.
+    Chosen is, where it is open what is meant, the one to expect most of. Of equally good ones the
+    earlier goes first.
     """
-    best_first = sorted(range(len(scores)), key=lambda place: -scores[place])
-    return best_first if ambiguous else [0, *(place for place in best_first if place)]
+    places = range(len(scores))
+    chosen = 0
+    if ambiguous:
+        worth = expected(masks, scores)
+        chosen = max(places, key=lambda place: (worth[place], scores[place]))
+    rest = (place for place in places if place != chosen)
+    return [chosen, *sorted(rest, key=lambda place: -scores[place])]
+
+
+def expected(masks: Sequence[Mask], scores: Sequence[float]) -> list[float]:
+    """The IoU to expect of each mask if one of them is meant, each as likely as its score is high.
+
+    So a reading that most others nearly agree with goes before one that stands alone (minimum
+    Bayes risk, Kumar & Byrne 2004, section 2).
+    """
+    total = sum(scores)
+    if not total:
+        return list(scores)
+    overlaps = [[_iou(one, other) for other in masks] for one in masks]
+    return [
+        sum(score * overlap for score, overlap in zip(scores, row, strict=True)) / total
+        for row in overlaps
+    ]
 
 
 def distinct(masks: Iterable[Mask]) -> list[int]:
@@ -109,10 +131,10 @@ def ranked(
     `shown`: (rows, columns) of the logits that show the image; only there can they differ.
     """
     rows, columns = shown
-    places = order([one.score for one in readings], ambiguous=ambiguous)
-    in_order = [readings[place] for place in places]
-    masks = (one.logits[:rows, :columns] > threshold for one in in_order)
-    return [in_order[place] for place in distinct(masks)]
+    masks = [one.logits[:rows, :columns] > threshold for one in readings]
+    scores = [one.score for one in readings]
+    places = order(scores, masks, ambiguous=ambiguous)
+    return [readings[places[kept]] for kept in distinct(masks[place] for place in places)]
 
 
 def is_absent(prompt: ObjectPrompt, presence: float | None, threshold: float | None) -> bool:

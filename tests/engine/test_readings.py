@@ -56,7 +56,22 @@ def test_whatever_more_was_said_makes_it_clear(prompt):
     ],
 )
 def test_the_best_goes_first_where_it_is_open_and_else_the_main_one(scores, ambiguous, expected):
-    assert readings.order(scores, ambiguous=ambiguous) == expected
+    apart = [np.arange(len(scores)) == place for place in range(len(scores))]
+    assert readings.order(scores, apart, ambiguous=ambiguous) == expected
+
+
+def test_a_reading_that_others_nearly_agree_with_goes_before_a_lonely_better_one():
+    masks = [np.arange(100) < end for end in (50, 55, 60)] + [np.arange(100) > 80]
+    scores = [0.5, 0.5, 0.5, 0.6]
+    assert readings.order(scores, masks, ambiguous=True) == [1, 3, 0, 2]
+    assert readings.order(scores, masks, ambiguous=False) == [0, 3, 1, 2]
+
+
+def test_what_to_expect_of_a_reading_weighs_the_others_by_their_scores():
+    left, right = np.arange(4) < 2, np.arange(4) >= 2
+    assert readings.expected([left, right], [0.9, 0.1]) == pytest.approx([0.9, 0.1])
+    assert readings.expected([left, left], [0.9, 0.1]) == pytest.approx([1.0, 1.0])
+    assert readings.expected([left, right], [0.0, 0.0]) == [0.0, 0.0]
 
 
 def strip(n, length=100):
