@@ -6,18 +6,23 @@ Both sides ask: the client before it sends, the server because it trusts no clie
 from __future__ import annotations
 
 import math
+import unicodedata
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from seem_wire.errors import (
     BoxWithoutArea,
     CoordinateNotFinite,
     InvalidValue,
     LassoWithoutArea,
+    LimitExceeded,
     MaskEmpty,
     MaskSizeMismatch,
     PointOutsideImage,
     PromptEmpty,
 )
+from seem_wire.pixels import inside_lasso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +31,12 @@ if TYPE_CHECKING:
 
 MIN_CORNERS = 3
 """Of a lasso."""
+
+MAX_REGIONS = 32
+"""Negative boxes and lassos of one object: each costs time in every later round."""
+
+_HALF = 0.5
+_FEW_ROWS = 64
 
 
 def check_prompt(prompt: ObjectPrompt) -> None:
@@ -37,9 +48,11 @@ def check_prompt(prompt: ObjectPrompt) -> None:
         LassoWithoutArea: A lasso has fewer than three corners.
         MaskEmpty: The mask, or the example's, marks nothing.
         PromptEmpty: A text is blank, or a scribble has no vertex.
-        InvalidValue: A text is no Unicode text.
+        InvalidValue: A text is no Unicode text, or holds a character that controls a terminal.
+        LimitExceeded: There are more than MAX_REGIONS negative boxes and lassos.
     """
     _check_shapes(prompt)
+    check_regions(prompt)
     if prompt.mask is not None:
         check_mask(prompt.mask)
     if prompt.example is not None and not prompt.example.mask.any():
@@ -64,6 +77,17 @@ def _check_shapes(prompt: ObjectPrompt) -> None:
             raise LassoWithoutArea(f"A lasso has {len(lasso.points)} corners.")
 
 
+def check_regions(prompt: ObjectPrompt) -> None:
+    """Raises LimitExceeded where an object has more negative boxes and lassos than MAX_REGIONS."""
+    count = len(prompt.negative_boxes) + len(prompt.lassos)
+    if count > MAX_REGIONS:
+        error = LimitExceeded(
+            f"An object has {count} negative boxes and lassos; {MAX_REGIONS} are allowed."
+        )
+        error.hint = "Draw fewer and larger ones, click, or send the mask itself."
+        raise error
+
+
 def check_fits(prompt: ObjectPrompt, size: tuple[int, int]) -> None:
     """Checks a prompt that passed `check_prompt` against an image of (height, width) pixels.
 
@@ -73,8 +97,10 @@ def check_fits(prompt: ObjectPrompt, size: tuple[int, int]) -> None:
     Raises:
         PointOutsideImage: A click or a scribble's vertex lies outside the image, or a corner of a
             lasso far outside.
-        BoxWithoutArea: No part of a box lies inside the image.
-        LassoWithoutArea: A lasso lies beside the image.
+        BoxWithoutArea: No part of a box lies inside the image, or the box around the object holds
+            the centre of no pixel.
+        LassoWithoutArea: A lasso lies beside the image, or one around the object holds the centre
+            of no pixel.
         MaskSizeMismatch: The mask is not of the image's size.
     """
     height, width = size
@@ -88,6 +114,8 @@ def check_fits(prompt: ObjectPrompt, size: tuple[int, int]) -> None:
             raise BoxWithoutArea(
                 f"The box {_corners(box)} lies outside the image of {width} x {height} pixels."
             )
+    if prompt.box is not None and not _holds_a_centre(prompt.box):
+        raise BoxWithoutArea(f"The box {_corners(prompt.box)} holds the centre of no pixel.")
     for lasso in prompt.lassos:
         _check_lasso_fits(lasso, size)
     if prompt.mask is not None:
@@ -98,13 +126,35 @@ def _check_lasso_fits(lasso: Lasso, size: tuple[int, int]) -> None:
     height, width = size
     for x, y in lasso.points:
         if not (-width <= x <= 2 * width and -height <= y <= 2 * height):
-            raise PointOutsideImage(
+            error = PointOutsideImage(
                 f"The lasso's corner ({x:g}, {y:g}) lies far outside the image of {width} x "
                 f"{height} pixels."
             )
+            error.hint = "Let a lasso reach over the image's edge by the image's size at most."
+            raise error
     xs, ys = zip(*lasso.points, strict=True)
     if not (min(xs) < width and min(ys) < height and max(xs) > 0 and max(ys) > 0):
         raise LassoWithoutArea(f"A lasso lies outside the image of {width} x {height} pixels.")
+    if lasso.positive and not _lasso_holds_a_centre(lasso, size):
+        raise LassoWithoutArea("A lasso holds the centre of no pixel.")
+
+
+def _holds_a_centre(box: Box) -> bool:
+    spans = ((box.x0, box.x1), (box.y0, box.y1))
+    return all(math.ceil(low - _HALF) < math.ceil(high - _HALF) for low, high in spans)
+
+
+def _lasso_holds_a_centre(lasso: Lasso, size: tuple[int, int]) -> bool:
+    """Whether the centre of a pixel of the image lies inside; most lassos show it in a few rows."""
+    xs, ys = zip(*lasso.points, strict=True)
+    columns, rows = (
+        np.arange(max(math.floor(min(places)), 0), min(math.ceil(max(places)), length)) + _HALF
+        for places, length in zip((xs, ys), reversed(size), strict=True)
+    )
+    few, others = rows[:_FEW_ROWS], rows[_FEW_ROWS:]
+    return bool(
+        inside_lasso(lasso, columns, few).any() or inside_lasso(lasso, columns, others).any()
+    )
 
 
 def check_mask_size(prompt: MaskPrompt, size: tuple[int, int]) -> None:
@@ -121,11 +171,18 @@ def check_mask(prompt: MaskPrompt) -> None:
 
 
 def check_text(text: str) -> None:
-    """Raises InvalidValue where a text holds half a character, which no wire can carry."""
+    """Raises InvalidValue where a text is none: half a character, or one that controls a device."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise InvalidValue(f"A text is broken at character {error.start}.") from error
+    controls = [place for place, letter in enumerate(text) if _controls(letter)]
+    if controls:
+        raise InvalidValue(f"A text has a control character at {controls[0]}.")
+
+
+def _controls(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cc" and not letter.isspace()
 
 
 def check_names(names: tuple[str, ...]) -> None:

@@ -152,11 +152,16 @@ def _places(prompt: ObjectPrompt, frame: Frame, *, positive: bool) -> Float32:
 
 def _forbidden(prompt: ObjectPrompt, frame: Frame) -> Mask | None:
     """The grid cells (h, w) that negative boxes and lassos hold; None where there are none."""
-    held = [box_coverage(box, frame) > _HALF for box in prompt.negative_boxes]
+    negative = [lasso for lasso in prompt.lassos if not lasso.positive]
+    if not (prompt.negative_boxes or negative):
+        return None
+    held = np.zeros(frame.grid, np.bool_)
+    for box in prompt.negative_boxes:
+        held |= box_coverage(box, frame) > _HALF
     rows, columns = ((np.arange(n) + _HALF) * frame.stride for n in frame.grid)
-    lassos = (lasso for lasso in prompt.lassos if not lasso.positive)
-    held += [inside_lasso(one, columns / frame.scale_x, rows / frame.scale_y) for one in lassos]
-    return np.logical_or.reduce(held) if held else None
+    for lasso in negative:
+        held |= inside_lasso(lasso, columns / frame.scale_x, rows / frame.scale_y)
+    return held
 
 
 def _over(logits: Float32, xy: Float32, threshold: float) -> Mask:

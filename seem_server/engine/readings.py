@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from seem_server.engine.zoom import Window
     from seem_server.runtime.backend import Decoded
-    from seem_wire.prompts import ObjectPrompt
+    from seem_wire.prompts import ExamplePrompt, MaskPrompt, ObjectPrompt
 
     Float32 = npt.NDArray[np.float32]
     Mask = npt.NDArray[np.bool_]
@@ -137,6 +137,25 @@ def ranked(
     return [readings[places[kept]] for kept in distinct(masks[place] for place in places)]
 
 
+def holds(before: ObjectPrompt, now: ObjectPrompt) -> bool:
+    """Whether anything that was said before, for the object, is still said now.
+
+    Marks stay until they are undone, but a box, a mask, a text or an example takes the place of the
+    one before: if that was all, the mask it led to is of something else.
+    """
+    marks = (before.points, before.scribbles, before.lassos)
+    stay = any(one.positive for several in marks for one in several)
+    told = (before.box is not None and before.box == now.box) or (
+        before.text is not None and before.text == now.text
+    )
+    return stay or told or _same(before.mask, now.mask) or _shown_again(before, now)
+
+
+def _shown_again(before: ObjectPrompt, now: ObjectPrompt) -> bool:
+    one, other = before.example, now.example
+    return one is not None and other is not None and one.image == other.image and _same(one, other)
+
+
 def is_absent(prompt: ObjectPrompt, presence: float | None, threshold: float | None) -> bool:
     """Whether an object is taken not to be in the image.
 
@@ -146,6 +165,10 @@ def is_absent(prompt: ObjectPrompt, presence: float | None, threshold: float | N
     if presence is None or threshold is None or selector(prompt) is Selector.MARKS:
         return False
     return presence < threshold
+
+
+def _same(one: MaskPrompt | ExamplePrompt | None, other: MaskPrompt | ExamplePrompt | None) -> bool:
+    return one is not None and other is not None and np.array_equal(one.mask, other.mask)
 
 
 def _share(said: np.float32) -> float:

@@ -277,7 +277,7 @@ class Worker:
         """
         while pending := [chain for chain in chains if not chain.done]:
             looks = [self._look(chain) for chain in pending]
-            answers = self._answers(pending, looks, [_latest(chain) for chain in pending])
+            answers = self._answers(pending, looks, [self._remembered(chain) for chain in pending])
             windows = [
                 self._closer(chain, look, answer)
                 for chain, look, answer in zip(pending, looks, answers, strict=True)
@@ -296,7 +296,7 @@ class Worker:
 
     def _look(self, chain: Chain) -> Look:
         """Where the next round looks first: through the last window, while that serves."""
-        last = _latest(chain)
+        last = self._remembered(chain)
         if last is not None and last.window is not None:
             thing = zoom.subject(chain.pending[0].prompt, self._extent(chain, last))
             size = chain.image.layout.size
@@ -444,6 +444,18 @@ class Worker:
             drawn.append((self._draw(key, entry.prompt, other, chain.image), other.score))
         return tuple(Hypothesis(one.rle, score, one.box, one.area) for one, score in drawn)
 
+    def _remembered(self, chain: Chain) -> Answer | None:
+        """The answer that the next round builds on; None where nothing that led to it still holds.
+
+        An answer of absence is a mask of something else.
+        """
+        if not chain.answers:
+            return None
+        last, before = chain.answers[-1], chain.rounds[chain.n_done - 1].prompt
+        if self._is_absent(last, before) or not readings.holds(before, chain.pending[0].prompt):
+            return None
+        return last
+
     def _is_absent(self, answer: Answer, prompt: ObjectPrompt) -> bool:
         return readings.is_absent(prompt, answer.presence, self._manifest.presence_threshold)
 
@@ -559,10 +571,6 @@ class Worker:
     def _max_points(self) -> int:
         decoder = self._manifest.decoder
         return decoder.max_points if isinstance(decoder, QueriesSpec) else MAX_PIXELS
-
-
-def _latest(chain: Chain) -> Answer | None:
-    return chain.answers[-1] if chain.answers else None
 
 
 def _ms(start_s: float, end_s: float) -> float:

@@ -15,7 +15,7 @@ from seem_wire.errors import (
     UnknownObject,
 )
 from seem_wire.types import PromptedObject, PromptKind
-from seem_wire.validate import check_fits
+from seem_wire.validate import check_fits, check_regions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +70,7 @@ def add(objects: Objects, command: Prompt, limits: Limits) -> Objects:
         prompt = _together(before.said, said.prompt)
         by_id[said.object_id] = replace(before, said=prompt, queued=True)
         _check_limit(f"points for object {said.object_id}", prompt.n_points, limits.max_points)
+        check_regions(prompt)
     _check_limit("objects", len(by_id), limits.max_objects)
     after = tuple(by_id.values())
     if n_mask_pixels(command):

@@ -166,3 +166,28 @@ def test_a_presence_is_told_where_the_network_tells_it():
 )
 def test_only_what_was_named_or_shown_elsewhere_can_be_absent(prompt, presence, threshold, absent):
     assert readings.is_absent(prompt, presence, threshold) == absent
+
+
+OTHER = np.arange(81).reshape(9, 9) > 40
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "holds"),
+    [
+        (CLICK, replace(CLICK, text="cup"), True),
+        (NAMED, replace(NAMED, points=(NOT_HERE,)), True),
+        (NAMED, ObjectPrompt(text="cup"), False),
+        (replace(CLICK, text="zebra"), replace(CLICK, text="cup"), True),
+        (replace(NAMED, points=(NOT_HERE,)), ObjectPrompt((NOT_HERE,), text="cup"), False),
+        (ObjectPrompt(lassos=(AROUND,)), ObjectPrompt(lassos=(AROUND,), box=Box(1, 1, 2, 2)), True),
+        (ObjectPrompt(box=Box(1, 1, 9, 9)), ObjectPrompt(box=Box(1, 1, 9, 9), text="cup"), True),
+        (ObjectPrompt(box=Box(1, 1, 9, 9)), ObjectPrompt(box=Box(1, 1, 5, 9)), False),
+        (ObjectPrompt(mask=MaskPrompt(MASK)), ObjectPrompt(mask=MaskPrompt(MASK.copy())), True),
+        (ObjectPrompt(mask=MaskPrompt(MASK)), ObjectPrompt(mask=MaskPrompt(OTHER)), False),
+        (SHOWN, ObjectPrompt(example=ExamplePrompt("other", MASK.copy())), True),
+        (SHOWN, ObjectPrompt(example=ExamplePrompt("third", MASK)), False),
+        (SHOWN, ObjectPrompt(example=ExamplePrompt("other", OTHER)), False),
+    ],
+)
+def test_what_was_said_holds_until_all_of_it_was_replaced(before, now, holds):
+    assert readings.holds(before, now) is holds

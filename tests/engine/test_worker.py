@@ -246,6 +246,34 @@ def test_what_is_there_or_was_pointed_at_has_its_mask():
     assert (answer.changed, answer.presence) == (answer.box, 0.25)
 
 
+class Forgetful(FakeBackend):
+    """Notes for each round whether it was given a mask to build on."""
+
+    def __init__(self, *presences):
+        super().__init__()
+        self.manifest = replace(MANIFEST, presence_threshold=0.5)
+        self.presences = list(presences)
+        self.remembered = []
+
+    def decode(self, items):
+        self.remembered += [bool(arrays.has_previous) for _, arrays in items]
+        said = np.array([self.presences.pop(0)], np.float32)
+        return [replace(one, presence=said) for one in super().decode(items)]
+
+
+def test_another_word_does_not_build_on_the_mask_of_the_first():
+    backend = Forgetful(0.9, 0.9)
+    Bench(backend).mask(said(NAMED, ObjectPrompt(text="cup")))
+    assert backend.remembered == [False, False]
+
+
+@pytest.mark.parametrize(("presence", "remembered"), [(0.9, True), (0.1, False)])
+def test_a_click_builds_on_the_mask_of_a_word_only_if_that_was_found(presence, remembered):
+    backend = Forgetful(presence, 0.9)
+    Bench(backend).mask(said(NAMED, replace(HERE, text="zebra")))
+    assert backend.remembered == [False, remembered]
+
+
 def test_without_a_threshold_nothing_is_absent(bench):
     answer = bench.mask(said(NAMED))
     assert (answer.area > 0, answer.presence) == (True, 1.0)

@@ -18,7 +18,8 @@ CLICK = pb.ObjectPrompt(object_id=1, points=[pb.Point(x=3, y=4)])
 
 COORDINATES = st.floats(allow_nan=False, allow_infinity=False)
 VERTICES = st.tuples(COORDINATES, COORDINATES)
-TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(str.strip)
+LETTERS = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"))
+TEXTS = st.text(LETTERS, min_size=1, max_size=20).filter(str.strip)
 IDS = st.integers(1, types.MAX_OBJECT_ID)
 SHARES = st.floats(0, 1)
 COUNTS = st.integers(0, 2**32 - 1)
@@ -63,7 +64,7 @@ QUESTIONS = st.builds(
     vocabulary=st.none() | st.lists(TEXTS, min_size=1, max_size=3, unique=True).map(tuple),
     threshold=st.none() | SHARES,
 )
-SESSIONS = {"session_id": st.text(st.characters(codec="utf-8"), max_size=5)}
+SESSIONS = {"session_id": st.text(LETTERS, max_size=5)}
 COMMANDS = st.one_of(
     st.builds(types.OpenImage, SEQS, TEXTS, **SESSIONS),
     st.builds(types.SetImage, SEQS, IMAGES, **SESSIONS),

@@ -55,6 +55,9 @@ def test_a_prompt_of_every_kind_passes():
         (ObjectPrompt(text=" \n"), errors.PromptEmpty),
         (ObjectPrompt(scribbles=(Scribble(()),)), errors.PromptEmpty),
         (ObjectPrompt(text="half \ud83d"), errors.InvalidValue),
+        (ObjectPrompt(text="nothing\0at all"), errors.InvalidValue),
+        (ObjectPrompt(text="\x1b[2J"), errors.InvalidValue),
+        (ObjectPrompt(negative_boxes=(Box(1, 1, 2, 2),) * 33), errors.LimitExceeded),
     ],
 )
 def test_what_makes_no_sense_anywhere_is_refused(prompt, error):
@@ -81,6 +84,27 @@ def test_what_does_not_fit_the_image_is_refused(prompt, error):
     check_prompt(prompt)
     with pytest.raises(error, match="20"):
         check_fits(prompt, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error"),
+    [
+        (ObjectPrompt(box=Box(3.6, 3.6, 4.4, 9)), errors.BoxWithoutArea),
+        (ObjectPrompt(box=Box(3, 3.6, 9, 4.4)), errors.BoxWithoutArea),
+        (lassoed((3.6, 3.6), (4.4, 3.6), (4.4, 18)), errors.LassoWithoutArea),
+        (lassoed((0, 0), (30, 20), (15, 10)), errors.LassoWithoutArea),
+    ],
+)
+def test_a_region_around_an_object_holds_the_centre_of_a_pixel(prompt, error):
+    check_prompt(prompt)
+    with pytest.raises(error, match="centre of no pixel"):
+        check_fits(prompt, SIZE)
+
+
+def test_slivers_of_what_is_not_the_object_and_deep_lassos_pass():
+    check_fits(ObjectPrompt(negative_boxes=(Box(3.6, 3.6, 4.4, 9),)), SIZE)
+    check_fits(lassoed((5, 0), (9, 0), (7, 190)), (200, 30))
+    check_fits(lassoed((5, 0), (5.2, 0), (5.1, 120), (9, 130), (5, 130)), (200, 30))
 
 
 def test_a_refusal_names_the_numbers_and_says_what_to_do():
