@@ -49,6 +49,9 @@ logger = logging.getLogger(__name__)
 _SMOOTHING = 0.2
 """Weight of the newest run in the running mean of how long a batch takes."""
 
+_TURNS_BETWEEN = 2.0
+"""How many of its turns a long search waits at most for the next: it gets a third of the device."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
@@ -352,17 +355,19 @@ class Engine:
         self._mean_run_s += _SMOOTHING * (ended_s - started_s - self._mean_run_s)
         for entry, outcome in zip(entries, outcomes, strict=True):
             if isinstance(outcome, Unfinished):
-                self._put_back(entry, outcome.work)
+                self._put_back(entry, outcome.work, ended_s - started_s)
             elif isinstance(outcome, Drawing):
                 self._leave(entry, outcome, started_s)
             else:
                 self._end(entry, _complete(outcome, entry, started_s, ended_s))
 
-    def _put_back(self, entry: Entry, work: Everything) -> None:
-        """Lets an entry wait again, as if it had come just now: others get their turn."""
+    def _put_back(self, entry: Entry, work: Everything, turn_s: float) -> None:
+        """Lets an entry wait again after a turn of `turn_s`, for the time of a few turns at most."""
         with self._changed:
             if entry.number in self._tickets:
-                again = replace(entry, work=work, arrived_s=self._now())
+                waits_s = min(_TURNS_BETWEEN * turn_s, self._limits.patience_s)
+                since_s = self._now() - self._limits.patience_s + waits_s
+                again = replace(entry, work=work, arrived_s=since_s)
                 self._waiting = (*self._waiting, again)
 
     def _leave(self, entry: Entry, drawing: Drawing, started_s: float) -> None:

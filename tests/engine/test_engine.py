@@ -297,6 +297,27 @@ async def test_clicks_get_their_turn_while_an_image_is_searched():
     made.close()
 
 
+async def test_a_search_gets_a_third_of_the_device_under_constant_clicking():
+    seconds = [0.0]
+
+    class Ticking(Doubtful):
+        """Every call of decode takes a hundredth of a second, and somebody clicks meanwhile."""
+
+        def decode(self, items):
+            seconds[0] += 0.01
+            if seconds[0] < 30:
+                made.submit(click(1, session=f"{seconds[0]}"))
+            return super().decode(items)
+
+    made = Engine(lambda: Ticking(lambda: None), now=lambda: seconds[0])
+    made.put_image("k", paint(*ROOM))
+    assert isinstance(await made.submit(everything()), SegmentsReady)
+    busy_s = made.manifest.everything.clicks.most * 0.01
+    patience_s = Limits().patience_s
+    assert seconds[0] < patience_s + 4 * busy_s
+    made.close()
+
+
 async def test_a_search_that_nobody_waits_for_any_more_ends_and_is_gone_on_with_later():
     made = searching(lambda: asked.cancel())  # noqa: PLW0108  (it is asked later)
     asked = made.submit(everything())
