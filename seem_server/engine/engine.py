@@ -362,7 +362,7 @@ class Engine:
                 self._end(entry, _complete(outcome, entry, started_s, ended_s))
 
     def _put_back(self, entry: Entry, work: Everything, turn_s: float) -> None:
-        """Lets an entry wait again after a turn of `turn_s`, for the time of a few turns at most."""
+        """Lets an entry wait again after a turn of `turn_s`: for a few such turns at most."""
         with self._changed:
             if entry.number in self._tickets:
                 waits_s = min(_TURNS_BETWEEN * turn_s, self._limits.patience_s)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from blobs import ROOM, BlobBackend, paint
-from engine_words import BrokenBackend, Gate, click, engine, image
+from engine_words import BrokenBackend, Gate, click, engine, image, points
 
 from seem_server.engine import findings
 from seem_server.engine.engine import Engine, EngineConfig
@@ -306,7 +306,9 @@ async def test_a_search_gets_a_third_of_the_device_under_constant_clicking():
         def decode(self, items):
             seconds[0] += 0.01
             if seconds[0] < 30:
-                made.submit(click(1, session=f"{seconds[0]}"))
+                somewhere = points((1 + seconds[0] * 5, 60))
+                asked = (ObjectRounds(1, (Round(1, somewhere),)),)
+                made.submit(Decode(f"{seconds[0]}", 1, "k", asked))
             return super().decode(items)
 
     made = Engine(lambda: Ticking(lambda: None), now=lambda: seconds[0])
