@@ -221,7 +221,7 @@ def _objects_from_proto(
     pixels = sum(mask.height * mask.width for mask in masks)
     _check_limit("mask pixels", pixels, limits.max_mask_pixels)
     characters = sum(len(mask.counts) for mask in masks)
-    _check_limit("characters of masks", characters, MAX_MASK_CHARACTERS)
+    _check_limit("characters of run lengths", characters, MAX_MASK_CHARACTERS)
     return tuple(_object_from_proto(message, limits) for message in messages)
 
 

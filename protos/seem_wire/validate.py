@@ -189,15 +189,19 @@ def check_names(names: tuple[str, ...]) -> None:
     """Checks a vocabulary.
 
     Raises:
-        InvalidValue: It is empty, names something twice, or a name is no Unicode text.
+        InvalidValue: It is empty, names something twice, or a name is no text.
         PromptEmpty: A name is blank.
     """
     if not names:
         raise InvalidValue("A vocabulary has no names.")
     for name in names:
+        if not isinstance(name, str):
+            raise InvalidValue(f"A vocabulary's name is {name!r}, no text.")
         check_text(name)
         if not name.strip():
-            raise PromptEmpty("A name of the vocabulary is blank.")
+            error = PromptEmpty("A name of the vocabulary is blank.")
+            error.hint = "Give names of things, or leave the vocabulary out."
+            raise error
     if len(set(names)) < len(names):
         raise InvalidValue("A vocabulary names something twice.")
 

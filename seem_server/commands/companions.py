@@ -10,6 +10,7 @@ import numpy as np
 
 from seem_server.commands.clicks import iou, next_click
 from seem_server.commands.scores import Figure
+from seem_server.commands.stills import opened
 from seem_wire import rle
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def show_examples(
     """
     found = []
     for still, of_image in groupby(tasks, key=lambda task: task.still):
-        with client.open(still.path) as session:
+        with opened(client, still) as session:
             counted = still.counted(session.size)
             for task in of_image:
                 prediction = session.example(task.shown.path, task.shown.union(task.name))
@@ -143,7 +144,7 @@ def ablate(
     """
     found = []
     for still in stills:
-        with client.open(still.path) as session:
+        with opened(client, still) as session:
             words: dict[str, Mask] = {}
             for target in still.targets:
                 if target.name is not None and target.name not in words:

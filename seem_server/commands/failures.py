@@ -16,7 +16,7 @@ from seem_server.commands.interactive import play
 from seem_server.commands.measuring import positive, progress
 from seem_server.commands.overlay import Drawn, overlay
 from seem_server.commands.reach import reach
-from seem_server.commands.stills import DatasetInvalid, read_stills, take
+from seem_server.commands.stills import DatasetInvalid, opened, read_stills, take
 from seem_wire import rle
 from seem_wire.prompts import ObjectPrompt, Point
 
@@ -108,7 +108,7 @@ def play_all(
     """Clicks at most `n_clicks` times on every target; calls `done` after each."""
     outcomes = []
     for still in stills:
-        with client.open(still.path) as session:
+        with opened(client, still) as session:
             counted = still.counted(session.size)
             for target in still.targets:
                 task = Task(rle.decode(target.rle), counted, target.annotation_id)

@@ -10,6 +10,7 @@ import numpy as np
 from seem_server.commands.clicks import iou, next_click
 from seem_server.commands.reliability import reliability
 from seem_server.commands.scores import Figure
+from seem_server.commands.stills import opened
 from seem_wire import rle
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def click_for_all(
     """
     offers = []
     for still in stills:
-        with client.open(still.path) as session:
+        with opened(client, still) as session:
             for target in still.targets:
                 offer = _offer(session, still, target)
                 if offer is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from seem_server.commands import scores
 from seem_server.commands.annotators import Task, Way, annotator, say
 from seem_server.commands.clicks import iou
+from seem_server.commands.stills import opened
 from seem_wire import rle
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def evaluate(
     n_images = 0
     for still in stills:
         n_images += 1
-        with client.open(still.path) as session:
+        with opened(client, still) as session:
             counted = still.counted(session.size)
             for target in still.targets:
                 task = Task(rle.decode(target.rle), counted, target.annotation_id)

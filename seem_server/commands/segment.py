@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import time
 from dataclasses import dataclass
@@ -202,6 +203,8 @@ def write(folder: Path, image: Path, asked: Asked, answer: Answer) -> list[Path]
     overlay(upright, drawn).save(written[0])
     for one in answer.predictions:
         name = f"{image.stem}.mask-{one.object_id}"
+        for stale in folder.glob(f"{glob.escape(name)}.hypothesis-*.png"):
+            stale.unlink()
         masks = {f"{name}.png": one.mask}
         masks |= {
             f"{name}.hypothesis-{place}.png": each.mask

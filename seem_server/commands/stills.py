@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from seem_wire import rle
-from seem_wire.errors import CallerError, SeemError
+from seem_wire.errors import BadImage, CallerError, SeemError
 from seem_wire.rle import Rle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
+
+    from seem_client import Client, Session
 
     Mask = npt.NDArray[np.bool_]
 
@@ -104,17 +107,54 @@ def read_images(folder: Path) -> tuple[Still, ...]:
     path = folder / FILE
     try:
         document = json.loads(path.read_text("utf-8"))
-        names = {one["id"]: str(one["name"]) for one in document.get("categories", [])}
-        images = [_image(folder, entry) for entry in document["images"]]
-        entries: dict[int, list[Mapping[str, Any]]] = {image_id: [] for image_id, _ in images}
-        for entry in document["annotations"]:
-            if entry.get("area", 1) > 0:
-                entries[entry["image_id"]].append(entry)
-        return tuple(_marked(still, entries[image_id], names) for image_id, still in images)
+        return _stills(folder, document)
     except FileNotFoundError:
         raise DatasetInvalid(f"{folder} is no dataset: it has no {FILE}.") from None
+    except DatasetInvalid as error:
+        raise DatasetInvalid(f"{path} cannot be used: {error.message}.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SeemError) as error:
-        raise DatasetInvalid(f"{path} cannot be read: {type(error).__name__}: {error}.") from error
+        raise DatasetInvalid(f"{path} cannot be read: {_told(error)}.") from error
+
+
+def _stills(folder: Path, document: Mapping[str, Any]) -> tuple[Still, ...]:
+    names = {one["id"]: str(one["name"]) for one in document.get("categories", [])}
+    for category_id, name in names.items():
+        if not name.strip():
+            raise DatasetInvalid(f"category {category_id} has a blank name")
+    images = [_image(folder, entry) for entry in document["images"]]
+    entries: dict[int, list[Mapping[str, Any]]] = {image_id: [] for image_id, _ in images}
+    for entry in document["annotations"]:
+        image_id = entry["image_id"]
+        if image_id not in entries:
+            raise DatasetInvalid(f"annotation {entry.get('id')} is of image {image_id}, not listed")
+        if entry.get("area", 1) > 0:
+            entries[image_id].append(entry)
+    return tuple(_marked(still, entries[image_id], names) for image_id, still in images)
+
+
+@contextmanager
+def opened(client: Client, still: Still) -> Iterator[Session]:
+    """A session about the image, which is of the size that its masks have.
+
+    Raises:
+        DatasetInvalid: The image cannot be read, or has another size than a mask of it.
+        SeemError: The server failed, or refused a session.
+    """
+    try:
+        session = client.open(still.path)
+    except (BadImage, OSError) as error:
+        raise DatasetInvalid(f"The image {still.path} cannot be read: {_told(error)}.") from error
+    with session:
+        sized = [(f"annotation {one.annotation_id}", one.rle) for one in still.targets]
+        sized += [(f"what is marked as {one.name or ANY_OBJECT}", one.rle) for one in still.marks]
+        sized += [] if still.ignore is None else [("the band to ignore", still.ignore)]
+        for what, found in sized:
+            if found.size != session.size:
+                raise DatasetInvalid(
+                    f"The image {still.path} has {_by(session.size)} pixels, the mask of {what} "
+                    f"{_by(found.size)} (height x width)."
+                )
+        yield session
 
 
 def evenly(items: Sequence[T], limit: int | None) -> tuple[T, ...]:
@@ -142,8 +182,11 @@ def take(stills: tuple[Still, ...], limit: int | None) -> tuple[Still, ...]:
 def _image(folder: Path, entry: Mapping[str, Any]) -> tuple[int, Still]:
     ignore = entry.get("ignore")
     source = str(entry.get("source") or "all")
+    name = Path(entry["file_name"])
+    if name.is_absolute() or ".." in name.parts:
+        raise DatasetInvalid(f"the image {name} lies outside of the folder")
     still = Still(
-        folder / entry["file_name"],
+        folder / name,
         source,
         (),
         _rle(ignore) if ignore else None,
@@ -156,8 +199,11 @@ def _marked(still: Still, entries: list[Mapping[str, Any]], names: Mapping[int, 
     """The image with what the annotations say of it."""
     targets, marks = [], []
     for entry in entries:
-        found = _rle(entry["segmentation"])
-        name = names[entry["category_id"]] if "category_id" in entry else None
+        try:
+            found = _rle(entry["segmentation"])
+            name = names[entry["category_id"]] if "category_id" in entry else None
+        except (DatasetInvalid, ValueError, KeyError, TypeError, SeemError) as error:
+            raise DatasetInvalid(f"annotation {entry.get('id')}: {_told(error)}") from error
         name = None if name == ANY_OBJECT else name
         marks.append(Mark(name, found))
         if not entry.get("iscrowd"):
@@ -165,8 +211,23 @@ def _marked(still: Still, entries: list[Mapping[str, Any]], names: Mapping[int, 
     return replace(still, targets=tuple(targets), marks=tuple(marks))
 
 
-def _rle(entry: Mapping[str, Any]) -> Rle:
+def _rle(entry: Mapping[str, Any] | list[Any]) -> Rle:
+    if isinstance(entry, list):
+        raise DatasetInvalid("it has polygons, where compressed run lengths are read")
     height, width = entry["size"]
     if not isinstance(entry["counts"], str):
         raise DatasetInvalid("the run lengths are not compressed")
     return Rle(int(height), int(width), entry["counts"])
+
+
+def _told(error: Exception) -> str:
+    """What happened, without what to do; a key that is missing by its name."""
+    if isinstance(error, SeemError):
+        return error.message.rstrip(".")
+    if isinstance(error, KeyError):
+        return f"there is no {error}"
+    return f"{type(error).__name__}: {error}".rstrip(".")
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"

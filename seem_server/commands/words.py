@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seem_server.commands.clicks import iou
-from seem_server.commands.stills import evenly
+from seem_server.commands.stills import evenly, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -133,7 +133,7 @@ def ask(
     """
     answers = []
     for page in asked:
-        with client.open(page.still.path) as session:
+        with opened(client, page.still) as session:
             for question in page.questions:
                 answers.append(_answer(session, page.still, question))
                 done()

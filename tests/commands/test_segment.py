@@ -85,6 +85,16 @@ def test_hypotheses_are_listed_best_first_and_written_beside(photo, tmp_path, ca
     assert not (tmp_path / "photo.mask-1.hypothesis-0.png").exists()
 
 
+def test_hypotheses_of_an_earlier_run_do_not_stay_beside_a_new_mask(photo, tmp_path, capsys):
+    beside, others = tmp_path / "photo.mask-1.hypothesis-1.png", tmp_path / "photo.mask-12.png"
+    run_json(capsys, photo, "--point", "40,30", "--hypotheses", "--out", str(tmp_path))
+    others.touch()
+    assert beside.exists()
+    run_json(capsys, photo, "--point", "40,30", "--out", str(tmp_path))
+    assert not beside.exists()
+    assert others.exists()
+
+
 def test_hypotheses_are_told_to_a_person_too(photo, capsys):
     assert main(["segment", photo, "--point", "40,30", "--hypotheses", *FAKE]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -4,9 +4,18 @@ import json
 
 import numpy as np
 import pytest
+from fake_server import fake_client
 from made_dataset import annotation, block, made_dataset
+from PIL import Image
 
-from seem_server.commands.stills import DatasetInvalid, evenly, read_images, read_stills, take
+from seem_server.commands.stills import (
+    DatasetInvalid,
+    evenly,
+    opened,
+    read_images,
+    read_stills,
+    take,
+)
 from seem_wire import rle
 
 SQUARE = block(10, 10, 30, 30)
@@ -64,7 +73,6 @@ def test_a_folder_without_annotations_is_no_dataset(tmp_path):
         "[]",
         "{}",
         json.dumps({"images": [{"id": 1}], "annotations": []}),
-        json.dumps({"images": [], "annotations": [{"id": 1, "image_id": 9, "segmentation": {}}]}),
     ],
 )
 def test_what_is_not_as_coco_has_it_is_refused_with_the_file(tmp_path, document):
@@ -110,8 +118,44 @@ def test_an_image_with_nothing_but_a_crowd_is_an_image_without_targets(tmp_path)
 
 
 def test_a_category_that_is_not_listed_is_refused(tmp_path):
-    with pytest.raises(DatasetInvalid, match="KeyError"):
+    with pytest.raises(DatasetInvalid, match="annotation 1: there is no 5"):
         read_stills(made_dataset(tmp_path, [annotation(1, SQUARE, category_id=5)]))
+
+
+def test_polygons_are_refused_with_the_annotation(tmp_path):
+    listed = annotation(7, SQUARE)
+    listed["segmentation"] = [[1, 1, 5, 1, 5, 5]]
+    with pytest.raises(DatasetInvalid, match="annotation 7: it has polygons"):
+        read_stills(made_dataset(tmp_path, [listed]))
+
+
+def test_an_annotation_of_an_image_that_is_not_listed_is_refused(tmp_path):
+    with pytest.raises(DatasetInvalid, match="annotation 4 is of image 9"):
+        read_stills(made_dataset(tmp_path, [annotation(4, SQUARE, image=9)]))
+
+
+def test_a_blank_name_is_refused(tmp_path):
+    with pytest.raises(DatasetInvalid, match="category 1 has a blank name"):
+        read_stills(made_dataset(tmp_path, [annotation(1, SQUARE)], names=(" ",)))
+
+
+@pytest.mark.parametrize("name", ["/somewhere/1.png", "../1.png", "a/../../1.png"])
+def test_an_image_outside_of_the_folder_is_refused(tmp_path, name):
+    folder = made_dataset(tmp_path, [annotation(1, SQUARE)])
+    file = folder / "annotations.json"
+    document = json.loads(file.read_text())
+    document["images"][0]["file_name"] = name
+    file.write_text(json.dumps(document))
+    with pytest.raises(DatasetInvalid, match="outside of the folder"):
+        read_stills(folder)
+
+
+def test_a_huge_mask_is_refused_in_one_sentence(tmp_path):
+    listed = annotation(3, SQUARE)
+    listed["segmentation"]["size"] = [10**7, 10]
+    with pytest.raises(DatasetInvalid, match="annotation 3: ") as caught:
+        read_stills(made_dataset(tmp_path, [listed]))
+    assert caught.value.message.count(".") <= 2
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(None, (1, 2, 3, 4)), (9, (1, 2, 3, 4)), (2, (1, 3))])
@@ -122,3 +166,29 @@ def test_things_are_thinned_evenly(limit, kept):
 def test_the_ignored_band_does_not_count(tmp_path):
     folder = made_dataset(tmp_path, [annotation(7, SQUARE)], ignore=SQUARE)
     assert np.array_equal(read_stills(folder)[0].counted(SQUARE.shape), ~SQUARE)
+
+
+def test_an_image_of_another_size_than_its_masks_is_refused_with_both_sizes(tmp_path):
+    folder = made_dataset(tmp_path, [annotation(7, SQUARE)])
+    (still,) = read_stills(folder)
+    Image.new("RGB", (50, 40)).save(still.path)
+    refused = r"40 x 50 pixels, the mask of annotation 7 64 x 96"
+    refusal = pytest.raises(DatasetInvalid, match=refused)
+    with fake_client() as client, refusal, opened(client, still):
+        pytest.fail("it was opened")
+
+
+def test_an_image_that_is_none_is_refused_by_its_name(tmp_path):
+    (still,) = read_stills(made_dataset(tmp_path, [annotation(7, SQUARE)]))
+    still.path.write_bytes(b"no image")
+    refused = pytest.raises(DatasetInvalid, match=still.path.name)
+    with fake_client() as client, refused, opened(client, still):
+        pytest.fail("it was opened")
+
+
+def test_an_image_that_is_missing_is_refused_by_its_name(tmp_path):
+    (still,) = read_stills(made_dataset(tmp_path, [annotation(7, SQUARE)]))
+    still.path.unlink()
+    refused = pytest.raises(DatasetInvalid, match=still.path.name)
+    with fake_client() as client, refused, opened(client, still):
+        pytest.fail("it was opened")

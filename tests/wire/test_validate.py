@@ -127,6 +127,7 @@ def test_a_vocabulary_of_distinct_names_passes():
         (("cat", "cat"), errors.InvalidValue),
         (("half \ud83d",), errors.InvalidValue),
         (("cat", " "), errors.PromptEmpty),
+        (("cat", 1), errors.InvalidValue),
     ],
 )
 def test_a_vocabulary_that_names_nothing_or_something_twice_is_refused(names, error):
