@@ -12,6 +12,8 @@
     │   ├── BadCommand
     │   │   ├── UnknownCommand · InvalidValue · BadSequence · LimitExceeded
     │   │   └── NotOffered
+    │   ├── NotAllowed
+    │   │   └── Unauthenticated · PlaintextToken
     │   ├── OutOfOrder
     │   │   └── AlreadyOpen · NoImage · NothingToUndo · NothingToRedo · NothingToChoose
     │   ├── NotFound
@@ -25,7 +27,7 @@
     │       └── OutputTaken · ParityTooLow
     ├── CapacityError ───────── nothing is wrong with the request: try again later
     │   ├── Overloaded · DeadlineExceeded · ShuttingDown · Disconnected
-    │   └── DiskFull
+    │   └── QuotaExceeded · DiskFull
     └── ServerError ─────────── the server is at fault: tell its operator
         ├── BundleInvalid
         │   └── BundleNotFound · BundleFileMissing · BundleHashMismatch · BundleVersionUnknown
@@ -255,6 +257,27 @@ class NotOffered(BadCommand):
     hint = "Ask GetModel what is offered, or use a server that offers this."
 
 
+# --- the caller's: who he is
+
+
+class NotAllowed(CallerError):
+    """The caller has not shown that he may ask this, or would show it to everybody."""
+
+
+class Unauthenticated(NotAllowed):
+    """There is no token or client certificate, or none that the server knows."""
+
+    code = "UNAUTHENTICATED"
+    hint = "Send a token that the server's operator gave you: connect(token=...), or SEEM_TOKEN."
+
+
+class PlaintextToken(NotAllowed):
+    """A token would go over a network unencrypted."""
+
+    code = "PLAINTEXT_TOKEN"
+    hint = "Connect with TLS (tls=True, or tls=CA-FILE), or without a token."
+
+
 # --- the caller's: order
 
 
@@ -420,6 +443,13 @@ class Overloaded(CapacityError):
     hint = "Try again after retry_after_ms."
 
 
+class QuotaExceeded(CapacityError):
+    """The caller's tenant has used what it may."""
+
+    code = "QUOTA_EXCEEDED"
+    hint = "Try again after retry_after_ms, or ask the server's operator for a larger quota."
+
+
 class DeadlineExceeded(CapacityError):
     """The request's deadline passed before it was served."""
 
@@ -528,6 +558,8 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "BAD_SEQUENCE": "INVALID_ARGUMENT",
         "LIMIT_EXCEEDED": "INVALID_ARGUMENT",
         "NOT_OFFERED": "UNIMPLEMENTED",
+        "UNAUTHENTICATED": "UNAUTHENTICATED",
+        "PLAINTEXT_TOKEN": "UNAUTHENTICATED",
         "ALREADY_OPEN": "FAILED_PRECONDITION",
         "NO_IMAGE": "FAILED_PRECONDITION",
         "NOTHING_TO_UNDO": "FAILED_PRECONDITION",
@@ -547,6 +579,7 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "OUTPUT_TAKEN": "FAILED_PRECONDITION",
         "PARITY_TOO_LOW": "FAILED_PRECONDITION",
         "OVERLOADED": "RESOURCE_EXHAUSTED",
+        "QUOTA_EXCEEDED": "RESOURCE_EXHAUSTED",
         "DEADLINE_EXCEEDED": "DEADLINE_EXCEEDED",
         "SHUTTING_DOWN": "UNAVAILABLE",
         "DISCONNECTED": "UNAVAILABLE",
