@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from seem_server.engine.tickets import Pay
     from seem_server.engine.work import Result, SegmentsReady, Work
     from seem_server.runtime.backend import Backend
     from seem_server.runtime.specs import BundleManifest
@@ -185,17 +186,21 @@ class Engine:
         """Whether this image is encoded already."""
         return image_key in self._caches.features
 
-    def submit(self, work: Work, *, deadline_s: float | None = None) -> Ticket:
+    def submit(
+        self, work: Work, *, deadline_s: float | None = None, pay: Pay | None = None
+    ) -> Ticket:
         """A ticket for `work`, which you await, or cancel when nobody wants it any more.
 
-        `deadline_s`: seconds from now after which it must not begin.
+        `deadline_s`: seconds from now after which it must not begin. `pay` is told, in the engine's
+        thread, how long the device worked for it, whatever becomes of its ticket meanwhile; it must
+        be quick and must not raise.
 
         Raises:
             ImageUnknown: Its image is not held (any more): send the bytes again.
             Overloaded: Too much waits already.
             ShuttingDown: The engine is closing.
         """
-        ticket = Ticket(work)
+        ticket = Ticket(work, pay=pay)
         with self._changed:
             if self._closing:
                 raise ShuttingDown("The server takes no new work.")
@@ -348,9 +353,14 @@ class Engine:
     def _run(self, entries: Sequence[Entry]) -> None:
         if self._n_failures >= self._config.max_failures:
             self._renew()
+        with self._changed:
+            tickets = [self._tickets.get(entry.number) for entry in entries]
         started_s = self._now()
         outcomes = self._worker.run([entry.work for entry in entries])
         ended_s = self._now()
+        for ticket in tickets:
+            if ticket and ticket.pay:
+                ticket.pay((ended_s - started_s) / len(entries))
         self._n_failures = 0
         self._mean_run_s += _SMOOTHING * (ended_s - started_s - self._mean_run_s)
         for entry, outcome in zip(entries, outcomes, strict=True):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from seem_server.engine.work import Result, Work
 
+    Pay = Callable[[float], None]
+
 
 class TicketState(StrEnum):
     """Where a ticket is; the last four are ends."""
@@ -44,10 +46,15 @@ class Ticket:
 
     `await ticket` gives its result or raises its SeemError. Cancelling whoever awaits cancels the
     ticket: the work is dropped if it has not begun.
+
+    Attributes:
+        work: What was submitted.
+        pay: Whoever is told how many seconds the device worked for it; None for nobody.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, pay: Pay | None = None) -> None:
         self.work = work
+        self.pay = pay
         self._lock = threading.Lock()
         self._state = TicketState.WAITING
         self._outcome: Result | SeemError | None = None
