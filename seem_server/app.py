@@ -12,8 +12,9 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,11 +26,16 @@ from seem_server.engine.worker import CacheConfig
 from seem_server.runtime.bundle import read_bundle
 from seem_server.runtime.fake_backend import NAME as FAKE
 from seem_server.runtime.fake_backend import FakeBackend
+from seem_server.service.callers import read_callers
 from seem_server.service.directory import Directory, DirectoryConfig
 from seem_server.service.images import Images
+from seem_server.service.quotas import Quotas
+from seem_server.service.tenants import Tenants
 from seem_server.settings import Settings
 from seem_server.transport.server import Server, TransportConfig
 from seem_server.transport.servicer import Servicer
+from seem_server.transport.tls import read_tls
+from seem_wire.errors import InvalidValue
 from seem_wire.types import COMMAND_NAMES, Capabilities, Limits, ModelCard
 
 if TYPE_CHECKING:
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from seem_server.runtime.backend import Backend
+    from seem_server.service.callers import Callers
 
     MakeBackend = Callable[[], Backend]
 
@@ -80,15 +87,20 @@ async def serve(
     for what a first run costs.
 
     Raises:
-        SeemError: The bundle is invalid, or its provider is not active.
-        OSError: The address can't be listened on.
+        SettingInvalid: Strangers could use the server, and nobody said they may.
+        SeemError: The bundle is invalid, its provider is not active, or a file about TLS or callers
+            makes no sense.
+        OSError: The address can't be listened on, or a file can't be read.
     """
+    settings.check_exposure()
+    callers, transport = _callers(settings), _transport_config(settings)
     engine = await asyncio.to_thread(
         Engine, make_backend or _backend_maker(settings), _engine_config(settings)
     )
     with ThreadPoolExecutor(settings.read_threads, "seem-read") as executor:
         try:
-            async with _serve(settings, engine, executor, warm_up=warm_up) as running:
+            parts = _serve(settings, transport, callers, engine, executor, warm_up=warm_up)
+            async with parts as running:
                 yield running
         finally:
             await asyncio.to_thread(engine.close, drain_s=LAST_BATCH_S)
@@ -96,7 +108,13 @@ async def serve(
 
 @asynccontextmanager
 async def _serve(
-    settings: Settings, engine: Engine, executor: Executor, *, warm_up: bool
+    settings: Settings,
+    transport: TransportConfig,
+    callers: Callers | None,
+    engine: Engine,
+    executor: Executor,
+    *,
+    warm_up: bool,
 ) -> AsyncIterator[Running]:
     model = _model_card(engine, settings)
     limits = model.capabilities.limits
@@ -105,9 +123,10 @@ async def _serve(
         Images(engine, limits, executor),
         model,
         DirectoryConfig(settings.max_sessions, settings.idle_timeout_s),
+        Tenants(_quotas(settings), shared=settings.share_features),
     )
     servicer = Servicer(directory, executor, now=time.monotonic)
-    server = Server(servicer, _transport_config(settings), limits)
+    server = Server(servicer, transport, limits, callers)
     port = await server.start()
     sweeper = asyncio.create_task(_sweep(directory, settings.idle_timeout_s / SWEEPS_PER_TIMEOUT))
     try:
@@ -151,7 +170,8 @@ def local_server(
     wanted = settings or Settings()
     if not wanted.host.startswith("unix:"):
         wanted = replace(wanted, host="127.0.0.1", port=0)
-    wanted = replace(wanted, grace_s=0)
+    # Its one client is this program, which need not be told who it is.
+    wanted = replace(wanted, tls_cert="", tls_key="", tls_client_ca="", tokens_file="", grace_s=0)
     local = _LocalServer(wanted, make_backend)
     thread = threading.Thread(target=local.run, name="seem-server", daemon=True)
     thread.start()
@@ -223,7 +243,27 @@ def _engine_config(settings: Settings) -> EngineConfig:
 
 
 def _transport_config(settings: Settings) -> TransportConfig:
-    return TransportConfig(settings.address, max_calls=settings.max_calls, grace_s=settings.grace_s)
+    tls = None
+    if settings.tls_cert:
+        tls = read_tls(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+    return TransportConfig(
+        settings.address, max_calls=settings.max_calls, grace_s=settings.grace_s, tls=tls
+    )
+
+
+def _callers(settings: Settings) -> Callers | None:
+    """Who may call; None for everybody (to whom a client CA gave a certificate, if one is set)."""
+    if not settings.tokens_file:
+        return None
+    text = Path(settings.tokens_file).read_text("utf-8")
+    try:
+        return read_callers(text)
+    except InvalidValue as error:
+        raise InvalidValue(f"{settings.tokens_file}: {error.message}") from error
+
+
+def _quotas(settings: Settings) -> Quotas:
+    return Quotas(**{one.name: getattr(settings, one.name) for one in fields(Quotas)})
 
 
 def _model_card(engine: Engine, settings: Settings) -> ModelCard:

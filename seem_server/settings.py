@@ -6,14 +6,15 @@ environment before the default.
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from seem_server.runtime.load import Provider
 from seem_server.telemetry.logs import LogFormat
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
 
 _METAVARS = {"s": "SECONDS"}
@@ -24,6 +25,8 @@ MAX_IMAGE_BYTES = (1 << 30) - (1 << 23)
 """A message may hold two, and gRPC counts its bytes in 32 bits, sign and all."""
 
 LEVELS = ("debug", "info", "warning", "error")
+
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 class SettingInvalid(ValueError):
@@ -69,6 +72,26 @@ class Settings:
     grace_s: float = _option(5.0, "how long running calls may go on when going down", least=0)
     log_level: str = _option("info", f"from which level on to log: {', '.join(LEVELS)}")
     log_format: str = _option("text", f"how to log: {', '.join(LogFormat)}")
+    tls_cert: str = _option("", "a PEM file with the server's certificate: TLS, with tls_key")
+    tls_key: str = _option("", "a PEM file with the certificate's key")
+    tls_client_ca: str = _option("", "a PEM file: clients need certificates of this authority")
+    tokens_file: str = _option("", "who may call, a line each (see 'seem token'); empty: anybody")
+    insecure: bool = _option(
+        False, "listen to other machines without TLS and authentication, all the same"
+    )
+    share_features: bool = _option(
+        False, "tenants share encoded images, and may tell what others sent"
+    )
+    tenant_sessions: int = _option(0, "sessions of a tenant at once; 0 is no quota", least=0)
+    tenant_requests_per_s: float = _option(
+        0.0, "commands and calls of a tenant, on average; 0 is no quota", least=0
+    )
+    tenant_image_bytes_per_minute: int = _option(
+        0, "of image files that a tenant sends; 0 is no quota", least=0
+    )
+    tenant_device_s_per_minute: float = _option(
+        0.0, "seconds in which the device works for a tenant; 0 is no quota", least=0
+    )
     fake_encode_s: float = _option(0.0, "how long the bundle 'fake' takes for an image", least=0)
     fake_decode_s: float = _option(0.0, "how long the bundle 'fake' takes for a click", least=0)
 
@@ -83,6 +106,29 @@ class Settings:
         _check_choice("provider", self.provider, tuple(Provider))
         _check_choice("log_level", self.log_level, LEVELS)
         _check_choice("log_format", self.log_format, tuple(LogFormat))
+        if bool(self.tls_cert) is not bool(self.tls_key):
+            raise SettingInvalid("tls_cert and tls_key go together; one of them is missing.")
+        if self.tls_client_ca and not self.tls_cert:
+            raise SettingInvalid("tls_client_ca needs tls_cert and tls_key.")
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether clients have to show who they are."""
+        return bool(self.tokens_file or self.tls_client_ca)
+
+    @property
+    def local(self) -> bool:
+        """Whether only programs on this machine can reach the server."""
+        return self.host.startswith("unix:") or _is_loopback(self.host)
+
+    def check_exposure(self) -> None:
+        """Raises SettingInvalid where strangers could use the server, and nobody said they may."""
+        if self.local or self.insecure or (self.tls_cert and self.authenticates):
+            return
+        raise SettingInvalid(
+            f"host is {self.host!r}, which other machines can reach. Set tls_cert and tls_key, and "
+            "tokens_file or tls_client_ca; or set insecure, where the network keeps strangers out."
+        )
 
     @property
     def address(self) -> str:
@@ -96,13 +142,16 @@ class Settings:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Gives `parser` a flag for each setting."""
     for one in fields(Settings):
-        parser.add_argument(
-            _flag(one.name),
-            type=_type_of(one.default),
-            default=None,
-            metavar=_metavar(one.name),
-            help=f"{one.metadata['meaning']} (default: {one.default})",
-        )
+        text = f"{one.metadata['meaning']} (default: {one.default})"
+        kind = _type_of(one.default)
+        if kind is bool:
+            on_or_off = argparse.BooleanOptionalAction
+            parser.add_argument(_flag(one.name), action=on_or_off, default=None, help=text)
+        else:
+            metavar = _metavar(one.name)
+            parser.add_argument(
+                _flag(one.name), type=kind, default=None, metavar=metavar, help=text
+            )
 
 
 def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
@@ -124,8 +173,8 @@ def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Setti
 
 def _parse(variable: str, text: str, kind: type) -> Any:
     try:
-        return kind(text)
-    except ValueError as error:
+        return _TRUTHS[text.lower()] if kind is bool else kind(text)
+    except (ValueError, KeyError) as error:
         raise SettingInvalid(f"{variable} is {text!r}; it must be {_named(kind)}.") from error
 
 
@@ -139,7 +188,15 @@ def _type_of(default: object) -> type:
 
 
 def _named(kind: type) -> str:
-    return {int: "a whole number", float: "a number"}.get(kind, "text")
+    names = {int: "a whole number", float: "a number", bool: "true or false"}
+    return names.get(kind, "text")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _flag(name: str) -> str:
@@ -147,5 +204,7 @@ def _flag(name: str) -> str:
 
 
 def _metavar(name: str) -> str:
+    if "_per_" in name:
+        return "N"
     unit = name.rpartition("_")[2]
     return _METAVARS.get(unit) or unit.upper()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import seem_client
@@ -25,6 +26,17 @@ def add_reach_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("server (without --server the command runs its own)")
     group.add_argument("--server", metavar="HOST:PORT", help="a server that runs already")
     group.add_argument(
+        "--token-file", metavar="FILE", help="its token, alone in a file (or SEEM_TOKEN)"
+    )
+    group.add_argument("--tls", action="store_true", help="encrypt; trust the usual authorities")
+    group.add_argument("--tls-ca", metavar="FILE", help="encrypt; trust those of this PEM file")
+    group.add_argument(
+        "--client-cert",
+        nargs=2,
+        metavar=("FILE", "KEYFILE"),
+        help="a certificate of one's own and its key, in PEM",
+    )
+    group.add_argument(
         "--bundle", metavar="NAME|DIR", help="the model of its own server (default: lite)"
     )
     group.add_argument("--provider", help="where its own server runs it: auto, cpu or cuda")
@@ -35,28 +47,42 @@ def reach(arguments: argparse.Namespace) -> Iterator[Client]:
     """A client of the server that the arguments name, or of one in this process.
 
     Raises:
-        SeemError: No server answers, or none can be made.
+        SeemError: No server answers or lets us in, or none can be made.
+        OSError: A file with a token or a certificate can't be read.
     """
-    with ExitStack() as stack:
-        address = arguments.server
-        if address is None:
-            # Only now: a command that asks another machine needs no runtime.
-            from seem_server.app import local_server  # noqa: PLC0415
+    if arguments.server is not None:
+        with _connected(arguments) as client:
+            yield client
+        return
+    # Only now: a command that asks another machine needs no runtime.
+    from seem_server.app import local_server  # noqa: PLC0415
 
-            own = settings.read(arguments, os.environ)
-            address = stack.enter_context(local_server(own))
-        yield stack.enter_context(seem_client.connect(address))
+    own = settings.read(arguments, os.environ)
+    with local_server(own) as address, seem_client.connect(address, token="") as client:
+        yield client
 
 
 @contextmanager
 def reach_process(arguments: argparse.Namespace) -> Iterator[Client]:
     """The same with a process of its own, which shares no interpreter lock with its client."""
-    with ExitStack() as stack:
-        address = arguments.server
-        if address is None:
-            own = settings.read(arguments, os.environ)
-            address = stack.enter_context(_server_process(own))
-        yield stack.enter_context(seem_client.connect(address))
+    if arguments.server is not None:
+        with _connected(arguments) as client:
+            yield client
+        return
+    own = settings.read(arguments, os.environ)
+    with _server_process(own) as address, seem_client.connect(address, token="") as client:
+        yield client
+
+
+def _connected(arguments: argparse.Namespace) -> Client:
+    """A client of the server that the arguments name."""
+    token = arguments.token_file and Path(arguments.token_file).read_text("utf-8").strip()
+    return seem_client.connect(
+        arguments.server,
+        token=token,
+        tls=arguments.tls_ca or arguments.tls,
+        client_cert=arguments.client_cert,
+    )
 
 
 @contextmanager

@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from seem_server.service.callers import ANONYMOUS
 from seem_wire.errors import SeemError, UnknownSession
 from seem_wire.types import Failed, OpenImage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from seem_server.service.callers import Caller
     from seem_server.service.directory import Directory
     from seem_server.service.live_session import LiveSession
     from seem_wire.types import Command, Reply
@@ -62,13 +64,16 @@ class _Outbox:
 
 
 class Conversation:
-    """What a stream says, and the session that it has, if any.
+    """What a stream of `caller` says, and the session that it has, if any.
 
     `now` gives seconds on a clock that only rises.
     """
 
-    def __init__(self, directory: Directory, *, now: Callable[[], float]) -> None:
+    def __init__(
+        self, directory: Directory, *, now: Callable[[], float], caller: Caller = ANONYMOUS
+    ) -> None:
         self._directory = directory
+        self._caller = caller
         self._now = now
         self._outbox = _Outbox()
         self._session: LiveSession | None = None
@@ -101,14 +106,17 @@ class Conversation:
         self._outbox.finish()
 
     async def _take(self, command: Command | Failed) -> None:
+        self._directory.admit(self._caller)
         if isinstance(command, Failed):
             self._outbox.put(command)
             return
         ended = self._session is None or self._session.closed
         if isinstance(command, OpenImage) and ended:
-            self._session = self._directory.open(now_s=self._now(), tell=self._outbox.put)
+            self._session = self._directory.open(
+                now_s=self._now(), caller=self._caller, tell=self._outbox.put
+            )
         if self._session is None:
             raise UnknownSession("No session was opened in this stream.")
         if not self._session.closed:
-            self._directory.find(self._session.session_id, now_s=self._now())
+            self._directory.find(self._session.session_id, now_s=self._now(), caller=self._caller)
         await self._session.obey(command)

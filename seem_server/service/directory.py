@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from seem_server.service.callers import ANONYMOUS
+from seem_server.service.images import TenantImages
 from seem_server.service.live_session import LiveSession, tell_nobody
+from seem_server.service.tenant_engine import TenantEngine
+from seem_server.service.tenants import Tenants
 from seem_server.session.state import State
 from seem_wire.errors import Overloaded, ShuttingDown, UnknownSession
 
 if TYPE_CHECKING:
     from seem_server.engine.engine import Engine
+    from seem_server.service.callers import Caller
     from seem_server.service.images import Images
     from seem_server.service.live_session import Tell
+    from seem_server.service.tenants import Tenant
     from seem_wire.types import ModelCard
 
 ID_BYTES = 24
@@ -34,15 +40,25 @@ class DirectoryConfig:
 
 
 class Directory:
-    """Opens, finds and ends sessions. `now_s`, everywhere: seconds on a clock that only rises."""
+    """Opens, finds and ends sessions, each for the tenant of its caller alone.
+
+    `now_s`, everywhere: seconds on a clock that only rises.
+    """
 
     def __init__(
-        self, engine: Engine, images: Images, model: ModelCard, config: DirectoryConfig
+        self,
+        engine: Engine,
+        images: Images,
+        model: ModelCard,
+        config: DirectoryConfig,
+        tenants: Tenants | None = None,
     ) -> None:
         self.model = model
         self._engine = engine
         self._images = images
         self._config = config
+        self._tenants = tenants or Tenants()
+        self._owners: dict[str, Tenant] = {}
         self._sessions: dict[str, LiveSession] = {}
         self._last_used_s: dict[str, float] = {}
         self._draining = False
@@ -50,12 +66,24 @@ class Directory:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(self, *, now_s: float, tell: Tell = tell_nobody, prewarm: bool = True) -> LiveSession:
-        """A new session; see `LiveSession` for the options.
+    def admit(self, caller: Caller = ANONYMOUS) -> None:
+        """Counts a request of the caller's tenant; raises QuotaExceeded at too many."""
+        self._tenants.of(caller).request()
+
+    def open(
+        self,
+        *,
+        now_s: float,
+        caller: Caller = ANONYMOUS,
+        tell: Tell = tell_nobody,
+        prewarm: bool = True,
+    ) -> LiveSession:
+        """A new session of the caller's tenant; see `LiveSession` for the options.
 
         Raises:
             ShuttingDown: The server is going down.
             Overloaded: There are as many sessions as there may be.
+            QuotaExceeded: The tenant has as many as it may have.
         """
         if self._draining:
             raise ShuttingDown("The server opens no new sessions.")
@@ -65,23 +93,25 @@ class Directory:
                 f"All {self._config.max_sessions} sessions are taken.",
                 retry_after_ms=self._config.retry_after_ms,
             )
+        tenant = self._tenants.of(caller)
+        tenant.open_session()
         state = State(secrets.token_urlsafe(ID_BYTES), self.model)
         over = partial(self._forget, state.session_id)
-        session = LiveSession(
-            state, self._engine, self._images, tell=tell, over=over, prewarm=prewarm
-        )
+        engine, images = TenantEngine(self._engine, tenant), TenantImages(self._images, tenant)
+        session = LiveSession(state, engine, images, tell=tell, over=over, prewarm=prewarm)
+        self._owners[session.session_id] = tenant
         self._sessions[session.session_id] = session
         self._last_used_s[session.session_id] = now_s
         return session
 
-    def find(self, session_id: str, *, now_s: float) -> LiveSession:
+    def find(self, session_id: str, *, now_s: float, caller: Caller = ANONYMOUS) -> LiveSession:
         """The session of this id, which counts as used now.
 
         Raises:
-            UnknownSession: There is none (any more).
+            UnknownSession: The caller's tenant has none (any more).
         """
         session = self._sessions.get(session_id)
-        if session is None:
+        if session is None or self._owners[session_id].name != caller.tenant:
             raise UnknownSession("There is no session with this id.")
         self._last_used_s[session_id] = now_s
         return session
@@ -107,3 +137,4 @@ class Directory:
     def _forget(self, session_id: str) -> None:
         del self._sessions[session_id]
         del self._last_used_s[session_id]
+        self._owners.pop(session_id).close_session()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seem_server.service.ingest import read_image
+from seem_server.service.tenants import EVERYBODY
 from seem_wire.errors import ImageTooLarge, ImageUnknown
 from seem_wire.types import ImageBytes, ImageKey, Timings, content_hash
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from seem_server.engine.engine import Engine
+    from seem_server.service.tenants import Tenant
     from seem_wire.types import ImageSource, Limits
 
 MAX_SIZES = 65_536
@@ -25,7 +27,7 @@ MAX_SIZES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image that the engine holds under `key`, its content hash.
+    """An image that the engine holds; `key` is its content hash.
 
     `size`: upright (height, width). `encoded`: its features are there already. `timings.total_ms`:
     what it took to get here.
@@ -58,40 +60,44 @@ class Images:
         self._now = now
         self._sizes: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
-    async def find(self, source: ImageSource) -> FoundImage:
-        """The image, held by the engine from now on, until it needs the room.
+    async def find(self, source: ImageSource, tenant: Tenant = EVERYBODY) -> FoundImage:
+        """The image, held by the engine under the tenant's own key for it, until it needs the room.
 
-        Bytes that the engine knows are not decoded again.
+        Bytes that the engine knows from this tenant are not decoded again.
 
         Raises:
-            ImageUnknown: It was named by a hash that the engine does not hold (any more).
+            ImageUnknown: It was named by a hash that is not held for this tenant (any more).
             BadImage: See `ingest.read_image`.
+            QuotaExceeded: The tenant has sent too many bytes.
         """
         started_s = self._now()
         match source:
             case ImageKey(key):
-                size = self._size_of_held(key)
+                size = self._size_of_held(tenant.key_of(key))
                 if size is None:
                     raise ImageUnknown(f"The server does not hold the image {key}.")
             case ImageBytes(data):
-                key, size = await self._take(data)
+                tenant.image(len(data))
+                key, size = await self._take(data, tenant)
         timings = Timings(total_ms=(self._now() - started_s) * 1000)
-        return FoundImage(key, size, self._engine.has_features(key), timings)
+        encoded = self._engine.has_features(tenant.key_of(key))
+        return FoundImage(key, size, encoded, timings)
 
-    async def _take(self, data: bytes) -> tuple[str, tuple[int, int]]:
+    async def _take(self, data: bytes, tenant: Tenant) -> tuple[str, tuple[int, int]]:
         if len(data) > self._limits.max_image_bytes:
             raise ImageTooLarge(
                 f"The image has {len(data)} bytes; {self._limits.max_image_bytes} are allowed."
             )
         loop = asyncio.get_running_loop()
-        key = await loop.run_in_executor(self._executor, content_hash, data)
+        name = await loop.run_in_executor(self._executor, content_hash, data)
+        key = tenant.key_of(name)
         size = self._size_of_held(key)
         if size is None:
             pixels = await loop.run_in_executor(self._executor, read_image, data, self._limits)
             size = (pixels.shape[0], pixels.shape[1])
             self._engine.put_image(key, pixels)
             self._remember(key, size)
-        return key, size
+        return name, size
 
     def _size_of_held(self, key: str) -> tuple[int, int] | None:
         return self._sizes.get(key) if self._engine.has_image(key) else None
@@ -101,3 +107,15 @@ class Images:
         self._sizes.move_to_end(key)
         if len(self._sizes) > MAX_SIZES:
             self._sizes.popitem(last=False)
+
+
+class TenantImages:
+    """The images of one tenant."""
+
+    def __init__(self, images: Images, tenant: Tenant) -> None:
+        self._images = images
+        self._tenant = tenant
+
+    async def find(self, source: ImageSource) -> FoundImage:
+        """See `Images.find`."""
+        return await self._images.find(source, self._tenant)

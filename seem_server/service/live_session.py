@@ -24,9 +24,9 @@ from seem_wire.validate import check_mask_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seem_server.engine.engine import Engine
     from seem_server.engine.tickets import Ticket
-    from seem_server.service.images import Images
+    from seem_server.service.images import TenantImages
+    from seem_server.service.tenant_engine import TenantEngine
     from seem_server.session.events import Command as SessionCommand
     from seem_server.session.events import Effect, Event, Outcome
     from seem_server.session.state import State
@@ -53,8 +53,8 @@ class LiveSession:
     def __init__(
         self,
         state: State,
-        engine: Engine,
-        images: Images,
+        engine: TenantEngine,
+        images: TenantImages,
         *,
         tell: Tell = tell_nobody,
         over: Callable[[], None] = lambda: None,

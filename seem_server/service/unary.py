@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from seem_server.service.callers import ANONYMOUS
 from seem_wire.errors import Internal, Superseded
 from seem_wire.types import (
     Everything,
@@ -20,13 +21,16 @@ from seem_wire.types import (
 )
 
 if TYPE_CHECKING:
+    from seem_server.service.callers import Caller
     from seem_server.service.directory import Directory
     from seem_wire.types import Command, Reply, Segment
 
     Kind = TypeVar("Kind")
 
 
-async def execute(directory: Directory, command: Command, *, now_s: float) -> Reply:
+async def execute(
+    directory: Directory, command: Command, *, now_s: float, caller: Caller = ANONYMOUS
+) -> Reply:
     """The reply to a command of the session that it names, or that it opens.
 
     A session that is opened so lives until it is released, or left alone for too long.
@@ -34,20 +38,24 @@ async def execute(directory: Directory, command: Command, *, now_s: float) -> Re
     Raises:
         SeemError: The command was refused, failed, or was superseded.
     """
+    directory.admit(caller)
     if isinstance(command, OpenImage):
-        session = directory.open(now_s=now_s)
+        session = directory.open(now_s=now_s, caller=caller)
     else:
-        session = directory.find(command.session_id, now_s=now_s)
+        session = directory.find(command.session_id, now_s=now_s, caller=caller)
     return _good(await session.ask(command))
 
 
-async def segment(directory: Directory, request: Segment, *, now_s: float) -> Segmented:
+async def segment(
+    directory: Directory, request: Segment, *, now_s: float, caller: Caller = ANONYMOUS
+) -> Segmented:
     """What an image was asked for, by a session that lives as long as the call.
 
     Raises:
         SeemError: The request was refused or failed.
     """
-    session = directory.open(now_s=now_s, prewarm=False)
+    directory.admit(caller)
+    session = directory.open(now_s=now_s, caller=caller, prewarm=False)
     try:
         await session.ask(OpenImage(1))
         image = _expected(await session.ask(SetImage(2, request.image)), ImageSet)

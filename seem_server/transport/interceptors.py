@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from seem_server.telemetry.logs import request_id
-from seem_server.transport.status import status_of, trailer_of
+from seem_server.transport.authentication import caller_of_call
+from seem_server.transport.status import abort
 from seem_wire.errors import Internal, SeemError
 
 if TYPE_CHECKING:
@@ -73,25 +74,28 @@ class Calls(grpc.aio.ServerInterceptor):
                 answer = await behaviour(request, context)
             except SeemError as error:
                 code = error.code
-                await _abort(context, error)
+                await abort(context, error)
             except asyncio.CancelledError:
                 raise  # the client went away, or the server goes down: nobody is left to tell
             except Exception:
                 code = Internal.code
                 logger.exception("a call broke", extra={"method": name})
-                await _abort(context, Internal("The call broke."))
+                await abort(context, Internal("The call broke."))
             else:
                 code = "OK"
                 return answer
             finally:
                 spent_ms = round((self._now() - started_s) * 1000, 1)
-                logger.info("call", extra={"method": name, "code": code, "ms": spent_ms})
+                facts = {"method": name, "code": code, "ms": spent_ms, **_caller()}
+                logger.info("call", extra=facts)
 
         return call
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: SeemError) -> None:
-    await context.abort(status_of(error), str(error), trailer_of(error))
+def _caller() -> dict[str, str]:
+    """Who called, where that is known."""
+    caller = caller_of_call.get()
+    return {"tenant": caller.tenant, "subject": caller.subject} if caller.tenant else {}
 
 
 def _id_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:

@@ -9,12 +9,15 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from seem_server.transport.authentication import Authentication
 from seem_server.transport.interceptors import Calls
 from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import add_SeemServicer_to_server
 
 if TYPE_CHECKING:
+    from seem_server.service.callers import Callers
     from seem_server.transport.servicer import Servicer
+    from seem_server.transport.tls import Tls
     from seem_wire.types import Limits
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Seem"].full_name
@@ -34,24 +37,34 @@ class TransportConfig:
         grace_s: How long running calls may go on when the server goes down.
         keepalive_s: A client that says nothing for so long is asked whether it is alive, and is
             gone if it does not answer within as long again.
+        tls: What it shows of itself and asks of clients; None for plaintext.
     """
 
     address: str = "127.0.0.1:50051"
     max_calls: int = 512
     grace_s: float = 5.0
     keepalive_s: float = 60.0
+    tls: Tls | None = None
 
 
 class Server:
     """Serves a Servicer, with health and reflection; healthy between `ready` and `stop`.
 
-    Make and use it on one event loop.
+    With `callers`, only they are served, but anybody may ask for its health. Make and use it on one
+    event loop.
     """
 
-    def __init__(self, servicer: Servicer, config: TransportConfig, limits: Limits) -> None:
+    def __init__(
+        self,
+        servicer: Servicer,
+        config: TransportConfig,
+        limits: Limits,
+        callers: Callers | None = None,
+    ) -> None:
         self._config = config
+        authentication = [] if callers is None else [Authentication(callers)]
         self._server = grpc.aio.server(
-            interceptors=[Calls(SERVICE)],
+            interceptors=[Calls(SERVICE), *authentication],
             options=_options(config, limits),
             maximum_concurrent_rpcs=config.max_calls,
         )
@@ -69,11 +82,17 @@ class Server:
         """
         await self._set_health(_NOT_SERVING)
         try:
-            port = self._server.add_insecure_port(self._config.address)
+            port = self._listen()
         except RuntimeError as error:
             raise OSError(f"Can't listen on {self._config.address}; is it taken?") from error
         await self._server.start()
         return 0 if self._config.address.startswith("unix:") else port
+
+    def _listen(self) -> int:
+        address, tls = self._config.address, self._config.tls
+        if tls is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, tls.credentials())
 
     async def ready(self) -> None:
         """Tells whoever asks that it can be used."""

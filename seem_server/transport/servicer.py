@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from seem_server.service import unary
 from seem_server.service.conversation import Conversation
+from seem_server.transport.authentication import caller_of_call
 from seem_wire import convert
 from seem_wire.types import Failed
 from seem_wire.v1.seem_pb2_grpc import SeemServicer
@@ -50,7 +51,7 @@ class Servicer(SeemServicer):
         async def write(reply: Reply) -> None:
             await context.write(convert.reply_to_proto(reply))
 
-        conversation = Conversation(self._directory, now=self._now)
+        conversation = Conversation(self._directory, now=self._now, caller=caller_of_call.get())
         await conversation.run(self._commands(request_iterator), write)
 
     async def Execute(self, request: pb.Command, context: Context) -> pb.Reply:  # noqa: ARG002, N802
@@ -58,7 +59,8 @@ class Servicer(SeemServicer):
         command = await self._command(request)
         if isinstance(command, Failed):
             raise command.to_error()
-        reply = await unary.execute(self._directory, command, now_s=self._now())
+        caller = caller_of_call.get()
+        reply = await unary.execute(self._directory, command, now_s=self._now(), caller=caller)
         return convert.reply_to_proto(reply)
 
     async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentReply:  # noqa: ARG002, N802
@@ -67,16 +69,20 @@ class Servicer(SeemServicer):
             command = convert.segment_from_proto(request, self._limits)
         else:
             command = await self._elsewhere(convert.segment_from_proto, request)
-        reply = await unary.segment(self._directory, command, now_s=self._now())
+        caller = caller_of_call.get()
+        reply = await unary.segment(self._directory, command, now_s=self._now(), caller=caller)
         return convert.segmented_to_proto(reply)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.ModelCard:  # noqa: ARG002, N802
         """What runs here."""
+        self._directory.admit(caller_of_call.get())
         return convert.model_card_to_proto(self._directory.model)
 
     async def GetSession(self, request: pb.GetSessionRequest, context: Context) -> pb.SessionCard:  # noqa: ARG002, N802
         """What a session holds."""
-        session = self._directory.find(request.session_id, now_s=self._now())
+        caller = caller_of_call.get()
+        self._directory.admit(caller)
+        session = self._directory.find(request.session_id, now_s=self._now(), caller=caller)
         return convert.session_card_to_proto(session.card)
 
     async def _commands(

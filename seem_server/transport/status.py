@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -24,3 +24,8 @@ def status_of(error: SeemError) -> grpc.StatusCode:
 def trailer_of(error: SeemError) -> tuple[tuple[str, bytes], ...]:
     """The trailing metadata from which a client makes the same error again."""
     return ((ERROR_METADATA_KEY, error_to_bytes(error)),)
+
+
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: SeemError) -> None:
+    """Ends a call because of `error`; raises what gRPC ends it by."""
+    await context.abort(status_of(error), str(error), trailer_of(error))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
+import grpc.aio
 
 from seem_wire.convert import ERROR_METADATA_KEY, error_from_bytes, reply_from_proto
 from seem_wire.errors import (
@@ -18,21 +23,30 @@ from seem_wire.errors import (
     InvalidValue,
     LimitExceeded,
     NotOffered,
+    PlaintextToken,
     SeemError,
+    Unauthenticated,
 )
 from seem_wire.types import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from seem_wire.types import Reply
     from seem_wire.v1 import seem_pb2 as pb
+
+    PathLike = str | os.PathLike[str]
+    Verified = bool | PathLike | None
+    CertificateAndKey = tuple[PathLike, PathLike]
 
 MAX_REPLY_BYTES = 256 * 1024**2
 """A reply holds run lengths of all objects that a command changed: megabytes at the very worst."""
 
 _ADDRESS = re.compile(r"unix:.+|.+:\d{1,5}", re.DOTALL)
-_LOOPBACK = re.compile(r"(localhost|127\.|\[::1\]|unix:)")
+_TOKEN = re.compile(r"[!-~]+")
+
+TOKEN_VARIABLE = "SEEM_TOKEN"  # noqa: S105  (where it lies, not what it is)
+"""The environment variable whose token is used where none is given."""
 
 _MEANING: dict[grpc.StatusCode, tuple[type[SeemError], str]] = {
     grpc.StatusCode.UNAVAILABLE: (Disconnected, "The server at {} cannot be reached"),
@@ -41,10 +55,62 @@ _MEANING: dict[grpc.StatusCode, tuple[type[SeemError], str]] = {
         "{} did not answer in time",
     ),
     grpc.StatusCode.CANCELLED: (Cancelled, "The call to {} was cancelled"),
+    grpc.StatusCode.UNAUTHENTICATED: (Unauthenticated, "{} let nobody in"),
     grpc.StatusCode.UNIMPLEMENTED: (NotOffered, "What answers at {} does not know this call"),
     # gRPC's own; the server's refusals carry their error with them.
     grpc.StatusCode.RESOURCE_EXHAUSTED: (LimitExceeded, "The message is too large for {}"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a server is, and what is shown to it; made by `reach_of`.
+
+    Attributes:
+        address: HOST:PORT or unix:PATH.
+        token: Goes along with every call.
+        credentials: How the channel is encrypted; None for plaintext.
+    """
+
+    address: str
+    token: str | None = field(default=None, repr=False)
+    credentials: grpc.ChannelCredentials | None = field(default=None, repr=False)
+
+    def channel(self) -> grpc.Channel:
+        """A channel for plain calls."""
+        options = channel_options(self.address)
+        if self.credentials is None:
+            return grpc.insecure_channel(self.address, options)
+        return grpc.secure_channel(self.address, self.credentials, options)
+
+    def async_channel(self) -> grpc.aio.Channel:
+        """A channel for calls that are awaited."""
+        options = channel_options(self.address)
+        if self.credentials is None:
+            return grpc.aio.insecure_channel(self.address, options)
+        return grpc.aio.secure_channel(self.address, self.credentials, options)
+
+    def showing_token(self, channel: grpc.Channel | grpc.aio.Channel) -> Any:
+        """What a stub is made of, so that its calls carry the token."""
+        if self.token is None:
+            return channel
+        return _WithMetadata(channel, (("authorization", f"Bearer {self.token}"),))
+
+
+class _WithMetadata:
+    """A channel, as far as a stub uses it, whose calls carry metadata."""
+
+    def __init__(self, channel: Any, metadata: tuple[tuple[str, str], ...]) -> None:
+        self._channel = channel
+        self._metadata = metadata
+
+    def unary_unary(self, *arguments: Any, **options: Any) -> Callable[..., Any]:
+        call = self._channel.unary_unary(*arguments, **options)
+        return partial(call, metadata=self._metadata)
+
+    def stream_stream(self, *arguments: Any, **options: Any) -> Callable[..., Any]:
+        call = self._channel.stream_stream(*arguments, **options)
+        return partial(call, metadata=self._metadata)
 
 
 class _Status(Protocol):
@@ -71,13 +137,59 @@ def check_address(address: str) -> str:
     return address
 
 
+def reach_of(
+    address: str, *, token: str | None, tls: Verified, client_cert: CertificateAndKey | None
+) -> Reach:
+    """How to reach the server at `address`; see `client.connect` for what the rest means.
+
+    Raises:
+        InvalidValue: The address is not HOST:PORT, a token has characters that none has, or there
+            is a client certificate without TLS.
+        PlaintextToken: A token would leave this machine unencrypted.
+        OSError: A file can't be read.
+    """
+    check_address(address)
+    token = os.environ.get(TOKEN_VARIABLE) if token is None else token
+    if token and not _TOKEN.fullmatch(token):
+        raise InvalidValue("The token has blanks, or letters beyond ASCII; none of ours has.")
+    credentials = _credentials(tls, client_cert)
+    if token and credentials is None and not is_loopback(address):
+        raise PlaintextToken(f"The token would go to {address} unencrypted.")
+    return Reach(address, token or None, credentials)
+
+
+def _credentials(
+    tls: Verified, client_cert: CertificateAndKey | None
+) -> grpc.ChannelCredentials | None:
+    if tls is None or tls is False:
+        if client_cert is not None:
+            raise InvalidValue("A client certificate needs TLS: give tls=True, or a CA file.")
+        return None
+    roots = None if tls is True else Path(tls).read_bytes()
+    if client_cert is None:
+        return grpc.ssl_channel_credentials(roots)
+    certificate, key = (Path(file).read_bytes() for file in client_cert)
+    return grpc.ssl_channel_credentials(roots, key, certificate)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether what is sent to `address` stays on this machine."""
+    if address.startswith("unix:"):
+        return True
+    host = address.rpartition(":")[0]
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def channel_options(address: str) -> list[tuple[str, int]]:
     """Options for a channel to `address`."""
     options = [
         ("grpc.max_receive_message_length", MAX_REPLY_BYTES),
         ("grpc.max_send_message_length", -1),  # the server says what it takes
     ]
-    if _LOOPBACK.match(address):
+    if is_loopback(address):
         options.append(("grpc.enable_http_proxy", 0))  # no proxy stands before one's own machine
     return options
 

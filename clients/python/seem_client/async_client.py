@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 
 from seem_client import _core as core
-from seem_client._channel import channel_options, check_address, error_of
+from seem_client._channel import error_of, reach_of
 from seem_client._entering import Entering
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer_async
@@ -23,6 +23,7 @@ from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
 if TYPE_CHECKING:
+    from seem_client._channel import CertificateAndKey, Reach, Verified
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
@@ -34,10 +35,16 @@ Response = TypeVar("Response")
 
 
 def connect_async(
-    address: str = "localhost:50051", *, timeout_s: float = 60.0
+    address: str = "localhost:50051",
+    *,
+    timeout_s: float = 60.0,
+    token: str | None = None,
+    tls: Verified = None,
+    client_cert: CertificateAndKey | None = None,
 ) -> Entering[AsyncClient]:
     """Like `connect`; await it, or use it in an `async with` statement."""
-    return Entering(AsyncClient(check_address(address), timeout_s).greet())
+    reach = reach_of(address, token=token, tls=tls, client_cert=client_cert)
+    return Entering(AsyncClient(reach, timeout_s).greet())
 
 
 Predicted = Coroutine[Any, Any, Prediction]
@@ -47,10 +54,11 @@ AllPredicted = Coroutine[Any, Any, list[Prediction]]
 class AsyncClient(ClientMethods[Predicted, AllPredicted, Entering[AsyncSession]]):
     """A connection to a server, for any number of sessions of one event loop."""
 
-    def __init__(self, address: str, timeout_s: float) -> None:
-        self._address, self._timeout_s = address, timeout_s
-        self._channel = grpc.aio.insecure_channel(address, channel_options(address))
-        self._stub: SeemAsyncStub = SeemStub(self._channel)  # type: ignore[assignment]
+    def __init__(self, reach: Reach, timeout_s: float) -> None:
+        self._address, self._timeout_s = reach.address, timeout_s
+        self._channel = reach.async_channel()
+        stub: Any = SeemStub(reach.showing_token(self._channel))
+        self._stub: SeemAsyncStub = stub
         self._known = KnownImages()
         self._sessions: set[AsyncSession] = set()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import grpc
 
 from seem_client import _core as core
-from seem_client._channel import channel_options, check_address, error_of
+from seem_client._channel import error_of, reach_of
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer
 from seem_client.image import image_bytes
@@ -19,6 +19,7 @@ from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
 if TYPE_CHECKING:
+    from seem_client._channel import CertificateAndKey, Reach, Verified
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
@@ -29,25 +30,38 @@ Response = TypeVar("Response")
 T = TypeVar("T")
 
 
-def connect(address: str = "localhost:50051", *, timeout_s: float = 60.0) -> Client:
+def connect(
+    address: str = "localhost:50051",
+    *,
+    timeout_s: float = 60.0,
+    token: str | None = None,
+    tls: Verified = None,
+    client_cert: CertificateAndKey | None = None,
+) -> Client:
     """A client of the server at HOST:PORT; close it, or use it in a `with` statement.
 
     `timeout_s`: how long each call waits for its answer before it raises DeadlineExceeded.
+    `token`: what shows who you are, SEEM_TOKEN of the environment if None; "" for no token at all.
+    `tls`: True to encrypt and to trust the usual authorities, or a PEM file of those to trust.
+    `client_cert`: PEM files of your certificate and its key.
 
     Raises:
-        Disconnected: No server answers at this address.
-        InvalidValue: The address is not HOST:PORT.
+        Disconnected: No server answers at this address, or it is not the one that `tls` trusts.
+        Unauthenticated: The server does not know the token, or wants one.
+        PlaintextToken: The token would leave this machine unencrypted.
+        InvalidValue: The address is not HOST:PORT, or the options do not go together.
+        OSError: A file can't be read.
     """
-    return Client(check_address(address), timeout_s)
+    return Client(reach_of(address, token=token, tls=tls, client_cert=client_cert), timeout_s)
 
 
 class Client(ClientMethods[Prediction, list[Prediction], Session]):
     """A connection to a server, for any number of sessions and threads."""
 
-    def __init__(self, address: str, timeout_s: float) -> None:
-        self._address, self._timeout_s = address, timeout_s
-        self._channel = grpc.insecure_channel(address, channel_options(address))
-        self._stub = SeemStub(self._channel)
+    def __init__(self, reach: Reach, timeout_s: float) -> None:
+        self._address, self._timeout_s = reach.address, timeout_s
+        self._channel = reach.channel()
+        self._stub = SeemStub(reach.showing_token(self._channel))
         self._known = KnownImages()
         self._sessions: set[Session] = set()
         try:

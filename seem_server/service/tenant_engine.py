@@ -1,0 +1,116 @@
+"""The engine as one tenant sees it: with keys of its own for images, and within its quota.
+
+    session ── work by content hash ──> TenantEngine ── the same by the tenant's keys ──> Engine
+    session <── answer to that work ──       │       <── answer ──────────────────────────
+
+Sessions speak of content hashes alone, so that what they hold and replay means the same anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from seem_server.engine.tickets import Ticket, TicketState
+from seem_server.engine.work import Decode, MasksReady, ObjectRounds, SegmentsReady
+from seem_wire.errors import ImageUnknown, SeemError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seem_server.engine.engine import Engine
+    from seem_server.engine.work import Result, Round, Work
+    from seem_server.service.tenants import Tenant
+
+    KeyOf = Callable[[str], str]
+
+
+class TenantEngine:
+    """Submits work for one tenant."""
+
+    def __init__(self, engine: Engine, tenant: Tenant) -> None:
+        self._engine = engine
+        self._tenant = tenant
+
+    def submit(self, work: Work) -> Ticket:
+        """See `Engine.submit`.
+
+        Raises:
+            QuotaExceeded: The device has worked for the tenant enough.
+        """
+        self._tenant.check_device()
+        if not self._tenant.apart:
+            return self._engine.submit(work, pay=self._tenant.pay_device)
+        try:
+            inner = self._engine.submit(
+                keyed(work, self._tenant.key_of), pay=self._tenant.pay_device
+            )
+        except ImageUnknown as error:
+            raise _unnamed(error) from error
+        outer = Ticket(work)
+        inner.add_done_callback(partial(_pass_on, outer))
+        outer.add_done_callback(partial(_let_go, inner))
+        return outer
+
+
+def keyed(work: Work, key_of: KeyOf) -> Work:
+    """The same work on the images that `key_of` names."""
+    work = replace(work, image_key=key_of(work.image_key))
+    if not isinstance(work, Decode) or not work.example_keys:
+        return work
+    return replace(work, objects=tuple(_keyed_rounds(one, key_of) for one in work.objects))
+
+
+def restored(answer: Result, work: Work) -> Result:
+    """The answer as one to `work`, from which its keyed twin was made."""
+    match answer, work:
+        case MasksReady(), Decode():
+            before = {
+                (one.object_id, entry.seq): entry for one in work.objects for entry in one.rounds
+            }
+            objects = tuple(
+                replace(one, rounds=tuple(before[one.object_id, entry.seq] for entry in one.rounds))
+                for one in answer.work.objects
+            )
+            return replace(answer, work=replace(work, objects=objects))
+        case SegmentsReady(), _:
+            return replace(answer, work=replace(answer.work, image_key=work.image_key))
+        case _:
+            return answer
+
+
+def _keyed_rounds(one: ObjectRounds, key_of: KeyOf) -> ObjectRounds:
+    return replace(one, rounds=tuple(_keyed_round(entry, key_of) for entry in one.rounds))
+
+
+def _keyed_round(entry: Round, key_of: KeyOf) -> Round:
+    example = entry.prompt.example
+    if example is None:
+        return entry
+    shown = replace(example, image=key_of(example.image))
+    return replace(entry, prompt=replace(entry.prompt, example=shown))
+
+
+def _let_go(inner: Ticket, _: Ticket) -> None:
+    inner.cancel()
+
+
+def _pass_on(outer: Ticket, inner: Ticket) -> None:
+    if inner.state is TicketState.CANCELLED:
+        outer.cancel()
+        return
+    if inner.superseded_by is not None:
+        outer.supersede(inner.superseded_by)
+        return
+    try:
+        answer = inner.result()
+    except SeemError as error:
+        outer.fail(_unnamed(error) if isinstance(error, ImageUnknown) else error)
+        return
+    outer.finish(restored(answer, outer.work))
+
+
+def _unnamed(_: ImageUnknown) -> ImageUnknown:
+    """Without the key, which would tell the client nothing."""
+    return ImageUnknown("The server no longer holds an image that this needs.")
