@@ -66,6 +66,7 @@ class Look:
 class Chain:
     """An object's rounds on an image; `n_done` of them are answered, the latest in `answers`.
 
+    `owner`: for whom texts are remembered.
     `pixels`: the whole image, uint8 (H, W, 3), where a part of it may be looked at closer.
     """
 
@@ -76,6 +77,7 @@ class Chain:
     n_done: int = 0
     answers: list[Answer] = field(default_factory=list)
     image_key: str = ""
+    owner: str = ""
     pixels: Pixels | None = None
 
     @property

@@ -91,7 +91,8 @@ class Decode:
     """Answer the last round of each object.
 
     A newer Decode of the same session whose objects include all of this one's supersedes it while
-    it waits; the newer one then drops this one's rounds (`ObjectRounds.without`).
+    it waits; the newer one then drops this one's rounds (`ObjectRounds.without`). What texts mean
+    is remembered for its `owner` alone.
     """
 
     session_id: str
@@ -99,6 +100,7 @@ class Decode:
     image_key: str
     objects: tuple[ObjectRounds, ...]
     priority: Priority = Priority.CLICK
+    owner: str = ""
 
     @property
     def object_ids(self) -> frozenset[int]:
@@ -123,7 +125,7 @@ class Everything:
     `vocabulary` names what to look for, None for the bundle's own names; `threshold` is the least
     score of a segment, None for the bundle's. A newer Everything of the same session supersedes
     this one while it waits. `n_clicks`: how many clicks its image had cost when it last gave way;
-    what they found may be lost since.
+    what they found may be lost since. What names mean is remembered for its `owner` alone.
     """
 
     session_id: str
@@ -134,6 +136,7 @@ class Everything:
     threshold: float | None = None
     n_clicks: int = 0
     priority: Priority = Priority.EVERYTHING
+    owner: str = ""
 
 
 Work = Encode | Decode | Everything

@@ -249,23 +249,24 @@ class Worker:
                 raise ImageUnknown(f"The server does not hold the image {work.image_key}.")
             job.image = image
             if isinstance(work, Decode):
-                job.chains = [self._chain(image, one, work.image_key) for one in work.objects]
+                job.chains = [self._chain(image, one, work) for one in work.objects]
         except SeemError as error:
             job.error = error
 
-    def _chain(self, image: EncodedImage, one: ObjectRounds, image_key: str) -> Chain:
+    def _chain(self, image: EncodedImage, one: ObjectRounds, work: Decode) -> Chain:
+        keys = one.memory_keys(work.image_key)
         chain = Chain(
-            image, one.rounds, one.object_id, one.memory_keys(image_key), image_key=image_key
+            *(image, one.rounds, one.object_id, keys), image_key=work.image_key, owner=work.owner
         )
         chain.resume(self._caches.answers)
         if self._manifest.zooms and not chain.done:
-            pixels = self._caches.images.get(image_key)
+            pixels = self._caches.images.get(work.image_key)
             if pixels is None or isinstance(pixels, Prepared):
-                raise ImageUnknown(f"The server does not hold the image {image_key}.")
+                raise ImageUnknown(f"The server does not hold the image {work.image_key}.")
             chain.pixels = pixels
         for entry in chain.pending:  # encoded here, where a failure fails this work alone
             if entry.prompt.text is not None:
-                self._text_states(entry.prompt.text)
+                self._text_states(entry.prompt.text, work.owner)
             if entry.prompt.example is not None:
                 self._example_tokens(entry.prompt.example)
         return chain
@@ -374,7 +375,7 @@ class Worker:
             if before is None or look.window is None
             else zoom.within(before, look.window),
             logits=None if last is None else self._carried(chain, look, last),
-            text=None if prompt.text is None else self._text_states(prompt.text),
+            text=None if prompt.text is None else self._text_states(prompt.text, chain.owner),
             example=None if prompt.example is None else self._example_tokens(prompt.example),
         )
         return packing.pack(said, look.image.layout.frame, self._manifest)
@@ -481,7 +482,7 @@ class Worker:
         try:
             if spec is None:
                 raise NotOffered("This model can't tell what is in an image.")
-            names = self._names(work.vocabulary, spec)
+            names = self._names(work, spec)
             if names is None:
                 job.outcome = Unfinished(work)
             else:
@@ -510,20 +511,20 @@ class Worker:
             self._caches.findings.put(key, found, found.nbytes)
         return found
 
-    def _names(self, words: tuple[str, ...] | None, spec: EverythingSpec) -> Names | None:
+    def _names(self, work: Everything, spec: EverythingSpec) -> Names | None:
         """The names to look for; None where some of many words were read, and more are to be."""
-        vocabulary = self._manifest.vocabulary
+        words, vocabulary = work.vocabulary, self._manifest.vocabulary
         if words is None:
             return Names.of_bundle(vocabulary, spec)
         template = TEMPLATE if isinstance(self._manifest.decoder, QueriesSpec) else "{}"
         texts = [template.format(word) for word in words]
-        unread = [text for text in texts if text not in self._caches.texts]
+        unread = [text for text in texts if _text_key(text, work.owner) not in self._caches.texts]
         for text in unread[:WORDS_AT_ONCE]:
-            self._text_states(text)
-        left = [text for text in texts if text not in self._caches.texts]
+            self._text_states(text, work.owner)
+        left = [text for text in texts if _text_key(text, work.owner) not in self._caches.texts]
         if left and len(left) < len(unread):  # fewer each time: it comes to an end
             return None
-        sentences = [self._text_states(text).sentence for text in texts]
+        sentences = [self._text_states(text, work.owner).sentence for text in texts]
         return Names.of_words(words, np.stack(sentences), vocabulary, spec.n_things)
 
     def _drawn(self, chain: Chain, index: int) -> Drawn:
@@ -544,11 +545,12 @@ class Worker:
             self._caches.drawings.put(key, drawn, drawn.nbytes)
         return drawn
 
-    def _text_states(self, text: str) -> TextStates:
-        states = self._caches.texts.get(text)
+    def _text_states(self, text: str, owner: str) -> TextStates:
+        key = _text_key(text, owner)
+        states = self._caches.texts.get(key)
         if states is None:
             states = self._backend.encode_text(text)
-            self._caches.texts.put(text, states, states.states.nbytes)
+            self._caches.texts.put(key, states, states.states.nbytes)
         return states
 
     def _example_tokens(self, example: ExamplePrompt) -> ExampleTokens:
@@ -575,3 +577,7 @@ class Worker:
 
 def _ms(start_s: float, end_s: float) -> float:
     return max(end_s - start_s, 0.0) * 1000
+
+
+def _text_key(text: str, owner: str) -> str:
+    return f"{owner}\0{text}"

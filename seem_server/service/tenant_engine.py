@@ -13,14 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seem_server.engine.tickets import Ticket, TicketState
-from seem_server.engine.work import Decode, MasksReady, ObjectRounds, SegmentsReady
+from seem_server.engine.work import Decode, Encode, Everything, MasksReady, SegmentsReady
 from seem_wire.errors import ImageUnknown, SeemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seem_server.engine.engine import Engine
-    from seem_server.engine.work import Result, Round, Work
+    from seem_server.engine.work import ObjectRounds, Result, Round, Work
     from seem_server.service.tenants import Tenant
 
     KeyOf = Callable[[str], str]
@@ -43,9 +43,7 @@ class TenantEngine:
         if not self._tenant.apart:
             return self._engine.submit(work, pay=self._tenant.pay_device)
         try:
-            inner = self._engine.submit(
-                keyed(work, self._tenant.key_of), pay=self._tenant.pay_device
-            )
+            inner = self._engine.submit(keyed(work, self._tenant), pay=self._tenant.pay_device)
         except ImageUnknown as error:
             raise _unnamed(error) from error
         outer = Ticket(work)
@@ -54,12 +52,19 @@ class TenantEngine:
         return outer
 
 
-def keyed(work: Work, key_of: KeyOf) -> Work:
-    """The same work on the images that `key_of` names."""
-    work = replace(work, image_key=key_of(work.image_key))
-    if not isinstance(work, Decode) or not work.example_keys:
-        return work
-    return replace(work, objects=tuple(_keyed_rounds(one, key_of) for one in work.objects))
+def keyed(work: Work, tenant: Tenant) -> Work:
+    """The same work on the images that the tenant's keys name."""
+    key = tenant.key_of(work.image_key)
+    match work:
+        case Encode():
+            return replace(work, image_key=key)
+        case Everything():
+            return replace(work, image_key=key, owner=tenant.name)
+        case Decode():
+            objects = work.objects
+            if work.example_keys:
+                objects = tuple(_keyed_rounds(one, tenant.key_of) for one in objects)
+            return replace(work, image_key=key, owner=tenant.name, objects=objects)
 
 
 def restored(answer: Result, work: Work) -> Result:
@@ -74,8 +79,8 @@ def restored(answer: Result, work: Work) -> Result:
                 for one in answer.work.objects
             )
             return replace(answer, work=replace(work, objects=objects))
-        case SegmentsReady(), _:
-            return replace(answer, work=replace(answer.work, image_key=work.image_key))
+        case SegmentsReady(), Everything():
+            return replace(answer, work=work)
         case _:
             return answer
 
