@@ -15,21 +15,24 @@ from service_words import (
 )
 
 from seem_server.service import conversation
+from seem_server.service.callers import Caller
 from seem_server.service.conversation import Conversation
+from seem_server.service.quotas import Quotas
+from seem_server.service.tenants import Tenants
 from seem_wire import errors, types
 
 
 class Stream:
     """Both ends of a stream without a network."""
 
-    def __init__(self, directory, *, now=lambda: 0.0):
+    def __init__(self, directory, *, now=lambda: 0.0, **options):
         self._commands = asyncio.Queue()
         self._replies = asyncio.Queue()
         self.reading = asyncio.Event()  # cleared: the client does not read
         self.reading.set()
         self.n_read = 0
         self.task = asyncio.create_task(
-            Conversation(directory, now=now).run(self._incoming(), self._write)
+            Conversation(directory, now=now, **options).run(self._incoming(), self._write)
         )
 
     async def _incoming(self):
@@ -168,4 +171,27 @@ async def test_a_client_that_does_not_read_is_held_back(here, monkeypatch):
     assert stream.n_read == 5
     stream.reading.set()
     assert len(await stream.hear(19)) == 19
+    await stream.finish()
+
+
+async def test_a_stream_that_asks_too_much_is_refused_by_command_and_goes_on(here):
+    clock = [0.0]
+    here.directory._tenants = Tenants(Quotas(tenant_requests_per_s=0.6), now=lambda: clock[0])
+    stream = Stream(here.directory, caller=Caller("acme", "ann"))
+    stream.say(*opening(), click(3), types.Failed(4, "UNKNOWN_COMMAND", "What?"), click(5))
+    replies = sorted(await stream.hear(5), key=lambda reply: reply.seq)
+    assert [reply.code for reply in replies[3:]] == ["QUOTA_EXCEEDED"] * 2
+    assert isinstance(replies[2], types.Masks)
+    clock[0] += replies[4].retry_after_ms / 1000
+    stream.say(click(6))
+    assert isinstance((await stream.hear())[0], types.Masks)
+    await stream.finish()
+
+
+async def test_a_session_belongs_to_the_tenant_of_its_stream(here):
+    stream = Stream(here.directory, caller=Caller("acme", "ann"))
+    stream.say(open_image())
+    (opened,) = await stream.hear()
+    with pytest.raises(errors.UnknownSession):
+        here.directory.find(opened.session_id, now_s=0)
     await stream.finish()

@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 from service_words import click, opening, service
 
+from seem_server.service.callers import ANONYMOUS, Caller
+from seem_server.service.quotas import Quotas
+from seem_server.service.tenants import Tenants
 from seem_wire import errors, types
+
+ANN, BEN, ROB = Caller("acme", "ann"), Caller("acme", "ben"), Caller("rival", "rob")
 
 
 @pytest.fixture
@@ -72,3 +77,42 @@ async def test_closing_ends_all_sessions(here):
     here.directory.close()
     assert session.closed
     assert len(here.directory) == 0
+
+
+def refusal(find):
+    with pytest.raises(errors.UnknownSession) as caught:
+        find()
+    return caught.value.code, str(caught.value), caught.value.retry_after_ms
+
+
+@pytest.mark.parametrize("stranger", [ROB, ANONYMOUS])
+async def test_a_session_of_another_tenant_is_as_if_there_were_none(here, stranger):
+    session = here.directory.open(now_s=0, caller=ANN)
+    assert here.directory.find(session.session_id, now_s=0, caller=BEN) is session
+    theirs = refusal(lambda: here.directory.find(session.session_id, now_s=1e6, caller=stranger))
+    assert theirs == refusal(lambda: here.directory.find("none", now_s=0, caller=stranger))
+    here.directory.sweep(now_s=101)
+    assert session.closed  # a stranger's question did not keep it alive
+
+
+async def test_a_tenant_has_its_number_of_sessions_and_no_more():
+    with service(max_sessions=9) as here:
+        here.directory._tenants = Tenants(Quotas(tenant_sessions=1))
+        session = here.directory.open(now_s=0, caller=ANN)
+        with pytest.raises(errors.QuotaExceeded, match="tenant_sessions") as caught:
+            here.directory.open(now_s=0, caller=BEN)
+        assert caught.value.retry_after_ms > 0
+        here.directory.open(now_s=0, caller=ROB)
+        session.close()
+        here.directory.open(now_s=0, caller=BEN)
+
+
+async def test_a_session_that_finds_the_server_full_counts_for_no_quota(here):
+    tenants = here.directory._tenants = Tenants(Quotas(tenant_sessions=3))
+    opened = [here.directory.open(now_s=0, caller=ANN) for _ in range(2)]
+    for _ in range(5):
+        with pytest.raises(errors.Overloaded):
+            here.directory.open(now_s=0, caller=ANN)
+    assert tenants.of(ANN)._usage._n_sessions == len(opened)
+    here.directory.close()
+    assert tenants.of(ANN)._usage._n_sessions == 0

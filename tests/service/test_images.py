@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 from service_words import HEIGHT, KEY, PHOTO, WIDTH, photo, service
 
+from seem_server.service.callers import Caller
+from seem_server.service.images import TenantImages
+from seem_server.service.quotas import Quotas
+from seem_server.service.tenants import Tenants
 from seem_wire import errors, types
+
+ANN, ROB = Caller("acme", "ann"), Caller("rival", "rob")
 
 
 @pytest.fixture
@@ -49,3 +55,29 @@ async def test_it_tells_whether_the_features_are_there_already(here):
     found = await here.images.find(types.ImageBytes(photo(7)))
     assert not found.encoded
     assert found.timings.total_ms > 0
+
+
+async def test_an_image_of_one_tenant_is_unknown_to_another_and_read_anew_for_it(here):
+    tenants = Tenants()
+    await here.images.find(types.ImageBytes(PHOTO), tenants.of(ANN))
+    with pytest.raises(errors.ImageUnknown, match=KEY):
+        await here.images.find(types.ImageKey(KEY), tenants.of(ROB))
+    found = await TenantImages(here.images, tenants.of(ROB)).find(types.ImageBytes(PHOTO))
+    assert (found.key, found.encoded) == (KEY, False)
+    assert here.executor.done == ["content_hash", "read_image"] * 2
+
+
+async def test_tenants_that_share_know_each_others_images(here):
+    tenants = Tenants(shared=True)
+    await here.images.find(types.ImageBytes(PHOTO), tenants.of(ANN))
+    assert (await here.images.find(types.ImageKey(KEY), tenants.of(ROB))).size == (HEIGHT, WIDTH)
+
+
+async def test_bytes_beyond_a_tenants_quota_are_refused_before_they_are_hashed(here):
+    tenants = Tenants(Quotas(tenant_image_bytes_per_minute=10), now=lambda: 0.0)
+    await here.images.find(types.ImageBytes(PHOTO), tenants.of(ANN))
+    with pytest.raises(errors.QuotaExceeded, match="tenant_image_bytes_per_minute"):
+        await here.images.find(types.ImageBytes(PHOTO), tenants.of(ANN))
+    assert here.executor.done == ["content_hash", "read_image"]
+    await here.images.find(types.ImageKey(KEY), tenants.of(ANN))
+    await here.images.find(types.ImageBytes(PHOTO), tenants.of(ROB))

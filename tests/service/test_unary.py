@@ -19,6 +19,9 @@ from service_words import (
 )
 
 from seem_server.service import unary
+from seem_server.service.callers import Caller
+from seem_server.service.quotas import Quotas
+from seem_server.service.tenants import Tenants
 from seem_wire import errors, types
 from seem_wire.prompts import ObjectPrompt
 
@@ -123,3 +126,27 @@ async def test_an_example_needs_no_session(here):
     answer = await unary.segment(here.directory, types.Segment(IMAGE, (one,)), now_s=0)
     assert answer.objects[0].area > 0
     assert here.at_rest
+
+
+ANN, ROB = Caller("acme", "ann"), Caller("rival", "rob")
+
+
+async def test_commands_reach_the_sessions_of_ones_own_tenant_alone(here):
+    opened = await unary.execute(here.directory, open_image(), now_s=0, caller=ANN)
+    asked = set_image(session_id=opened.session_id)
+    with pytest.raises(errors.UnknownSession):
+        await unary.execute(here.directory, asked, now_s=0, caller=ROB)
+    image = await unary.execute(here.directory, asked, now_s=0, caller=ANN)
+    assert image.content_hash == KEY
+
+
+async def test_calls_count_for_the_tenants_quota(here):
+    here.directory._tenants = Tenants(Quotas(tenant_requests_per_s=0.1), now=lambda: 0.0)
+    request = types.Segment(IMAGE, (types.PromptedObject(1, HERE),))
+    await unary.segment(here.directory, request, now_s=0, caller=ANN)
+    with pytest.raises(errors.QuotaExceeded, match="tenant_requests_per_s"):
+        await unary.segment(here.directory, request, now_s=0, caller=ANN)
+    with pytest.raises(errors.QuotaExceeded):
+        await unary.execute(here.directory, open_image(), now_s=0, caller=ANN)
+    assert (await unary.segment(here.directory, request, now_s=0, caller=ROB)).objects
+    assert len(here.directory) == 0
