@@ -13,6 +13,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +69,7 @@ class Running:
         port: Its TCP port, 0 for a unix socket.
         model: What it runs.
         engine, directory: Its parts, to look at.
+        renew_callers: Reads the callers' file again; what makes no sense changes nothing.
     """
 
     address: str
@@ -75,6 +77,7 @@ class Running:
     model: ModelCard
     engine: Engine
     directory: Directory
+    renew_callers: Callable[[], None]
 
 
 @asynccontextmanager
@@ -133,7 +136,8 @@ async def _serve(
         if warm_up:
             await _warm_up(engine)
         await server.ready()
-        yield Running(_reached_at(settings, port), port, model, engine, directory)
+        renew = partial(_renew_callers, server, settings)
+        yield Running(_reached_at(settings, port), port, model, engine, directory, renew)
     finally:
         sweeper.cancel()
         directory.drain()
@@ -260,6 +264,18 @@ def _callers(settings: Settings) -> Callers | None:
         return read_callers(text)
     except InvalidValue as error:
         raise InvalidValue(f"{settings.tokens_file}: {error.message}") from error
+
+
+def _renew_callers(server: Server, settings: Settings) -> None:
+    try:
+        callers = _callers(settings)
+    except (InvalidValue, OSError) as error:
+        logger.error("the callers stay as they were", extra={"reason": str(error)})  # noqa: TRY400
+        return
+    if callers is not None:
+        server.renew(callers)
+        n_callers = len(callers.by_token) + len(callers.by_certificate)
+        logger.info("the callers were read again", extra={"n_callers": n_callers})
 
 
 def _quotas(settings: Settings) -> Quotas:

@@ -7,12 +7,13 @@ from dataclasses import replace
 import grpc
 import pytest
 from bundles import plain_tiny
+from secure_words import Files
 from service_words import Talk, click, opening, slow_backend, until
 
 from seem_server import app
 from seem_server.app import local_server, serve
 from seem_server.runtime.fake_backend import FakeBackend
-from seem_server.settings import Settings
+from seem_server.settings import SettingInvalid, Settings
 from seem_wire import errors
 from seem_wire.types import PromptKind
 from seem_wire.v1 import seem_pb2 as pb
@@ -128,3 +129,32 @@ def test_a_local_server_listens_to_this_machine_alone():
     with local_server(Settings(host="0.0.0.0", bundle="fake", port=50051)) as address:  # noqa: S104
         assert address.startswith("127.0.0.1:")
         assert not address.endswith(":50051")
+
+
+async def test_it_does_not_listen_to_the_world_without_tls_and_authentication(tmp_path):
+    files = Files(tmp_path)
+    world = {"host": "0.0.0.0"}  # noqa: S104
+    for exposed in (replace(FAKE, **world), files.settings(**world)):
+        with pytest.raises(SettingInvalid, match="other machines"):
+            async with serve(exposed, warm_up=False):
+                pass
+    for said in (replace(FAKE, insecure=True, **world), files.settings(tls=True, **world)):
+        async with serve(said, warm_up=False) as running:
+            assert running.port
+
+
+async def test_a_file_of_callers_that_makes_no_sense_is_told_before_anything_listens(tmp_path):
+    tokens = tmp_path / "tokens.txt"
+    tokens.write_text("acme ann oh-a-token-in-the-open")
+    with pytest.raises(errors.InvalidValue, match=r"tokens\.txt: Line 1") as caught:
+        async with serve(replace(FAKE, tokens_file=str(tokens)), warm_up=False):
+            pass
+    assert "oh-a-token" not in str(caught.value)
+    with pytest.raises(FileNotFoundError):
+        async with serve(replace(FAKE, tokens_file="nowhere.txt"), warm_up=False):
+            pass
+
+
+def test_a_local_server_asks_its_own_program_for_nothing(tmp_path):
+    with local_server(Files(tmp_path).settings(mtls=True)) as address:
+        assert card_from(address).name == "fake"

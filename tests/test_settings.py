@@ -67,3 +67,49 @@ def test_a_variable_that_is_no_number_is_refused():
 )
 def test_the_address_is_as_grpc_writes_it(host, address):
     assert Settings(host=host, port=9).address == address
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost", "unix:/run/seem.sock"]
+)
+def test_on_this_machine_alone_it_needs_neither_tls_nor_tokens(host):
+    Settings(host=host).check_exposure()
+
+
+WORLD = ("0.0.0.0", "::", "192.0.2.7", "seem.example.org", "localhost.example.org", "")  # noqa: S104
+TLS = {"tls_cert": "cert.pem", "tls_key": "key.pem"}
+
+
+@pytest.mark.parametrize("host", WORLD)
+@pytest.mark.parametrize("changes", [{}, TLS, {"tokens_file": "tokens.txt"}])
+def test_it_is_not_open_to_other_machines_without_tls_and_authentication(host, changes):
+    with pytest.raises(SettingInvalid, match=r"other machines can reach.*tls_cert.*insecure"):
+        Settings(host=host, **changes).check_exposure()
+
+
+@pytest.mark.parametrize("host", WORLD)
+@pytest.mark.parametrize(
+    "changes",
+    [{**TLS, "tokens_file": "tokens.txt"}, {**TLS, "tls_client_ca": "ca.pem"}, {"insecure": True}],
+)
+def test_it_is_open_with_both_or_where_somebody_says_so(host, changes):
+    Settings(host=host, **changes).check_exposure()
+
+
+@pytest.mark.parametrize("alone", ["tls_cert", "tls_key", "tls_client_ca"])
+def test_half_of_tls_is_refused(alone):
+    with pytest.raises(SettingInvalid, match="tls_key"):
+        Settings(**{alone: "file.pem"})
+
+
+def test_a_switch_is_a_flag_and_its_opposite_and_a_word_in_the_environment():
+    assert read("--insecure").insecure
+    assert not read("--no-insecure", SEEM_INSECURE="true").insecure
+    assert read(SEEM_INSECURE="Yes", SEEM_SHARE_FEATURES="0") == Settings(insecure=True)
+    with pytest.raises(SettingInvalid, match="SEEM_INSECURE is 'maybe'; it must be true or false"):
+        read(SEEM_INSECURE="maybe")
+
+
+def test_a_quota_below_nothing_is_refused():
+    with pytest.raises(SettingInvalid, match="tenant_requests_per_s"):
+        Settings(tenant_requests_per_s=-1)

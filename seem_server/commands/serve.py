@@ -25,7 +25,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "serve",
         help="serve a model over gRPC",
-        description="Serves a model over gRPC until SIGTERM or SIGINT; a second one does not wait.",
+        description="Serves a model over gRPC until SIGTERM or SIGINT; a second one does not wait. "
+        "SIGHUP reads the file of --tokens-file again.",
         epilog="Each option is an environment variable too: --max-sessions is SEEM_MAX_SESSIONS.",
     )
     options.add_arguments(parser)
@@ -45,6 +46,7 @@ async def _serve(settings: Settings) -> None:
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, _stop, stop, loop)
     async with serve(settings) as running:
+        loop.add_signal_handler(signal.SIGHUP, running.renew_callers)
         print(ready_line(running), flush=True)
         await stop.wait()
 

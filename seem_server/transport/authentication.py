@@ -52,6 +52,10 @@ class Authentication(grpc.aio.ServerInterceptor):
     def __init__(self, callers: Callers) -> None:
         self._callers = callers
 
+    def renew(self, callers: Callers) -> None:
+        """Lets in these from now on; calls that have begun go on."""
+        self._callers = callers
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],

@@ -62,9 +62,9 @@ class Server:
         callers: Callers | None = None,
     ) -> None:
         self._config = config
-        authentication = [] if callers is None else [Authentication(callers)]
+        self._authentication = None if callers is None else Authentication(callers)
         self._server = grpc.aio.server(
-            interceptors=[Calls(SERVICE), *authentication],
+            interceptors=[Calls(SERVICE), *filter(None, [self._authentication])],
             options=_options(config, limits),
             maximum_concurrent_rpcs=config.max_calls,
         )
@@ -93,6 +93,11 @@ class Server:
         if tls is None:
             return self._server.add_insecure_port(address)
         return self._server.add_secure_port(address, tls.credentials())
+
+    def renew(self, callers: Callers) -> None:
+        """Serves these callers from now on, where it asks who calls at all."""
+        if self._authentication:
+            self._authentication.renew(callers)
 
     async def ready(self) -> None:
         """Tells whoever asks that it can be used."""

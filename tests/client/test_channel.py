@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import grpc
 import pytest
+from secure_words import OTHER_TOKEN, TOKEN, Files
 
 from seem_client import _channel as channel
 from seem_wire import convert, errors, types
@@ -30,6 +31,7 @@ class Failure:
         ("UNAVAILABLE", errors.Disconnected),
         ("DEADLINE_EXCEEDED", errors.DeadlineExceeded),
         ("CANCELLED", errors.Cancelled),
+        ("UNAUTHENTICATED", errors.Unauthenticated),
         ("UNIMPLEMENTED", errors.NotOffered),
         ("RESOURCE_EXHAUSTED", errors.LimitExceeded),
         ("DATA_LOSS", errors.Internal),
@@ -79,3 +81,69 @@ def test_a_reply_that_cannot_be_read_is_a_failure_of_its_command():
     reply = channel.reply_of(pb.Reply(seq=7))
     assert isinstance(reply, types.Failed)
     assert (reply.seq, reply.code) == (7, "UNKNOWN_REPLY")
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("localhost:1", True),
+        ("127.0.0.1:1", True),
+        ("127.9.9.9:1", True),
+        ("[::1]:1", True),
+        ("unix:/run/seem.sock", True),
+        ("localhost.example.org:1", False),
+        ("127.0.0.1.example.org:1", False),
+        ("192.0.2.7:1", False),
+        ("[2001:db8::1]:1", False),
+        ("0.0.0.0:1", False),
+    ],
+)
+def test_only_what_stays_on_this_machine_is_loopback(address, local):
+    assert channel.is_loopback(address) is local
+
+
+def reach(address="localhost:1", *, token=None, tls=None, client_cert=None):
+    return channel.reach_of(address, token=token, tls=tls, client_cert=client_cert)
+
+
+def test_a_token_never_leaves_the_machine_unencrypted(tmp_path):
+    for address in ("seem.example.org:1", "localhost.example.org:1", "192.0.2.7:1"):
+        with pytest.raises(errors.PlaintextToken, match="tls=True") as caught:
+            reach(address, token=TOKEN)
+        assert TOKEN not in str(caught.value)
+    assert reach("seem.example.org:1", token=TOKEN, tls=True).token == TOKEN
+    assert reach("seem.example.org:1", token=TOKEN, tls=Files(tmp_path).ca).token == TOKEN
+    assert reach("localhost:1", token=TOKEN).token == TOKEN
+
+
+def test_the_environments_token_is_held_to_the_same(monkeypatch):
+    monkeypatch.setenv("SEEM_TOKEN", TOKEN)
+    assert reach().token == TOKEN
+    assert reach(token=OTHER_TOKEN).token == OTHER_TOKEN
+    assert reach("seem.example.org:1", token="").token is None
+    with pytest.raises(errors.PlaintextToken):
+        reach("seem.example.org:1")
+
+
+@pytest.mark.parametrize("token", ["a b", "a\n", "ä", "\0"])
+def test_what_cannot_be_a_token_is_refused_and_not_repeated(token):
+    with pytest.raises(errors.InvalidValue) as caught:
+        reach(token=f"{TOKEN}{token}")
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_reach_does_not_show_its_token():
+    assert TOKEN not in repr(reach(token=TOKEN))
+
+
+def test_a_client_certificate_without_tls_is_a_mistake(tmp_path):
+    files = Files(tmp_path)
+    for tls in (None, False):
+        with pytest.raises(errors.InvalidValue, match="needs TLS"):
+            reach(tls=tls, client_cert=files.client)
+    assert reach(tls=files.ca, client_cert=files.client).credentials is not None
+
+
+def test_a_file_that_is_not_there_is_told():
+    with pytest.raises(FileNotFoundError, match=r"no-ca\.pem"):
+        reach(tls="no-ca.pem")

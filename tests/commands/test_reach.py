@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 
 import pytest
 from scripted_server import MODEL, scripted_server
+from secure_words import OTHER_TOKEN, TOKEN, Files, guarded_address
 
 from seem_server.commands.reach import add_reach_options, reach, reach_process
 from seem_wire import errors
@@ -45,3 +46,48 @@ def test_the_environment_chooses_the_bundle_too(monkeypatch):
 def test_no_server_at_the_address_is_told():
     with pytest.raises(errors.Disconnected), reach(parsed("--server", "127.0.0.1:1")):
         pass
+
+
+@pytest.fixture
+def files(tmp_path):
+    return Files(tmp_path)
+
+
+@pytest.mark.parametrize("way", [reach, reach_process])
+def test_a_token_from_a_file_or_the_environment_opens_an_encrypted_server(
+    files, tmp_path, monkeypatch, way
+):
+    token = tmp_path / "my-token"
+    token.write_text(f"{TOKEN}\n")
+    with guarded_address(files, tls=True) as running:
+        words = ("--server", running.address, "--tls-ca", files.ca)
+        with way(parsed(*words, "--token-file", str(token))) as client:
+            assert client.model().name == "fake"
+        with pytest.raises(errors.Unauthenticated), way(parsed(*words)):
+            pass
+        monkeypatch.setenv("SEEM_TOKEN", OTHER_TOKEN)
+        with way(parsed(*words)) as client:
+            assert client.model().name == "fake"
+
+
+def test_a_certificate_of_ones_own_opens_a_server_that_asks_for_one(files):
+    with guarded_address(files, mtls=True) as running:
+        words = ("--server", running.address, "--tls-ca", files.ca)
+        with reach(parsed(*words, "--client-cert", *files.client)) as client:
+            assert client.model().name == "fake"
+
+
+def test_an_authority_that_nobody_knows_is_not_trusted(files, monkeypatch):
+    monkeypatch.setenv("SEEM_TOKEN", TOKEN)
+    with (
+        guarded_address(files, tls=True) as running,
+        pytest.raises(errors.Disconnected),
+        reach(parsed("--server", running.address, "--tls")),
+    ):
+        pass
+
+
+def test_its_own_server_is_shown_no_token(monkeypatch):
+    monkeypatch.setenv("SEEM_TOKEN", "two words: it would be refused")
+    with reach(parsed("--bundle", "fake")) as client:
+        assert client.model().name == "fake"

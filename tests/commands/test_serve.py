@@ -10,6 +10,7 @@ from threading import Event
 import grpc
 import pytest
 
+from seem_server.service.callers import line_of
 from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
@@ -75,3 +76,24 @@ def held_open(silent):
     """Commands of a client that says something and stays on the line."""
     yield pb.Command(seq=1)
     silent.wait()
+
+
+def test_a_hangup_reads_the_callers_again(tmp_path):
+    tokens = tmp_path / "tokens.txt"
+    tokens.write_text(line_of("acme", "ann", "old"))
+    with serving("--tokens-file", str(tokens)) as (process, line):
+        tokens.write_text(line_of("acme", "ann", "new"))
+        process.send_signal(signal.SIGHUP)
+        assert "the callers were read again n_callers=1" in process.stderr.readline()
+        with grpc.insecure_channel(line.rsplit(" ", 1)[1].strip()) as channel:
+            call = SeemStub(channel).GetModel
+            assert call(pb.GetModelRequest(), metadata=(("authorization", "Bearer new"),)).name
+            with pytest.raises(grpc.RpcError, match="UNAUTHENTICATED"):
+                call(pb.GetModelRequest(), metadata=(("authorization", "Bearer old"),))
+
+
+def test_it_refuses_to_be_open_to_the_world():
+    with serving("--host", "0.0.0.0") as (process, line):  # noqa: S104
+        _, log = process.communicate(timeout=20)
+    assert (process.returncode, line) == (2, "")
+    assert "tls_cert" in log

@@ -49,12 +49,15 @@ class Files:
 
     @cached_property
     def tokens(self):
-        path = self.folder / "tokens.txt"
-        lines = (
+        return self.write_tokens(
             line_of("acme", "ann", TOKEN),
             line_of("rival", "rob", OTHER_TOKEN),
             f"acme laptop certificate:{LAPTOP}",
         )
+
+    def write_tokens(self, *lines):
+        """The path of the file of callers, with these lines from now on."""
+        path = self.folder / "tokens.txt"
         path.write_text("\n".join(lines))
         return str(path)
 
@@ -77,13 +80,10 @@ class Files:
             plain = replace(plain, tls_client_ca=self.ca)
         return replace(plain, **changes)
 
-    def trust(self, *, mtls=False):
-        """What a client needs to reach it, as gRPC has it."""
-        pems = [Path(self.ca).read_bytes()]
-        if mtls:
-            certificate, key = self.client
-            pems += [Path(key).read_bytes(), Path(certificate).read_bytes()]
-        return grpc.ssl_channel_credentials(*pems)
+    def trust(self, certificate=None, key=None):
+        """What a client needs to reach it, as gRPC has it, with a certificate of its own."""
+        paths = [self.ca] if certificate is None else [self.ca, key, certificate]
+        return grpc.ssl_channel_credentials(*(Path(path).read_bytes() for path in paths))
 
 
 @asynccontextmanager

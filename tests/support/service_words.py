@@ -132,8 +132,8 @@ async def served(backend=None, **settings):
 class Talk:
     """A stream, spoken in commands and replies."""
 
-    def __init__(self, stub):
-        self._call = stub.Interact()
+    def __init__(self, stub, **options):
+        self._call = stub.Interact(**options)
 
     async def say(self, *commands):
         for command in commands:

@@ -1,0 +1,258 @@
+"""From a client to the engine and back, as several tenants, over TLS: who sees what of whom."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from itertools import chain
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from secure_words import (
+    OTHER_TOKEN,
+    TOKEN,
+    WRONG_TOKEN,
+    Files,
+    bearing,
+    guarded,
+    guarded_address,
+)
+from service_words import KEY, PHOTO, Talk, click, open_image, opening, set_image, show
+
+import seem_client
+from seem_server.telemetry.logs import JsonLines, TextLines
+from seem_wire import convert, errors, types
+from seem_wire.convert import ERROR_METADATA_KEY, error_from_bytes
+from seem_wire.v1 import seem_pb2 as pb
+from seem_wire.v1.seem_pb2_grpc import SeemStub
+
+ROOT = Path(__file__).parents[1]
+PIXELS = np.full((64, 96, 3), 120, np.uint8)
+ACME, RIVAL = bearing(TOKEN), bearing(OTHER_TOKEN)
+
+
+@pytest.fixture
+def files(tmp_path):
+    return Files(tmp_path)
+
+
+@pytest.fixture
+async def served(files):
+    """A server over TLS, and a stub that any tenant may call with."""
+    async with (
+        guarded(files, tls=True) as running,
+        grpc.aio.secure_channel(running.address, files.trust()) as channel,
+    ):
+        yield running, SeemStub(channel)
+
+
+async def error_of(call):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    failure = caught.value
+    carried = error_from_bytes(dict(failure.trailing_metadata())[ERROR_METADATA_KEY])
+    return failure.code(), failure.details(), carried.code, carried.retry_after_ms
+
+
+async def execute(stub, command, metadata):
+    reply = await stub.Execute(convert.command_to_proto(command), metadata=metadata)
+    return convert.reply_from_proto(reply)
+
+
+# --- the client
+
+
+def test_a_client_with_a_token_over_tls_is_served(files):
+    with (
+        guarded_address(files, tls=True) as running,
+        seem_client.connect(running.address, token=TOKEN, tls=files.ca) as client,
+        client.open(PIXELS) as session,
+    ):
+        assert session.click(40, 30).area > 0
+        assert client.segment(PIXELS, points=[(40, 30)]).area > 0
+
+
+async def test_an_awaited_client_with_a_certificate_of_its_own_is_served(files):
+    async with guarded(files, mtls=True) as running:
+        connecting = seem_client.connect_async(
+            running.address, tls=files.ca, client_cert=files.client
+        )
+        async with connecting as client, client.open(PIXELS) as session:
+            assert (await session.click(40, 30)).area > 0
+
+
+async def test_an_awaited_client_shows_its_token_in_streams_too(files):
+    async with guarded(files, tls=True) as running:
+        connecting = seem_client.connect_async(running.address, token=TOKEN, tls=files.ca)
+        async with connecting as client, client.open(PIXELS) as session:
+            assert (await session.click(40, 30)).area > 0
+        with pytest.raises(errors.Unauthenticated):
+            await seem_client.connect_async(running.address, token=WRONG_TOKEN, tls=files.ca)
+
+
+def test_a_client_that_trusts_another_authority_says_nothing(files, tmp_path):
+    (tmp_path / "other").mkdir()
+    with (
+        guarded_address(files, tls=True) as running,
+        pytest.raises(errors.Disconnected),
+    ):
+        seem_client.connect(running.address, token=TOKEN, tls=Files(tmp_path / "other").ca)
+
+
+# --- between tenants
+
+
+async def test_a_session_of_another_tenant_cannot_be_told_from_none(served):
+    _, stub = served
+    session = (await execute(stub, open_image(), ACME)).session_id
+    await execute(stub, set_image(session_id=session), ACME)
+    for known, made_up in ((session, "x" * len(session)),):
+        asked = [pb.GetSessionRequest(session_id=one) for one in (known, made_up)]
+        theirs, none = [await error_of(stub.GetSession(one, metadata=RIVAL)) for one in asked]
+        assert theirs == none
+        commands = [types.Undo(3, session_id=one) for one in (known, made_up)]
+        theirs, none = [await error_of(execute(stub, one, RIVAL)) for one in commands]
+        assert theirs == none
+    card = await stub.GetSession(pb.GetSessionRequest(session_id=session), metadata=ACME)
+    assert card.content_hash == KEY
+
+
+async def test_an_image_of_another_tenant_is_unknown_by_its_hash(served):
+    _, stub = served
+    acme, rival = Talk(stub, metadata=ACME), Talk(stub, metadata=RIVAL)
+    assert (await acme.ask(*opening())).content_hash == KEY
+    await acme.ask(click(3))
+    asked = types.SetImage(2, types.ImageKey(KEY))
+    refused = await rival.ask(open_image(), asked)
+    assert refused.code == "IMAGE_UNKNOWN"
+    example = show(4, types.ImageKey(KEY))
+    assert (await rival.ask(set_image(3, PHOTO + b" "), example)).code == "IMAGE_UNKNOWN"
+    mine = Talk(stub, metadata=ACME)
+    assert (await mine.ask(open_image(), asked)).content_hash == KEY
+
+
+async def test_an_image_that_another_tenant_encoded_is_encoded_anew(served):
+    running, stub = served
+    backend = running.engine._backend
+    request = types.Segment(types.ImageBytes(PHOTO), click(1).objects)
+    message = convert.segment_to_proto(request)
+    replies = [await stub.Segment(message, metadata=who) for who in (ACME, ACME, RIVAL)]
+    assert [reply.cache_hit for reply in replies] == [False, True, False]
+    assert backend.n_encoded == 2
+    assert backend.n_decoded == 2
+    assert {reply.content_hash for reply in replies} == {KEY}
+    assert len({reply.objects[0].rle.counts for reply in replies}) == 1
+
+
+async def test_tenants_share_features_only_where_that_is_turned_on(files):
+    async with (
+        guarded(files, share_features=True) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        stub = SeemStub(channel)
+        await Talk(stub, metadata=ACME).ask(*opening(), click(3))
+        rival = Talk(stub, metadata=RIVAL)
+        image = await rival.ask(open_image(), types.SetImage(2, types.ImageKey(KEY)))
+        assert image.cache_hit
+
+
+async def test_examples_undo_and_everything_work_within_a_tenant(served):
+    _, stub = served
+    talk = Talk(stub, metadata=ACME)
+    await talk.ask(*opening(), click(3))
+    shown = await talk.ask(show(4))
+    assert shown.objects[0].round == 2
+    assert isinstance(await talk.ask(types.Undo(5), types.Redo(6)), types.Masks)
+    question = types.Question(vocabulary=("cat",))
+    assert isinstance(await talk.ask(types.Everything(7, question)), types.Segments)
+
+
+async def test_a_quota_is_refused_with_the_time_to_try_again(files):
+    async with (
+        guarded(files, tenant_sessions=1) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        stub = SeemStub(channel)
+        await execute(stub, open_image(), ACME)
+        status, details, code, retry_after_ms = await error_of(execute(stub, open_image(), ACME))
+        assert (status, code) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
+        assert "tenant_sessions of 1" in details
+        assert retry_after_ms > 0
+        await execute(stub, open_image(), RIVAL)
+
+
+# --- secrets and paths
+
+
+def _everything_said(caplog):
+    lines = [f.format(one) for one in caplog.records for f in (JsonLines(), TextLines())]
+    return "\n".join([caplog.text, *lines])
+
+
+def test_no_token_session_or_image_is_logged_shown_or_told(files, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    shown = []
+    with guarded_address(files, tls=True) as running:
+        with seem_client.connect(running.address, token=TOKEN, tls=files.ca) as client:
+            with client.open(PIXELS) as session:
+                session.click(40, 30)
+                with pytest.raises(errors.PointOutsideImage) as refused:
+                    session.click(400, 30)
+                secrets = [TOKEN, WRONG_TOKEN, session.id]
+                shown += [client, vars(client), session, vars(session), refused.value]
+        with pytest.raises(errors.Unauthenticated) as strange:
+            seem_client.connect(running.address, token=WRONG_TOKEN, tls=files.ca)
+        shown += [strange.value, strange.value.__cause__, running]
+    said = "\n".join(
+        [_everything_said(caplog), *map(repr, shown), *map(str, shown), *capfd.readouterr()]
+    )
+    said = said.replace(repr(secrets[2]), "")  # the session's own core knows its own name
+    assert "UNAUTHENTICATED" in said
+    assert '"tenant": "acme"' in said
+    for secret in secrets[:2]:
+        assert secret not in said
+    assert secrets[2] not in _everything_said(caplog)
+
+
+def fields_of_the_contract():
+    return chain.from_iterable(
+        ((message.name, field.name) for field in message.fields)
+        for message in pb.DESCRIPTOR.message_types_by_name.values()
+    )
+
+
+def test_nothing_in_the_contract_names_a_file_or_an_address():
+    names = {name for _, name in fields_of_the_contract()}
+    assert "encoded" in names
+    forbidden = re.compile(r"(^|_)(path|file|filename|url|uri|host|address|folder|dir)(_|$)")
+    assert not list(filter(forbidden.search, names))
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd", "file:///etc/passwd", "http://192.0.2.1/a.png"])
+async def test_a_path_or_an_address_in_an_images_place_is_bytes_that_are_no_image(served, text):
+    _, stub = served
+    talk = Talk(stub, metadata=ACME)
+    reply = await talk.ask(open_image(), set_image(2, text.encode()))
+    assert reply.code == "IMAGE_UNREADABLE"
+    assert "passwd" not in json.dumps(reply.message)
+    message = pb.Command(seq=3, set_image=pb.SetImage(image=pb.Image(content_hash=text)))
+    await talk.say_raw(message)
+    assert (await talk.hear())[0].code == "INVALID_VALUE"
+
+
+# --- the table
+
+
+def test_every_test_that_the_security_table_names_is_there():
+    table = (ROOT / "SECURITY.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", table)
+    assert len(named) >= 20
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if not re.search(rf"def {name}\(", (ROOT / path).read_text("utf-8"))
+    ]
+    assert not missing
