@@ -46,7 +46,8 @@ async def _serve(settings: Settings) -> None:
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, _stop, stop, loop)
     async with serve(settings) as running:
-        loop.add_signal_handler(signal.SIGHUP, running.renew_callers)
+        if settings.tokens_file:
+            loop.add_signal_handler(signal.SIGHUP, running.renew_callers)
         print(ready_line(running), flush=True)
         await stop.wait()
 

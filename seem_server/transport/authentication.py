@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from seem_server.service.callers import Caller, Callers
 
-    Handler = grpc.RpcMethodHandler[Any, Any] | None
+    Handler = grpc.RpcMethodHandler[Any, Any]
     Context = grpc.aio.ServicerContext[Any, Any]
 
 logger = logging.getLogger(__name__)
@@ -58,57 +58,72 @@ class Authentication(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
-        """The call's handler, behind the question who calls."""
+    ) -> Handler | None:
+        """The call's handler, behind the question who calls.
+
+        Of a call without a token, or with a wrong one, not even the message is read.
+        """
         handler = await continuation(handler_call_details)
         if handler is None or handler_call_details.method.startswith(_HEALTH):
             return handler
-        behaviour: Any = (
-            handler.unary_unary
-            or handler.unary_stream
-            or handler.stream_unary
-            or handler.stream_stream
-        )
-        surround: Any = _KINDS[handler.request_streaming, handler.response_streaming]
-        guarded: Handler = surround(
-            self._guarded(behaviour),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
-        return guarded
+        token = _token_of(handler_call_details.invocation_metadata or ())
+        if token is None and self._callers.by_certificate:
+            return _surrounded(handler, self._by_certificate)
+        caller = None if token is None else self._callers.with_token(token)
+        if caller is None:
+            missing = token is None
+            problem = "has no token" if missing else "has a token that is not known here"
+            return _refusing(Unauthenticated(f"The call {problem}."))
+        return _surrounded(handler, lambda _: caller)
 
-    def _guarded(self, behaviour: Any) -> Any:
-        async def call(request: Any, context: Context) -> Any:
-            self._let_in(context)
-            return await behaviour(request, context)
+    def _by_certificate(self, context: Context) -> Caller | None:
+        return self._callers.with_certificate(_names_of(context.auth_context()))
 
-        async def generate(request: Any, context: Context) -> AsyncIterator[Any]:
-            try:
-                self._let_in(context)
-            except Unauthenticated as error:  # no other interceptor surrounds what yields
-                await abort(context, error)
-            async for message in behaviour(request, context):
-                yield message
 
-        return generate if inspect.isasyncgenfunction(behaviour) else call
+def _surrounded(handler: Handler, caller_of: Callable[[Context], Caller | None]) -> Handler:
+    """The handler, for calls that have a caller."""
+    behaviour: Any = (
+        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    )
 
-    def _let_in(self, context: Context) -> None:
-        token = _token_of(context)
-        if token is None:
-            caller = self._callers.with_certificate(_names_of(context.auth_context()))
-            if caller is None:
-                raise Unauthenticated("The call has no token.")
+    async def let_in(context: Context) -> None:
+        caller = caller_of(context)
+        if caller is None:
+            await abort(context, Unauthenticated("No line names the call's certificate."))
         else:
-            caller = self._callers.with_token(token)
-            if caller is None:
-                raise Unauthenticated("The call's token is none that is known here.")
-        caller_of_call.set(caller)
+            caller_of_call.set(caller)
+
+    async def call(request: Any, context: Context) -> Any:
+        await let_in(context)
+        return await behaviour(request, context)
+
+    async def generate(request: Any, context: Context) -> AsyncIterator[Any]:
+        await let_in(context)
+        async for message in behaviour(request, context):
+            yield message
+
+    surround: Any = _KINDS[handler.request_streaming, handler.response_streaming]
+    surrounded: Handler = surround(
+        generate if inspect.isasyncgenfunction(behaviour) else call,
+        request_deserializer=handler.request_deserializer,
+        response_serializer=handler.response_serializer,
+    )
+    return surrounded
 
 
-def _token_of(context: Context) -> str | None:
-    for key, value in context.invocation_metadata() or ():
+def _refusing(error: Unauthenticated) -> Handler:
+    """A handler that ends a call of any kind before anything of it is read."""
+
+    async def refuse(_: Any, context: Context) -> None:
+        await abort(context, error)
+
+    return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+def _token_of(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
+    for key, value in metadata:
         if key == TOKEN_KEY and isinstance(value, str):
             scheme, _, token = value.partition(" ")
             return token.strip() if scheme.lower() == _SCHEME else ""

@@ -75,6 +75,9 @@ class Calls(grpc.aio.ServerInterceptor):
             except SeemError as error:
                 code = error.code
                 await abort(context, error)
+            except grpc.aio.AbortError as end:  # it was refused before it came to be served
+                code = getattr(end.__cause__, "code", code)
+                raise
             except asyncio.CancelledError:
                 raise  # the client went away, or the server goes down: nobody is left to tell
             except Exception:

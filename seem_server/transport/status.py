@@ -27,5 +27,8 @@ def trailer_of(error: SeemError) -> tuple[tuple[str, bytes], ...]:
 
 
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: SeemError) -> None:
-    """Ends a call because of `error`; raises what gRPC ends it by."""
-    await context.abort(status_of(error), str(error), trailer_of(error))
+    """Ends a call because of `error`; raises what gRPC ends it by, with the error as its cause."""
+    try:
+        await context.abort(status_of(error), str(error), trailer_of(error))
+    except grpc.aio.AbortError as end:
+        raise end from error

@@ -401,6 +401,19 @@ async def test_cancelled_work_never_runs(slow, gate):
         await doomed
 
 
+async def test_who_pays_is_told_how_long_the_device_worked_even_for_what_was_cancelled(slow, gate):
+    paid = []
+    running = slow.submit(click(1), pay=lambda spent_s: paid.append(("running", spent_s)))
+    gate.wait_for_somebody()
+    waiting = slow.submit(click(1, 2), pay=lambda spent_s: paid.append(("waiting", spent_s)))
+    waiting.cancel()
+    running.cancel()
+    gate.let_pass(1000)
+    await slow.submit(click(1, 3))
+    ((who, spent_s),) = paid
+    assert (who, spent_s > 0) == ("running", True)
+
+
 async def test_work_cancelled_while_it_runs_harms_nobody(slow, gate):
     running = slow.submit(click(1))
     gate.wait_for_somebody()

@@ -362,6 +362,22 @@ def test_a_text_is_encoded_once():
     assert calls == ["red bus"]
 
 
+def test_a_text_that_one_owner_has_read_is_read_anew_for_another():
+    calls = []
+
+    class Counting(FakeBackend):
+        def encode_text(self, text):
+            calls.append(text)
+            return super().encode_text(text)
+
+    bench = Bench(Counting())
+    theirs = replace(said(ObjectPrompt(text="bus")), owner="acme")
+    asked = Everything("s", 9, theirs.image_key, SegmentKind.INSTANCE, ("bus",))
+    for work in (theirs, replace(asked, owner="rival"), replace(asked, owner="acme"), asked):
+        bench.run(work)
+    assert calls == ["bus", "bus", "bus"]
+
+
 def test_a_text_that_cannot_be_read_fails_its_own_work_alone():
     class Illiterate(FakeBackend):
         def encode_text(self, text):

@@ -72,6 +72,19 @@ async def test_no_call_is_served_without_a_known_token(channel, metadata):
         assert WRONG_TOKEN not in str(error)
 
 
+async def test_of_a_strangers_message_nothing_is_read(files):
+    async with (
+        guarded(files, max_image_bytes=1000) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        stub = SeemStub(channel)
+        huge = pb.Command(set_image=pb.SetImage(image=pb.Image(encoded=bytes(9 * 1024**2))))
+        await refusal(stub.Execute(huge, metadata=bearing(WRONG_TOKEN)))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Execute(huge, metadata=bearing(TOKEN))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER "])
 async def test_a_known_token_is_let_in(channel, scheme):
     metadata = (("authorization", f"{scheme} {TOKEN}"),)

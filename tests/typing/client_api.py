@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from pathlib import Path
 from typing import assert_type
 
 import numpy as np
@@ -58,6 +59,13 @@ def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]
             session.remove(2)
             assert_type(session.predictions, dict[int, Prediction])
             assert_type(session.id, str)
+
+
+def reach_others(token: str) -> None:
+    ca = Path("ca.pem")
+    seem_client.connect("seem.example.org:443", token=token, tls=True)
+    seem_client.connect("seem.example.org:443", tls=ca, client_cert=("me.pem", Path("me.key")))
+    seem_client.connect_async("seem.example.org:443", token=token, tls="ca.pem")
 
 
 async def await_answers(image: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from pathlib import Path
@@ -105,12 +105,16 @@ class _WithMetadata:
         self._metadata = metadata
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Callable[..., Any]:
-        call = self._channel.unary_unary(*arguments, **options)
-        return partial(call, metadata=self._metadata)
+        return self._carrying(self._channel.unary_unary(*arguments, **options))
 
     def stream_stream(self, *arguments: Any, **options: Any) -> Callable[..., Any]:
-        call = self._channel.stream_stream(*arguments, **options)
-        return partial(call, metadata=self._metadata)
+        return self._carrying(self._channel.stream_stream(*arguments, **options))
+
+    def _carrying(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def carrying(*arguments: Any, **options: Any) -> Any:  # no partial: its repr tells all
+            return call(*arguments, metadata=self._metadata, **options)
+
+        return carrying
 
 
 class _Status(Protocol):
