@@ -23,6 +23,8 @@ BURST_S = 5.0
 _MINUTE_S = 60.0
 _ANYTHING = 1e-9
 _SESSION_RETRY_MS = 2000
+_LONGEST_MS = (1 << 32) - 1
+"""More than seven weeks: a hint is 32 bits wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _minute(amount: float, now_s: float) -> Bucket:
 
 def _let_in(quota: str, allowed: float, wait_s: float) -> None:
     if wait_s > 0:
-        raise _used_up(quota, allowed, math.ceil(wait_s * 1000))
+        raise _used_up(quota, allowed, min(math.ceil(wait_s * 1000), _LONGEST_MS))
 
 
 def _used_up(quota: str, allowed: float, retry_after_ms: int) -> QuotaExceeded:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seem_server.service.quotas import BURST_S, Bucket, Quotas, Usage
+from seem_wire.convert import error_from_bytes, error_to_bytes
 from seem_wire.errors import QuotaExceeded
 
 
@@ -78,6 +79,13 @@ def test_the_device_is_paid_for_afterwards():
     assert error.retry_after_ms == pytest.approx(30_000, abs=2)
     refused(six.check_device, now_s=29)
     six.check_device(now_s=31)
+
+
+def test_a_wait_for_ever_is_a_hint_that_can_be_sent():
+    hardly = usage(tenant_image_bytes_per_minute=1)
+    hardly.image(10**9, now_s=0)
+    error = refused(hardly.image, 1, now_s=0)
+    assert error_from_bytes(error_to_bytes(error)).retry_after_ms == 2**32 - 1
 
 
 def test_a_clock_that_stands_still_or_steps_back_fills_nothing():
