@@ -155,6 +155,14 @@ async def test_a_file_of_callers_that_makes_no_sense_is_told_before_anything_lis
             pass
 
 
+async def test_an_empty_file_of_callers_is_no_open_door(tmp_path):
+    empty = tmp_path / "tokens.txt"
+    empty.write_text("")
+    async with serve(replace(FAKE, tokens_file=str(empty)), warm_up=False) as running:
+        with pytest.raises(grpc.RpcError, match="UNAUTHENTICATED"):
+            await asyncio.to_thread(card_from, running.address)
+
+
 def test_a_local_server_asks_its_own_program_for_nothing(tmp_path):
     with local_server(Files(tmp_path).settings(mtls=True)) as address:
         assert card_from(address).name == "fake"

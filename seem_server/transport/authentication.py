@@ -1,4 +1,4 @@
-"""Who calls: every call but for health must carry a token, or come with a known certificate.
+"""Who calls: every call but a check of health must carry a token, or come with a known certificate.
 
     authorization: Bearer TOKEN
 
@@ -36,7 +36,8 @@ TOKEN_KEY = "authorization"  # noqa: S105  (where it lies, not what it is)
 """Metadata with a call's token."""
 
 _SCHEME = "bearer"
-_HEALTH = f"/{health.SERVICE_NAME}/"
+_HEALTH = f"/{health.SERVICE_NAME}/Check"
+"""Open to all: it is over at once. A stranger who watched would hold one of `max_calls`."""
 
 _KINDS = {
     (False, False): grpc.unary_unary_rpc_method_handler,
@@ -47,10 +48,14 @@ _KINDS = {
 
 
 class Authentication(grpc.aio.ServerInterceptor):
-    """Lets only known callers through, whatever they call; health alone is open to all."""
+    """Lets only known callers through, whatever they call; health alone may be checked by all.
 
-    def __init__(self, callers: Callers) -> None:
+    `certificates`: clients' certificates were verified, and may say who calls.
+    """
+
+    def __init__(self, callers: Callers, *, certificates: bool) -> None:
         self._callers = callers
+        self._certificates = certificates
 
     def renew(self, callers: Callers) -> None:
         """Lets in these from now on; calls that have begun go on."""
@@ -66,10 +71,10 @@ class Authentication(grpc.aio.ServerInterceptor):
         Of a call without a token, or with a wrong one, not even the message is read.
         """
         handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith(_HEALTH):
+        if handler is None or handler_call_details.method == _HEALTH:
             return handler
         token = _token_of(handler_call_details.invocation_metadata or ())
-        if token is None and self._callers.by_certificate:
+        if token is None and self._certificates:
             return _surrounded(handler, self._by_certificate)
         caller = None if token is None else self._callers.with_token(token)
         if caller is None:

@@ -62,9 +62,14 @@ class Server:
         callers: Callers | None = None,
     ) -> None:
         self._config = config
-        self._authentication = None if callers is None else Authentication(callers)
+        self._authentication: Authentication | None = None
+        interceptors: list[grpc.aio.ServerInterceptor] = [Calls(SERVICE)]
+        if callers is not None:
+            certificates = config.tls is not None and config.tls.client_ca is not None
+            self._authentication = Authentication(callers, certificates=certificates)
+            interceptors.append(self._authentication)
         self._server = grpc.aio.server(
-            interceptors=[Calls(SERVICE), *filter(None, [self._authentication])],
+            interceptors=interceptors,
             options=_options(config, limits),
             maximum_concurrent_rpcs=config.max_calls,
         )

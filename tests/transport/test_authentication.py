@@ -80,6 +80,7 @@ async def test_of_a_strangers_message_nothing_is_read(files):
         stub = SeemStub(channel)
         huge = pb.Command(set_image=pb.SetImage(image=pb.Image(encoded=bytes(9 * 1024**2))))
         await refusal(stub.Execute(huge, metadata=bearing(WRONG_TOKEN)))
+        await refusal(stub.Execute(huge))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Execute(huge, metadata=bearing(TOKEN))
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -100,6 +101,15 @@ async def test_health_is_told_to_anybody(channel):
     stub = health_pb2_grpc.HealthStub(channel)
     reply = await stub.Check(health_pb2.HealthCheckRequest())
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_health_is_watched_by_callers_alone(channel):
+    stub = health_pb2_grpc.HealthStub(channel)
+    asked = health_pb2.HealthCheckRequest()
+    await refusal(stub.Watch(asked).read())
+    watching = stub.Watch(asked, metadata=bearing(TOKEN))
+    assert (await watching.read()).status == health_pb2.HealthCheckResponse.SERVING
+    watching.cancel()
 
 
 async def reflected(channel, metadata=None):
@@ -154,6 +164,17 @@ async def test_callers_can_be_changed_while_it_serves(files, caplog):
         running.renew_callers()
         await refusal(stub.GetModel(ASKED, metadata=bearing(TOKEN)))
         await stub.GetModel(ASKED, metadata=bearing(OTHER_TOKEN))
+
+
+async def test_a_file_without_callers_lets_nobody_in(files):
+    async with (
+        guarded(files) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        files.write_tokens("# nobody yet")
+        running.renew_callers()
+        await refusal(SeemStub(channel).GetModel(ASKED))
+        await refusal(SeemStub(channel).GetModel(ASKED, metadata=bearing(TOKEN)))
 
 
 async def test_a_known_certificate_is_a_caller_and_a_token_goes_before_it(files, caplog):
