@@ -116,7 +116,7 @@ async def test_one_tenants_words_are_read_anew_for_another(here):
 @pytest.mark.parametrize("caller", [ANN, ANONYMOUS])
 async def test_the_device_is_paid_for_and_then_refused_for_a_while(caller):
     clock = [0.0]
-    tenants = Tenants(Quotas(tenant_device_s_per_minute=1e-9), now=lambda: clock[0])
+    tenants = Tenants(Quotas(tenant_device_s_per_minute=1e-6), now=lambda: clock[0])
     with service() as here:
         engine, tenant = submitting(here, caller, tenants)
         hold(here, tenant)
