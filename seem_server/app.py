@@ -13,6 +13,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,13 @@ from seem_server.runtime.fake_backend import NAME as FAKE
 from seem_server.runtime.fake_backend import FakeBackend
 from seem_server.service.directory import Directory, DirectoryConfig
 from seem_server.service.images import Images
-from seem_server.settings import Settings
+from seem_server.service.journal import Journal
+from seem_server.settings import DEFAULT_STORE, Settings
+from seem_server.store.base import Keeping
+from seem_server.store.opening import open_store
 from seem_server.transport.server import Server, TransportConfig
 from seem_server.transport.servicer import Servicer
+from seem_wire.errors import SeemError
 from seem_wire.types import COMMAND_NAMES, Capabilities, Limits, ModelCard
 
 if TYPE_CHECKING:
@@ -44,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 SWEEPS_PER_TIMEOUT = 10
 """How often idle sessions are looked for within the time that makes them idle."""
+
+LEAST_PERIOD_S = 0.1
 
 LAST_BATCH_S = 10.0
 """How long the batch that runs is waited for in the end, when nobody wants its answer any more: a
@@ -100,16 +107,19 @@ async def _serve(
 ) -> AsyncIterator[Running]:
     model = _model_card(engine, settings)
     limits = model.capabilities.limits
+    journal = Journal(await asyncio.to_thread(open_store, settings.store, _keeping(settings)))
     directory = Directory(
         engine,
-        Images(engine, limits, executor),
+        Images(engine, limits, executor, journal=journal),
         model,
-        DirectoryConfig(settings.max_sessions, settings.idle_timeout_s),
+        DirectoryConfig(settings.max_sessions, settings.idle_timeout_s, linger_s=settings.linger_s),
+        journal,
     )
     servicer = Servicer(directory, executor, now=time.monotonic)
     server = Server(servicer, _transport_config(settings), limits)
     port = await server.start()
-    sweeper = asyncio.create_task(_sweep(directory, settings.idle_timeout_s / SWEEPS_PER_TIMEOUT))
+    period_s = min(settings.idle_timeout_s, settings.linger_s + 1) / SWEEPS_PER_TIMEOUT
+    sweeper = asyncio.create_task(_sweep(directory, journal, max(period_s, LEAST_PERIOD_S)))
     try:
         if warm_up:
             await _warm_up(engine)
@@ -120,6 +130,7 @@ async def _serve(
         directory.drain()
         await server.stop()
         directory.close()
+        await journal.close()
 
 
 async def _warm_up(engine: Engine) -> None:
@@ -130,11 +141,19 @@ async def _warm_up(engine: Engine) -> None:
         await engine.submit(Encode(key, key))
 
 
-async def _sweep(directory: Directory, period_s: float) -> None:
+async def _sweep(directory: Directory, journal: Journal, period_s: float) -> None:
     while True:
         await asyncio.sleep(period_s)
-        if n_ended := directory.sweep(now_s=time.monotonic()):
-            logger.info("sessions were idle for too long", extra={"n_sessions": n_ended})
+        if n_left := directory.sweep(now_s=time.monotonic()):
+            logger.info("sessions were left alone", extra={"n_sessions": n_left})
+        try:
+            forget = partial(journal.store.sweep, now_s=journal.now_s)
+            n_forgotten = await journal.call(forget)
+        except SeemError:
+            logger.exception("the store could not be swept")
+            continue
+        if n_forgotten:
+            logger.info("sessions were forgotten", extra={"n_sessions": n_forgotten})
 
 
 @contextmanager
@@ -151,7 +170,8 @@ def local_server(
     wanted = settings or Settings()
     if not wanted.host.startswith("unix:"):
         wanted = replace(wanted, host="127.0.0.1", port=0)
-    wanted = replace(wanted, grace_s=0)
+    store = "memory" if wanted.store == DEFAULT_STORE else wanted.store
+    wanted = replace(wanted, grace_s=0, store=store)
     local = _LocalServer(wanted, make_backend)
     thread = threading.Thread(target=local.run, name="seem-server", daemon=True)
     thread.start()
@@ -219,6 +239,14 @@ def _engine_config(settings: Settings) -> EngineConfig:
             features_bytes=settings.features_bytes,
             memory_bytes=settings.memory_bytes,
         ),
+    )
+
+
+def _keeping(settings: Settings) -> Keeping:
+    return Keeping(
+        idle_s=settings.keep_s,
+        age_s=settings.max_age_s,
+        images_bytes=settings.store_images_bytes,
     )
 
 

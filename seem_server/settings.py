@@ -23,6 +23,11 @@ MAX_THREADS = 1024
 MAX_IMAGE_BYTES = (1 << 30) - (1 << 23)
 """A message may hold two, and gRPC counts its bytes in 32 bits, sign and all."""
 
+DEFAULT_STORE = "sqlite"
+"""A file of the user's own, where their system has programs keep what is to last."""
+
+STORE_PREFIXES = ("sqlite:", "valkey://", "valkeys://", "redis://", "rediss://")
+
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -53,7 +58,18 @@ class Settings:
         0, "threads within one run of the model; 0 for one a core", least=0, most=MAX_THREADS
     )
     max_sessions: int = _option(256, "sessions at once; more are refused", least=1)
-    idle_timeout_s: float = _option(3600.0, "a session left alone for so long ends", least=1)
+    idle_timeout_s: float = _option(
+        3600.0, "a session left alone for so long makes room; it can be attached to", least=1
+    )
+    linger_s: float = _option(60.0, "so does one whose client is gone for so long", least=0)
+    store: str = _option(
+        DEFAULT_STORE, "what keeps sessions: memory, sqlite:PATH or valkey://HOST:PORT/DB"
+    )
+    keep_s: float = _option(
+        7 * 86_400.0, "how long a session that nobody uses is kept in the store", least=1
+    )
+    max_age_s: float = _option(30 * 86_400.0, "how long any session is kept", least=1)
+    store_images_bytes: int = _option(8 * 1024**3, "of image files in the store", least=0)
     max_calls: int = _option(512, "streams and calls at once; more are refused", least=1)
     max_image_bytes: int = _option(32 * 1024**2, "of an image file", least=1, most=MAX_IMAGE_BYTES)
     max_image_pixels: int = _option(64 * 1024**2, "of an image", least=1)
@@ -81,6 +97,7 @@ class Settings:
             if most is not None and value > most:
                 raise SettingInvalid(f"{one.name} is {value}; it must be at most {most}.")
         _check_choice("provider", self.provider, tuple(Provider))
+        check_store(self.store)
         _check_choice("log_level", self.log_level, LEVELS)
         _check_choice("log_format", self.log_format, tuple(LogFormat))
 
@@ -120,6 +137,12 @@ def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         elif variable in environment:
             chosen[one.name] = _parse(variable, environment[variable], _type_of(one.default))
     return Settings(**chosen)
+
+
+def check_store(store: str) -> None:
+    """Raises SettingInvalid where a store is named in no way that is known."""
+    if not (store in {"memory", DEFAULT_STORE} or store.startswith(STORE_PREFIXES)):
+        raise SettingInvalid(f"store is {store!r}; it must be memory, sqlite:PATH or valkey://….")
 
 
 def _parse(variable: str, text: str, kind: type) -> Any:

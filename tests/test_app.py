@@ -78,14 +78,14 @@ async def test_idle_sessions_are_looked_for(monkeypatch):
     monkeypatch.setattr(app, "SWEEPS_PER_TIMEOUT", 1e6)
     settings = Settings(bundle="fake", port=0, idle_timeout_s=1, grace_s=0)
     async with serve(settings, warm_up=False) as running:
-        running.directory.open(now_s=-10)
+        await running.directory.open(now_s=-10)
         await until(lambda: len(running.directory) == 0)
 
 
 async def test_nothing_is_left_when_it_ends():
     before = set(threading.enumerate())
     async with serve(FAKE) as running:
-        running.directory.open(now_s=0)
+        await running.directory.open(now_s=0)
     assert len(running.directory) == 0
     assert len(asyncio.all_tasks()) == 1
     left = {thread.name for thread in set(threading.enumerate()) - before}
@@ -96,7 +96,7 @@ async def test_a_session_is_told_when_the_server_goes_down_under_it():
     backend, gate = slow_backend()
     async with serve(FAKE, make_backend=lambda: backend, warm_up=False) as running:
         told = []
-        session = running.directory.open(now_s=0, tell=told.append)
+        session = await running.directory.open(now_s=0, tell=told.append)
         for command in opening():
             await session.obey(command)
         await session.obey(click(3))

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seem_server.service.ingest import read_image
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from seem_server.engine.engine import Engine
+    from seem_server.service.journal import Journal
     from seem_wire.types import ImageSource, Limits
 
 MAX_SIZES = 65_536
@@ -41,7 +43,8 @@ class Images:
     """Gives the engine images, and tells what they are.
 
     Hashing and decoding run in `executor`, whose threads bound how many images are decoded at once.
-    `now` gives seconds on a clock that only rises.
+    `now` gives seconds on a clock that only rises. With a `journal`, the bytes of every image that
+    is found are kept in its store, so that the engine can be given the image again.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class Images:
         executor: Executor,
         *,
         now: Callable[[], float] = time.monotonic,
+        journal: Journal | None = None,
     ) -> None:
         self._engine = engine
+        self._journal = journal
         self._limits = limits
         self._executor = executor
         self._now = now
@@ -64,15 +69,14 @@ class Images:
         Bytes that the engine knows are not decoded again.
 
         Raises:
-            ImageUnknown: It was named by a hash that the engine does not hold (any more).
+            ImageUnknown: It was named by a hash that the server does not hold (any more).
             BadImage: See `ingest.read_image`.
+            StoreFailed: Its bytes could not be kept.
         """
         started_s = self._now()
         match source:
             case ImageKey(key):
-                size = self._size_of_held(key)
-                if size is None:
-                    raise ImageUnknown(f"The server does not hold the image {key}.")
+                size = await self._known(key)
             case ImageBytes(data):
                 key, size = await self._take(data)
         timings = Timings(total_ms=(self._now() - started_s) * 1000)
@@ -85,13 +89,49 @@ class Images:
             )
         loop = asyncio.get_running_loop()
         key = await loop.run_in_executor(self._executor, content_hash, data)
+        keeping = asyncio.ensure_future(self._keep(key, data))
+        try:
+            size = self._size_of_held(key) or await self._give(key, data)
+        finally:
+            await keeping
+        return key, size
+
+    async def bring(self, key: str) -> tuple[int, int]:
+        """Gives the engine an image again from the bytes that were kept; its size.
+
+        Raises:
+            ImageUnknown: No bytes were kept, or not for so long.
+        """
+        data = None
+        if self._journal is not None:
+            read = partial(self._journal.store.image, key, now_s=self._journal.now_s)
+            data = await self._journal.call(read)
+        if data is None:
+            raise ImageUnknown(f"The server does not hold the image {key}.")
+        return await self._give(key, data)
+
+    async def _known(self, key: str) -> tuple[int, int]:
         size = self._size_of_held(key)
         if size is None:
-            pixels = await loop.run_in_executor(self._executor, read_image, data, self._limits)
-            size = (pixels.shape[0], pixels.shape[1])
-            self._engine.put_image(key, pixels)
-            self._remember(key, size)
-        return key, size
+            return await self.bring(key)
+        if self._journal is not None:
+            kept = partial(self._journal.store.has_image, key, now_s=self._journal.now_s)
+            if not await self._journal.call(kept):  # it must outlive this process
+                raise ImageUnknown(f"The server does not hold the image {key} any more.")
+        return size
+
+    async def _keep(self, key: str, data: bytes) -> None:
+        if self._journal is not None:
+            put = partial(self._journal.store.put_image, key, data, now_s=self._journal.now_s)
+            await self._journal.call(put)
+
+    async def _give(self, key: str, data: bytes) -> tuple[int, int]:
+        loop = asyncio.get_running_loop()
+        pixels = await loop.run_in_executor(self._executor, read_image, data, self._limits)
+        size = (pixels.shape[0], pixels.shape[1])
+        self._engine.put_image(key, pixels)
+        self._remember(key, size)
+        return size
 
     def _size_of_held(self, key: str) -> tuple[int, int] | None:
         return self._sizes.get(key) if self._engine.has_image(key) else None

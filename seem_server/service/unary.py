@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from seem_wire.errors import Internal, Superseded
+from seem_wire.errors import Internal, NotOffered, Superseded
 from seem_wire.types import (
+    Attach,
     Everything,
     Failed,
     ImageSet,
@@ -34,10 +35,12 @@ async def execute(directory: Directory, command: Command, *, now_s: float) -> Re
     Raises:
         SeemError: The command was refused, failed, or was superseded.
     """
+    if isinstance(command, Attach):
+        raise NotOffered("A session is attached to in a stream; name it in each unary call.")
     if isinstance(command, OpenImage):
-        session = directory.open(now_s=now_s)
+        session = await directory.open(now_s=now_s)
     else:
-        session = directory.find(command.session_id, now_s=now_s)
+        session = await directory.reach(command.session_id, now_s=now_s)
     return _good(await session.ask(command))
 
 
@@ -47,7 +50,7 @@ async def segment(directory: Directory, request: Segment, *, now_s: float) -> Se
     Raises:
         SeemError: The request was refused or failed.
     """
-    session = directory.open(now_s=now_s, prewarm=False)
+    session = await directory.open(now_s=now_s, prewarm=False, passing=True)
     try:
         await session.ask(OpenImage(1))
         image = _expected(await session.ask(SetImage(2, request.image)), ImageSet)

@@ -76,7 +76,7 @@ class Servicer(SeemServicer):
 
     async def GetSession(self, request: pb.GetSessionRequest, context: Context) -> pb.SessionCard:  # noqa: ARG002, N802
         """What a session holds."""
-        session = self._directory.find(request.session_id, now_s=self._now())
+        session = await self._directory.reach(request.session_id, now_s=self._now())
         return convert.session_card_to_proto(session.card)
 
     async def _commands(

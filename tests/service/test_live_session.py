@@ -38,7 +38,7 @@ def here():
 
 
 async def opened(here, **options):
-    session = here.directory.open(now_s=0, **options)
+    session = await here.directory.open(now_s=0, **options)
     for command in opening():
         await session.ask(command)
     return session
@@ -70,7 +70,7 @@ async def test_an_image_is_encoded_before_the_first_click():
 
 
 async def test_without_a_head_start_the_first_click_encodes(here):
-    session = here.directory.open(now_s=0, prewarm=False)
+    session = await here.directory.open(now_s=0, prewarm=False)
     for command in opening():
         await session.ask(command)
     assert here.engine.stats.features_bytes == 0
@@ -78,7 +78,7 @@ async def test_without_a_head_start_the_first_click_encodes(here):
 
 
 async def test_commands_are_folded_in_the_order_in_which_they_came(here):
-    session = here.directory.open(now_s=0)
+    session = await here.directory.open(now_s=0)
     await session.ask(open_image())
     image, mask = await asyncio.gather(session.ask(set_image()), session.ask(click(3)))
     assert isinstance(image, types.ImageSet)

@@ -92,6 +92,11 @@ def error_of(failure: _Status, address: str) -> SeemError:
     return kind(f"{sentence.format(address)} ({code.name}: {details}).")
 
 
+def is_told(failure: _Status) -> bool:
+    """Whether the server itself said why the call failed."""
+    return _carried(failure.trailing_metadata() or ()) is not None
+
+
 def reply_of(message: pb.Reply) -> Reply:
     """The reply in a message; one that cannot be read counts as the failure of its command."""
     try:

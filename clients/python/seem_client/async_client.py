@@ -14,6 +14,7 @@ from seem_client._channel import channel_options, check_address, error_of
 from seem_client._entering import Entering
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer_async
+from seem_client._reconnecting import RECONNECT_S
 from seem_client.async_session import AsyncSession
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
@@ -34,10 +35,13 @@ Response = TypeVar("Response")
 
 
 def connect_async(
-    address: str = "localhost:50051", *, timeout_s: float = 60.0
+    address: str = "localhost:50051",
+    *,
+    timeout_s: float = 60.0,
+    reconnect_s: float = RECONNECT_S,
 ) -> Entering[AsyncClient]:
     """Like `connect`; await it, or use it in an `async with` statement."""
-    return Entering(AsyncClient(check_address(address), timeout_s).greet())
+    return Entering(AsyncClient(check_address(address), timeout_s, reconnect_s).greet())
 
 
 Predicted = Coroutine[Any, Any, Prediction]
@@ -47,8 +51,9 @@ AllPredicted = Coroutine[Any, Any, list[Prediction]]
 class AsyncClient(ClientMethods[Predicted, AllPredicted, Entering[AsyncSession]]):
     """A connection to a server, for any number of sessions of one event loop."""
 
-    def __init__(self, address: str, timeout_s: float) -> None:
+    def __init__(self, address: str, timeout_s: float, reconnect_s: float = RECONNECT_S) -> None:
         self._address, self._timeout_s = address, timeout_s
+        self._reconnect_s = reconnect_s
         self._channel = grpc.aio.insecure_channel(address, channel_options(address))
         self._stub: SeemAsyncStub = SeemStub(self._channel)  # type: ignore[assignment]
         self._known = KnownImages()
@@ -83,11 +88,32 @@ class AsyncClient(ClientMethods[Predicted, AllPredicted, Entering[AsyncSession]]
     def _open(self, image: ImageLike) -> Entering[AsyncSession]:
         return Entering(self._opened(image))
 
+    def _attach(self, session_id: str) -> Entering[AsyncSession]:
+        return Entering(self._attached(session_id))
+
+    async def _attached(self, session_id: str) -> AsyncSession:
+        session = self._session()
+        try:
+            await session.resume(session_id)
+        except BaseException:
+            await session.leave()
+            raise
+        return session
+
+    def _session(self) -> AsyncSession:
+        return AsyncSession(
+            self._stub,
+            self._model,
+            self._address,
+            self._timeout_s,
+            self._sessions,
+            self._known,
+            self._reconnect_s,
+        )
+
     async def _opened(self, image: ImageLike) -> AsyncSession:
         data = await self._read(image)
-        session = AsyncSession(
-            self._stub, self._model, self._address, self._timeout_s, self._sessions, self._known
-        )
+        session = self._session()
         try:
             await offer_async(self._known, data, session.show)
         except BaseException:

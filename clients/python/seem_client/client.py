@@ -10,6 +10,7 @@ from seem_client import _core as core
 from seem_client._channel import channel_options, check_address, error_of
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer
+from seem_client._reconnecting import RECONNECT_S
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_client.session import Session
@@ -29,23 +30,31 @@ Response = TypeVar("Response")
 T = TypeVar("T")
 
 
-def connect(address: str = "localhost:50051", *, timeout_s: float = 60.0) -> Client:
+def connect(
+    address: str = "localhost:50051",
+    *,
+    timeout_s: float = 60.0,
+    reconnect_s: float = RECONNECT_S,
+) -> Client:
     """A client of the server at HOST:PORT; close it, or use it in a `with` statement.
 
     `timeout_s`: how long each call waits for its answer before it raises DeadlineExceeded.
+    `reconnect_s`: how long a session whose connection was lost tries to go on before those who
+    wait are told Disconnected; what was said meanwhile is said then, once.
 
     Raises:
         Disconnected: No server answers at this address.
         InvalidValue: The address is not HOST:PORT.
     """
-    return Client(check_address(address), timeout_s)
+    return Client(check_address(address), timeout_s, reconnect_s)
 
 
 class Client(ClientMethods[Prediction, list[Prediction], Session]):
     """A connection to a server, for any number of sessions and threads."""
 
-    def __init__(self, address: str, timeout_s: float) -> None:
+    def __init__(self, address: str, timeout_s: float, reconnect_s: float = RECONNECT_S) -> None:
         self._address, self._timeout_s = address, timeout_s
+        self._reconnect_s = reconnect_s
         self._channel = grpc.insecure_channel(address, channel_options(address))
         self._stub = SeemStub(self._channel)
         self._known = KnownImages()
@@ -72,11 +81,29 @@ class Client(ClientMethods[Prediction, list[Prediction], Session]):
             session.close()
         self._channel.close()
 
+    def _attach(self, session_id: str) -> Session:
+        session = self._session()
+        try:
+            session.resume(session_id)
+        except BaseException:
+            session.leave()
+            raise
+        return session
+
+    def _session(self) -> Session:
+        return Session(
+            self._stub,
+            self._model,
+            self._address,
+            self._timeout_s,
+            self._sessions,
+            self._known,
+            self._reconnect_s,
+        )
+
     def _open(self, image: ImageLike) -> Session:
         data = self._read(image)
-        session = Session(
-            self._stub, self._model, self._address, self._timeout_s, self._sessions, self._known
-        )
+        session = self._session()
         try:
             offer(self._known, data, session.show)
         except BaseException:
