@@ -134,14 +134,14 @@ class Journal:
     def _append(self, entries: Sequence[Entry]) -> list[SeemError | None]:
         """How each entry ended. What cannot be written together is tried one by one."""
         try:
-            refused = self.store.append(entries, now_s=self._wall())
+            taken = self.store.append(entries, now_s=self._wall())
         except StoreFailed as error:
             if len(entries) == 1:
                 logger.exception("a session's log could not be written")
                 return [error]
             return [outcome for one in entries for outcome in self._append([one])]
         moved = SessionMoved("The session goes on elsewhere.")
-        return [moved if one.session_id in refused else None for one in entries]
+        return [None if one else moved for one in taken]
 
     def _answer(self, one: _Call) -> None:
         try:

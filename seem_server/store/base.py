@@ -88,11 +88,11 @@ class Store(Protocol):
         """Takes a session over from whoever has it; None where `owner` has no such session."""
         ...
 
-    def append(self, entries: Sequence[Entry], *, now_s: float) -> frozenset[str]:
+    def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:
         """Appends all entries at once, or none.
 
-        Returns the sessions whose entries were refused: another has claimed them since, or they
-        are forgotten.
+        Returns whether each was taken; not so where another has claimed its session since, or it
+        is forgotten.
         """
         ...
 

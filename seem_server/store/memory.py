@@ -57,21 +57,21 @@ class MemoryStore:
             log.used_s = now_s
             return Claimed(log.header, log.epoch, tuple(log.records))
 
-    def append(self, entries: Sequence[Entry], *, now_s: float) -> frozenset[str]:
-        """Appends all entries; the sessions whose entries were refused."""
-        refused = set()
+    def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:
+        """Appends all entries; whether each was taken."""
         with self._lock:
-            for entry in entries:
-                log = self._logs.get(entry.session_id)
-                if log is None or log.epoch != entry.epoch:
-                    refused.add(entry.session_id)
-                    continue
-                if entry.fresh:
-                    log.records, log.images = [], set()
-                log.records.append(entry.record)
-                log.images.update(entry.images)
-                log.used_s = now_s
-        return frozenset(refused)
+            return tuple(self._append(entry, now_s=now_s) for entry in entries)
+
+    def _append(self, entry: Entry, *, now_s: float) -> bool:
+        log = self._logs.get(entry.session_id)
+        if log is None or log.epoch != entry.epoch:
+            return False
+        if entry.fresh:
+            log.records, log.images = [], set()
+        log.records.append(entry.record)
+        log.images.update(entry.images)
+        log.used_s = now_s
+        return True
 
     def forget(self, session_id: str) -> None:
         """Ends a session's log; does nothing where there is none."""

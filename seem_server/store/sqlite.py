@@ -103,20 +103,10 @@ class SqliteStore:
         header = Header(session_id, model, opened_s, owner)
         return Claimed(header, epoch, tuple(data for (data,) in records))
 
-    def append(self, entries: Sequence[Entry], *, now_s: float) -> frozenset[str]:
-        """Appends all entries at once, or none; the sessions whose entries were refused."""
-        refused = set()
+    def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:
+        """Appends all entries at once, or none; whether each was taken."""
         with self._transaction() as db:
-            for entry in entries:
-                used = db.execute(
-                    "UPDATE sessions SET used_s = ? WHERE id = ? AND epoch = ?",
-                    (now_s, entry.session_id, entry.epoch),
-                )
-                if not used.rowcount:
-                    refused.add(entry.session_id)
-                    continue
-                _append(db, entry)
-        return frozenset(refused)
+            return tuple(_append(db, entry, now_s=now_s) for entry in entries)
 
     def forget(self, session_id: str) -> None:
         """Ends a session's log; does nothing where there is none."""
@@ -201,14 +191,19 @@ class SqliteStore:
             raise StoreFailed(f"{self._path} could not be used: {error}.") from error
 
 
-def _append(db: sqlite3.Connection, entry: Entry) -> None:
+def _append(db: sqlite3.Connection, entry: Entry, *, now_s: float) -> bool:
+    used = db.execute(
+        "UPDATE sessions SET used_s = ? WHERE id = ? AND epoch = ?",
+        (now_s, entry.session_id, entry.epoch),
+    )
+    if not used.rowcount:
+        return False
     if entry.fresh:
         db.execute("DELETE FROM records WHERE session = ?", (entry.session_id,))
         db.execute("DELETE FROM needs WHERE session = ?", (entry.session_id,))
     db.execute(
         "INSERT INTO records (session, data) VALUES (?, ?)", (entry.session_id, entry.record)
     )
-    db.executemany(
-        "INSERT OR IGNORE INTO needs VALUES (?, ?)",
-        [(entry.session_id, key) for key in entry.images],
-    )
+    needs = [(entry.session_id, key) for key in entry.images]
+    db.executemany("INSERT OR IGNORE INTO needs VALUES (?, ?)", needs)
+    return True

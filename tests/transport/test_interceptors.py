@@ -68,7 +68,7 @@ async def test_each_call_leaves_a_line_with_its_id_and_how_it_ended(stub, caplog
 
 async def test_what_breaks_is_logged_with_its_cause_and_told_as_internal(caplog):
     async with served() as (running, stub, _):
-        running.directory.find = None  # no way to serve
+        running.directory.reach = None  # no way to serve
         failure = await failure_of(stub.GetSession(NOBODY))
     assert failure.code() is grpc.StatusCode.INTERNAL
     assert carried(failure).code == "INTERNAL"
