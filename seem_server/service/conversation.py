@@ -73,6 +73,11 @@ class Conversation:
         self._outbox = _Outbox()
         self._session: LiveSession | None = None
 
+    @property
+    def session_id(self) -> str:
+        """Names its session, the last one if it had several; empty where it had none."""
+        return self._session.session_id if self._session else ""
+
     async def run(
         self,
         commands: AsyncIterator[Command | Failed],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import dataclass
 from functools import partial
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING
 from seem_server.service.live_session import LiveSession, tell_nobody
 from seem_server.session.state import State
 from seem_wire.errors import Overloaded, ShuttingDown, UnknownSession
+from seem_wire.tags import session_tag
 
 if TYPE_CHECKING:
     from seem_server.engine.engine import Engine
     from seem_server.service.images import Images
     from seem_server.service.live_session import Tell
     from seem_wire.types import ModelCard
+
+logger = logging.getLogger(__name__)
 
 ID_BYTES = 24
 """192 random bits: knowing the id is what lets one use a session."""
@@ -40,6 +44,8 @@ class Directory:
         self, engine: Engine, images: Images, model: ModelCard, config: DirectoryConfig
     ) -> None:
         self.model = model
+        self.n_opened = 0
+        """Sessions that were ever opened."""
         self._engine = engine
         self._images = images
         self._config = config
@@ -72,6 +78,8 @@ class Directory:
         )
         self._sessions[session.session_id] = session
         self._last_used_s[session.session_id] = now_s
+        self.n_opened += 1
+        logger.info("session opened", extra={"session": session_tag(state.session_id)})
         return session
 
     def find(self, session_id: str, *, now_s: float) -> LiveSession:
@@ -107,3 +115,4 @@ class Directory:
     def _forget(self, session_id: str) -> None:
         del self._sessions[session_id]
         del self._last_used_s[session_id]
+        logger.info("session ended", extra={"session": session_tag(session_id)})

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seem_server.engine.tickets import TicketState
@@ -18,11 +20,13 @@ from seem_server.session.machine import step
 from seem_server.session.sayings import check_kinds
 from seem_wire.errors import BadSequence, Internal, SeemError, UnknownSession
 from seem_wire.prompts import ExamplePrompt
+from seem_wire.tags import session_tag
 from seem_wire.types import Failed, Prompt, PromptedObject, SetImage, SupersededBy
 from seem_wire.validate import check_mask_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Context
 
     from seem_server.engine.engine import Engine
     from seem_server.engine.tickets import Ticket
@@ -201,11 +205,12 @@ class LiveSession:
             self._fold(Failed.of(work.seq, error))
             return
         self._tickets[work.seq] = ticket
-        ticket.add_done_callback(self._ended_in_any_thread)
+        ticket.add_done_callback(partial(self._ended_in_any_thread, copy_context()))
 
-    def _ended_in_any_thread(self, ticket: Ticket) -> None:
+    def _ended_in_any_thread(self, around: Context, ticket: Ticket) -> None:
+        """Goes on where the command came in, so that what is logged has its request's id."""
         with suppress(RuntimeError):  # the loop is closed, and with it the session
-            self._loop.call_soon_threadsafe(self._ended, ticket)
+            self._loop.call_soon_threadsafe(self._ended, ticket, context=around)
 
     def _ended(self, ticket: Ticket) -> None:
         seq = 0 if isinstance(ticket.work, Encode) else ticket.work.seq
@@ -214,7 +219,8 @@ class LiveSession:
         try:
             self._fold(_outcome(seq, ticket))
         except Exception:  # an edge: nobody else would hear of it, and the client would wait
-            logger.exception("a session broke")
+            tag = session_tag(self.session_id)
+            logger.exception("a session broke", extra={"session": tag})
             self.close(Internal("The session broke."))
         self._tickets.pop(seq, None)
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import secrets
+from typing import get_args
 
-from seem_wire.tags import TAG_LENGTH, session_tag
+from seem_wire.tags import TAG_LENGTH, kind_name, session_tag
+from seem_wire.types import COMMAND_NAMES, Command
 
 
 def test_a_session_has_one_tag_and_other_sessions_have_others():
@@ -20,3 +22,7 @@ def test_a_tag_shows_nothing_of_the_id():
 
 def test_no_session_has_no_tag():
     assert session_tag("") == ""
+
+
+def test_every_command_has_the_name_of_its_kind():
+    assert {kind_name(kind) for kind in get_args(Command)} == COMMAND_NAMES
