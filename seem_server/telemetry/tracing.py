@@ -97,7 +97,7 @@ class Tracing:
 
     def _ended(self, parent: Span, start_ns: int, ticket: Ticket) -> None:
         work = self._tracer.start_span(
-            f"engine.{kind_name(type(ticket.work))}",
+            f"work.{kind_name(type(ticket.work))}",
             context=set_span_in_context(parent),
             attributes=_of_work(ticket),
             start_time=start_ns,
