@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 
 from seem_server.engine.tickets import TicketState
 from seem_server.engine.work import Decode, Encode, Everything
-from seem_wire.errors import Cancelled, Superseded
+from seem_wire.errors import BY_CODE, Cancelled, Superseded
 from seem_wire.tags import kind_name
 from seem_wire.types import Failed
 
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 CLASSES: dict[type, str] = {Decode: "click", Everything: "everything", Encode: "encode"}
 """What each class of work is called."""
+
+STAGES = ("queue", "encode", "decode", "post", "total")
+"""What a piece of work goes through, and all of it, as `Timings` names them."""
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30)
 """Bounds: close together where a click lies, and far apart where a search of an image does."""
@@ -91,6 +94,8 @@ class Metrics:
         self._refusals = self._counter(
             "seem_refusals", "Commands and calls that came to an error, by its code.", "code"
         )
+        for code in BY_CODE:  # from 0 on: a rate does not see a counter that begins with 1
+            self._refusals.labels(code)
         self._standing = _Standing()
         self.registry.register(self._standing)
 
@@ -126,11 +131,9 @@ class Metrics:
 
 
 def _stages(timings: Timings) -> Iterator[tuple[str, float]]:
-    yield "queue", timings.queue_ms / 1000
-    yield "encode", timings.encode_ms / 1000
-    yield "decode", timings.decode_ms / 1000
-    yield "post", timings.post_ms / 1000
-    yield "total", timings.total_ms / 1000
+    for stage in STAGES:
+        spent_ms: float = getattr(timings, f"{stage}_ms")
+        yield stage, spent_ms / 1000
 
 
 class _CountedCall:

@@ -22,6 +22,16 @@ def samples(metrics):
     }
 
 
+def refusals(metrics):
+    found = samples(metrics).items()
+    return {tuple(code): n for (name, *code), n in found if name == "seem_refusals_total" and n}
+
+
+def test_every_refusal_counts_from_zero_on(metrics):
+    assert ("seem_refusals_total", "INTERNAL") in samples(metrics)
+    assert not refusals(metrics)
+
+
 @pytest.fixture
 def metrics():
     return Metrics()
@@ -72,7 +82,7 @@ def test_calls_commands_and_refusals_are_counted(metrics):
 @pytest.mark.parametrize("code", ["OK", "CLIENT_LEFT", "SUPERSEDED", "CANCELLED"])
 def test_what_its_client_withdrew_was_not_refused(metrics, code):
     metrics.began("Execute", {}).ended(code)
-    assert not [name for name, *_ in samples(metrics) if name == "seem_refusals_total"]
+    assert not refusals(metrics)
 
 
 async def test_how_things_stand_is_read_when_somebody_asks(metrics):
