@@ -31,6 +31,7 @@ from seem_wire.errors import (
     SeemError,
     ShuttingDown,
 )
+from seem_wire.tags import session_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -360,7 +361,7 @@ class Engine:
         try:
             self._run(wanted)
         except Exception:
-            logger.exception("a batch of %d broke", len(wanted))
+            logger.exception("a batch of %d broke", len(wanted), extra=_whose(wanted))
             self._n_failures += 1
             if len(wanted) == 1:
                 self._end(wanted[0], Internal("The worker broke while it ran this."))
@@ -415,7 +416,7 @@ class Engine:
         except SeemError as error:
             outcome = error
         except Exception:
-            logger.exception("drawing what is in an image broke")
+            logger.exception("drawing what is in an image broke", extra=_whose([entry]))
             outcome = Internal("The server broke while it drew this.")
         self._end(entry, _complete(outcome, entry, started_s, self._now()))
 
@@ -426,6 +427,11 @@ class Engine:
         self._worker = Worker(self._backend, self._caches, now=self._now)
         self._n_failures = 0
         self._n_restarts += 1
+
+
+def _whose(entries: Sequence[Entry]) -> dict[str, str]:
+    """What a log line tells of the sessions that it is about."""
+    return {"sessions": " ".join(session_tag(entry.work.session_id) for entry in entries)}
 
 
 def _image_keys(work: Work) -> frozenset[str]:

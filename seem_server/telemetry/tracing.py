@@ -131,13 +131,14 @@ class _TracedCall:
     def __init__(self, tracer: Tracer, span: Span) -> None:
         self._tracer = tracer
         self._span = span
+        self._session: dict[str, AttributeValue] = {}
         self._commands: dict[int, Span] = {}
 
     def commanded(self, asked: Asked) -> None:
         span = self._tracer.start_span(
             f"seem.{_kind_of(asked)}",
             context=set_span_in_context(self._span),
-            attributes=_of_asked(asked),
+            attributes=self._session | _of_asked(asked),
         )
         number = 0 if isinstance(asked, Segment) else asked.seq
         self._end(number, None)
@@ -146,7 +147,9 @@ class _TracedCall:
 
     def replied(self, reply: Reply) -> None:
         if isinstance(reply, Opened):
-            self._span.set_attribute("seem.session", session_tag(reply.session_id))
+            self._session = {"seem.session": session_tag(reply.session_id)}
+            for span in (self._span, *self._commands.values()):
+                span.set_attributes(self._session)
         self._end(reply.seq, reply)
 
     def ended(self, code: str) -> None:

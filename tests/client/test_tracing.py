@@ -89,6 +89,7 @@ def check(told, at_the_server):
     assert click.parent.span_id == stream.context.span_id == theirs.parent.span_id
     assert click.attributes["seem.n_objects"] == 1
     assert stream.attributes["seem.session"] == theirs.attributes["seem.session"]
+    assert click.attributes["seem.session"] == stream.attributes["seem.session"]
     assert stream.status.status_code is StatusCode.UNSET
     assert told.wait_for("seem.redo").attributes["seem.code"] == "NOTHING_TO_REDO"
     work = at_the_server.wait_for("work.decode")

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+import grpc
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -54,7 +61,8 @@ async def test_a_stream_its_commands_and_their_work_are_one_trace(spans):
     assert parent_of(found["engine.queue"], spans()).startswith("work.")
     said = found["seem.prompt"].attributes
     assert (said["seem.kind"], said["seem.seq"], said["seem.n_objects"]) == ("prompt", 3, 1)
-    assert found["seem.Interact"].attributes["seem.session"] == session_tag(session_id)
+    for name in ("seem.Interact", "seem.open_image", "seem.prompt", "work.decode"):
+        assert found[name].attributes["seem.session"] == session_tag(session_id)
 
 
 async def test_the_work_of_a_click_has_its_stages_in_their_order(spans):
@@ -122,6 +130,34 @@ async def test_spans_tell_nothing_of_what_was_said_or_shown(spans):
     assert session_id not in told
     assert "30.5" not in told
     assert types.content_hash(PHOTO) not in told
+
+
+class Collector(TraceServiceServicer):
+    """Takes spans, as an operator's collector does."""
+
+    def __init__(self):
+        self.names = set()
+
+    def Export(self, request, _context):  # noqa: N802
+        for resource in request.resource_spans:
+            for scope in resource.scope_spans:
+                self.names |= {span.name for span in scope.spans}
+        return ExportTraceServiceResponse()
+
+
+async def test_a_server_that_goes_down_has_sent_all_its_spans():
+    collector = Collector()
+    with ThreadPoolExecutor(1) as executor:
+        server = grpc.server(executor)
+        add_TraceServiceServicer_to_server(collector, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        async with served(otel_endpoint=f"127.0.0.1:{port}") as (_, stub, _):
+            talk = Talk(stub)
+            await talk.ask(*opening(), click(3))
+            await talk.hear_until_the_end()
+        server.stop(None).wait()
+    assert {"seem.Interact", "seem.prompt", "work.decode", "engine.queue"} <= collector.names
 
 
 def test_spans_go_to_a_collector_under_the_servers_name():

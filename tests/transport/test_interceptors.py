@@ -168,7 +168,7 @@ async def test_no_line_tells_what_was_said_or_shown_or_lets_a_reader_in(caplog):
         running.engine._worker.run = None  # whatever breaks is told, too
         await talk.ask(click(6, said))
         await talk.hear_until_the_end()
-    assert session_tag(session_id) in caplog.text
+    assert f'"sessions": "{session_tag(session_id)}"' in caplog.text
     assert "Traceback" in caplog.text
     for secret in (session_id, "walrus", "31.25", types.content_hash(PHOTO), str(PHOTO[:8])[2:-1]):
         assert secret not in caplog.text

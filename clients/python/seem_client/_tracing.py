@@ -64,12 +64,13 @@ class _CallSpan:
     def __init__(self, tracer: Tracer, span: Span) -> None:
         self._tracer = tracer
         self._span = span
+        self._session: dict[str, str | int] = {}
         self._commands: dict[int, Span] = {}
 
     def commanded(self, message: pb.Command) -> None:
         """A command is sent."""
         kind = message.WhichOneof("kind") or "unknown"
-        attributes: dict[str, str | int] = {"seem.kind": kind, "seem.seq": message.seq}
+        attributes = self._session | {"seem.kind": kind, "seem.seq": message.seq}
         if kind == "prompt":
             attributes["seem.n_objects"] = len(message.prompt.objects)
         self._commands[message.seq] = self._tracer.start_span(
@@ -80,7 +81,9 @@ class _CallSpan:
         """A command is answered."""
         kind = message.WhichOneof("kind")
         if kind == "opened":
-            self._span.set_attribute("seem.session", session_tag(message.opened.session_id))
+            self._session = {"seem.session": session_tag(message.opened.session_id)}
+            for one in (self._span, *list(self._commands.values())):
+                one.set_attributes(self._session)
         span = self._commands.pop(message.seq, None)
         if span is None:
             return
