@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -24,14 +24,16 @@ from seem_server.engine.scheduler import Limits as QueueLimits
 from seem_server.engine.work import Encode
 from seem_server.engine.worker import CacheConfig
 from seem_server.runtime.bundle import read_bundle
+from seem_server.runtime.device_memory import device_memory
 from seem_server.runtime.fake_backend import NAME as FAKE
 from seem_server.runtime.fake_backend import FakeBackend
 from seem_server.service.directory import Directory, DirectoryConfig
 from seem_server.service.images import Images
 from seem_server.service.journal import Journal
-from seem_server.settings import DEFAULT_STORE, Settings
+from seem_server.settings import DEFAULT_STORE, SettingInvalid, Settings
 from seem_server.store.base import Keeping
 from seem_server.store.opening import open_store
+from seem_server.telemetry.observers import Observers, TracingMissing, open_observers
 from seem_server.transport.server import Server, TransportConfig
 from seem_server.transport.servicer import Servicer
 from seem_wire.errors import SeemError
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from seem_server.runtime.backend import Backend
+    from seem_server.telemetry.metrics import Metrics
 
     MakeBackend = Callable[[], Backend]
 
@@ -51,6 +54,8 @@ SWEEPS_PER_TIMEOUT = 10
 """How often idle sessions are looked for within the time that makes them idle."""
 
 LEAST_PERIOD_S = 0.1
+HEALTH_PERIOD_S = 1.0
+"""How often the health service is told whether the engine answers."""
 
 LAST_BATCH_S = 10.0
 """How long the batch that runs is waited for in the end, when nobody wants its answer any more: a
@@ -88,22 +93,30 @@ async def serve(
 
     Raises:
         SeemError: The bundle is invalid, or its provider is not active.
-        OSError: The address can't be listened on.
+        SettingInvalid: Traces are asked for, and what makes them is not installed.
+        OSError: An address can't be listened on.
     """
-    engine = await asyncio.to_thread(
-        Engine, make_backend or _backend_maker(settings), _engine_config(settings)
-    )
-    with ThreadPoolExecutor(settings.read_threads, "seem-read") as executor:
-        try:
-            async with _serve(settings, engine, executor, warm_up=warm_up) as running:
-                yield running
-        finally:
-            await asyncio.to_thread(engine.close, drain_s=LAST_BATCH_S)
+    async with AsyncExitStack() as stack:
+        observers = _observers(settings)
+        stack.push_async_callback(asyncio.to_thread, observers.close)
+        make_engine = partial(Engine, observer=observers.engine)
+        engine = await asyncio.to_thread(
+            make_engine, make_backend or _backend_maker(settings), _engine_config(settings)
+        )
+        executor = stack.enter_context(ThreadPoolExecutor(settings.read_threads, "seem-read"))
+        stack.push_async_callback(asyncio.to_thread, engine.close, drain_s=LAST_BATCH_S)
+        serving = _serve(settings, engine, executor, observers, warm_up=warm_up)
+        yield await stack.enter_async_context(serving)
 
 
 @asynccontextmanager
 async def _serve(
-    settings: Settings, engine: Engine, executor: Executor, *, warm_up: bool
+    settings: Settings,
+    engine: Engine,
+    executor: Executor,
+    observers: Observers,
+    *,
+    warm_up: bool,
 ) -> AsyncIterator[Running]:
     model = _model_card(engine, settings)
     limits = model.capabilities.limits
@@ -116,21 +129,65 @@ async def _serve(
         journal,
     )
     servicer = Servicer(directory, executor, now=time.monotonic)
-    server = Server(servicer, _transport_config(settings), limits)
-    port = await server.start()
-    period_s = min(settings.idle_timeout_s, settings.linger_s + 1) / SWEEPS_PER_TIMEOUT
-    sweeper = asyncio.create_task(_sweep(directory, journal, max(period_s, LEAST_PERIOD_S)))
-    try:
-        if warm_up:
-            await _warm_up(engine)
-        await server.ready()
-        yield Running(_reached_at(settings, port), port, model, engine, directory)
-    finally:
-        sweeper.cancel()
-        directory.drain()
-        await server.stop()
-        directory.close()
-        await journal.close()
+    server = Server(servicer, _transport_config(settings), limits, observers.calls)
+    async with _pages(settings, observers.metrics, engine, directory, server):
+        port = await server.start()
+        sweeper = asyncio.create_task(_sweep(directory, journal, _sweep_period_s(settings)))
+        teller = asyncio.create_task(_tell_health(server, engine))
+        try:
+            if warm_up:
+                await _warm_up(engine)
+            await server.ready()
+            yield Running(_reached_at(settings, port), port, model, engine, directory)
+        finally:
+            sweeper.cancel()
+            teller.cancel()
+            directory.drain()
+            await server.stop()
+            directory.close()
+            await journal.close()
+
+
+def _sweep_period_s(settings: Settings) -> float:
+    patience_s = min(settings.idle_timeout_s, settings.linger_s)
+    return max(patience_s / SWEEPS_PER_TIMEOUT, LEAST_PERIOD_S)
+
+
+@asynccontextmanager
+async def _pages(
+    settings: Settings,
+    metrics: Metrics | None,
+    engine: Engine,
+    directory: Directory,
+    server: Server,
+) -> AsyncIterator[None]:
+    """Metrics and probes over HTTP, where there are metrics."""
+    if metrics is None:
+        yield
+        return
+    from seem_server.telemetry import metrics as measured  # noqa: PLC0415  (only where asked for)
+    from seem_server.telemetry.pages import Pages, loop_answers, serve_pages  # noqa: PLC0415
+
+    ask_device = partial(device_memory, engine.provider)
+    metrics.read_from(measured.Sources(engine, directory, ask_device))
+    loop = asyncio.get_running_loop()
+    pages = Pages(
+        metrics=metrics.page,
+        alive=lambda: engine.is_alive and loop_answers(loop),
+        ready=lambda: server.is_ready and engine.answers and loop_answers(loop),
+    )
+    with ExitStack() as stack:
+        stack.enter_context(serve_pages(settings.metrics_host, settings.metrics_port, pages))
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(stack.close)
+
+
+async def _tell_health(server: Server, engine: Engine) -> None:
+    while True:
+        await asyncio.sleep(HEALTH_PERIOD_S)
+        await server.tell_whether(works=engine.answers)
 
 
 async def _warm_up(engine: Engine) -> None:
@@ -251,7 +308,23 @@ def _keeping(settings: Settings) -> Keeping:
 
 
 def _transport_config(settings: Settings) -> TransportConfig:
-    return TransportConfig(settings.address, max_calls=settings.max_calls, grace_s=settings.grace_s)
+    return TransportConfig(
+        settings.address,
+        max_calls=settings.max_calls,
+        grace_s=settings.grace_s,
+        channelz=settings.channelz,
+    )
+
+
+def _observers(settings: Settings) -> Observers:
+    try:
+        return open_observers(
+            metrics=settings.metrics_port > 0,
+            otel_endpoint=settings.otel_endpoint,
+            version=server_version(),
+        )
+    except TracingMissing as missing:
+        raise SettingInvalid(f"otel_endpoint is set: {missing}") from missing
 
 
 def _model_card(engine: Engine, settings: Settings) -> ModelCard:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _METAVARS = {"s": "SECONDS"}
+_SWITCH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+"""What a variable may say where a flag is given or not."""
+
 MAX_THREADS = 1024
 """More than any machine has cores: each costs a stack, and a slip of the finger all memory."""
 
@@ -85,6 +88,12 @@ class Settings:
     grace_s: float = _option(5.0, "how long running calls may go on when going down", least=0)
     log_level: str = _option("info", f"from which level on to log: {', '.join(LEVELS)}")
     log_format: str = _option("text", f"how to log: {', '.join(LogFormat)}")
+    metrics_host: str = _option("127.0.0.1", "where to serve metrics and probes over HTTP")
+    metrics_port: int = _option(
+        0, "where to serve metrics and probes over HTTP; 0 for nowhere", least=0, most=65535
+    )
+    otel_endpoint: str = _option("", "where to send traces (OTLP over gRPC); empty for nowhere")
+    channelz: bool = _option(False, "let clients look into channels and sockets (channelz)")
     fake_encode_s: float = _option(0.0, "how long the bundle 'fake' takes for an image", least=0)
     fake_decode_s: float = _option(0.0, "how long the bundle 'fake' takes for a click", least=0)
 
@@ -113,12 +122,18 @@ class Settings:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Gives `parser` a flag for each setting."""
     for one in fields(Settings):
+        meaning = f"{one.metadata['meaning']} (default: {one.default})"
+        if isinstance(one.default, bool):
+            parser.add_argument(
+                _flag(one.name), action="store_const", const=True, default=None, help=meaning
+            )
+            continue
         parser.add_argument(
             _flag(one.name),
             type=_type_of(one.default),
             default=None,
             metavar=_metavar(one.name),
-            help=f"{one.metadata['meaning']} (default: {one.default})",
+            help=meaning,
         )
 
 
@@ -147,8 +162,8 @@ def check_store(store: str) -> None:
 
 def _parse(variable: str, text: str, kind: type) -> Any:
     try:
-        return kind(text)
-    except ValueError as error:
+        return _SWITCH[text.lower()] if kind is bool else kind(text)
+    except (ValueError, KeyError) as error:
         raise SettingInvalid(f"{variable} is {text!r}; it must be {_named(kind)}.") from error
 
 
@@ -162,7 +177,7 @@ def _type_of(default: object) -> type:
 
 
 def _named(kind: type) -> str:
-    return {int: "a whole number", float: "a number"}.get(kind, "text")
+    return {int: "a whole number", float: "a number", bool: "0 or 1"}.get(kind, "text")
 
 
 def _flag(name: str) -> str:

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 import threading
+import urllib.error
+import urllib.request
 from dataclasses import replace
 
 import grpc
 import pytest
 from bundles import plain_tiny
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from service_words import Talk, click, opening, slow_backend, until
 
 from seem_server import app
 from seem_server.app import local_server, serve
 from seem_server.runtime.fake_backend import FakeBackend
-from seem_server.settings import Settings
+from seem_server.settings import SettingInvalid, Settings
+from seem_server.transport.server import Server
 from seem_wire import errors
 from seem_wire.types import PromptKind
 from seem_wire.v1 import seem_pb2 as pb
@@ -128,3 +134,90 @@ def test_a_local_server_listens_to_this_machine_alone():
     with local_server(Settings(host="0.0.0.0", bundle="fake", port=50051)) as address:  # noqa: S104
         assert address.startswith("127.0.0.1:")
         assert not address.endswith(":50051")
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+async def page(port, path):
+    """(status, body) of an HTTP page, asked off the event loop that may have to answer."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def get():
+        try:
+            with opener.open(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, refusal.read().decode()
+
+    return await asyncio.to_thread(get)
+
+
+async def test_metrics_and_probes_are_served_where_they_are_asked_for():
+    port = free_port()
+    async with (
+        serve(replace(FAKE, metrics_port=port)) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        await Talk(SeemStub(channel)).ask(*opening(), click(3))
+        _, body = await page(port, "/metrics")
+        assert 'seem_tickets_total{class="click",end="done"} 1.0' in body
+        assert 'seem_server_info{model="fake@1",provider="fake"' in body
+        assert (await page(port, "/livez"))[0] == (await page(port, "/readyz"))[0] == 200
+    with pytest.raises(urllib.error.URLError):
+        await page(port, "/livez")
+
+
+async def test_a_server_whose_worker_is_gone_is_neither_alive_nor_ready(monkeypatch):
+    monkeypatch.setattr(app, "HEALTH_PERIOD_S", 0.001)
+    port = free_port()
+    async with (
+        serve(replace(FAKE, metrics_port=port)) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        await asyncio.to_thread(running.engine.close)
+        stub = health_pb2_grpc.HealthStub(channel)
+
+        async def is_served():
+            answer = await stub.Check(health_pb2.HealthCheckRequest())
+            return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+        while await is_served():
+            pass
+        assert (await page(port, "/livez"))[0] == (await page(port, "/readyz"))[0] == 503
+
+
+async def test_a_server_that_goes_down_is_alive_and_not_ready(monkeypatch):
+    port = free_port()
+    asked = []
+    stop = Server.stop
+
+    async def ask_then_stop(self):
+        await self.drain()
+        asked.extend([(await page(port, "/livez"))[0], (await page(port, "/readyz"))[0]])
+        await stop(self)
+
+    monkeypatch.setattr(Server, "stop", ask_then_stop)
+    async with serve(replace(FAKE, metrics_port=port), warm_up=False):
+        pass
+    assert asked == [200, 503]
+
+
+async def test_a_metrics_port_that_is_taken_is_told_so():
+    port = free_port()
+    settings = replace(FAKE, metrics_port=port)
+    async with serve(settings, warm_up=False):
+        with pytest.raises(OSError, match="metrics"):
+            async with serve(settings, warm_up=False):
+                pass
+
+
+async def test_traces_without_what_makes_them_are_refused_as_a_setting(monkeypatch):
+    monkeypatch.setitem(sys.modules, "seem_server.telemetry.tracing", None)  # not importable
+    with pytest.raises(SettingInvalid, match="otel_endpoint"):
+        async with serve(replace(FAKE, otel_endpoint="localhost:4317")):
+            pass

@@ -52,6 +52,14 @@ def test_a_setting_out_of_its_range_is_refused(changes, what):
         Settings(**changes)
 
 
+def test_a_switch_is_a_flag_alone_or_a_variable_that_says_so():
+    assert read("--channelz").channelz
+    assert read(SEEM_CHANNELZ="True").channelz
+    assert not read(SEEM_CHANNELZ="0").channelz
+    with pytest.raises(SettingInvalid, match="SEEM_CHANNELZ is 'maybe'; it must be 0 or 1"):
+        read(SEEM_CHANNELZ="maybe")
+
+
 def test_a_variable_that_is_no_number_is_refused():
     with pytest.raises(SettingInvalid, match="SEEM_PORT is 'http'; it must be a whole number"):
         read(SEEM_PORT="http")

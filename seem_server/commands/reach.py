@@ -55,12 +55,12 @@ def reach_process(arguments: argparse.Namespace) -> Iterator[Client]:
         address = arguments.server
         if address is None:
             own = settings.read(arguments, os.environ)
-            address = stack.enter_context(_server_process(own))
+            address = stack.enter_context(server_process(own))
         yield stack.enter_context(seem_client.connect(address))
 
 
 @contextmanager
-def _server_process(own: Settings) -> Iterator[str]:
+def server_process(own: Settings) -> Iterator[str]:
     """The address of a server in a new process."""
     context = multiprocessing.get_context("spawn")  # gRPC does not survive a fork
     ours, theirs = context.Pipe()

@@ -78,6 +78,11 @@ class Conversation:
         self._loops: list[asyncio.Task[None]] = []
         self._lost = False
 
+    @property
+    def session_id(self) -> str:
+        """Names its session, the last one if it had several; empty where it had none."""
+        return self._session.session_id if self._session else ""
+
     async def run(
         self,
         commands: AsyncIterator[Command | Failed],

@@ -10,6 +10,7 @@ another: only what no client has is let go of, and that can be attached to again
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from seem_server.session.records import replay
 from seem_server.session.state import State
 from seem_server.store.base import Header
 from seem_wire.errors import ModelChanged, Overloaded, ShuttingDown, UnknownSession
+from seem_wire.tags import session_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from seem_server.service.journal import Journal
     from seem_server.service.live_session import Tell
     from seem_wire.types import ModelCard
+
+logger = logging.getLogger(__name__)
 
 ID_BYTES = 24
 """192 random bits: knowing the id is what lets one use a session."""
@@ -63,6 +67,8 @@ class Directory:
         journal: Journal | None = None,
     ) -> None:
         self.model = model
+        self.n_opened = 0
+        """Sessions that were ever held here: opened, or taken from the store."""
         self._engine = engine
         self._images = images
         self._config = config
@@ -102,6 +108,7 @@ class Directory:
         session = LiveSession(
             state, self._engine, self._images, tell=tell, over=over, prewarm=prewarm, log=log
         )
+        logger.info("session opened", extra={"session": session_tag(state.session_id)})
         return self._hold(session, now_s=now_s)
 
     def find(self, session_id: str, *, now_s: float) -> LiveSession:
@@ -193,6 +200,7 @@ class Directory:
                     f"{self.model.model_id}."
                 )
             restored = replay(session_id, self.model, claimed.records)
+            logger.info("session goes on here", extra={"session": session_tag(session_id)})
             session = LiveSession(
                 restored.state,
                 self._engine,
@@ -206,6 +214,7 @@ class Directory:
             del self._restoring[session_id]
 
     def _hold(self, session: LiveSession, *, now_s: float) -> LiveSession:
+        self.n_opened += 1
         self._sessions[session.session_id] = session
         self._last_used_s[session.session_id] = now_s
         return session
@@ -213,3 +222,4 @@ class Directory:
     def _forget(self, session_id: str) -> None:
         del self._sessions[session_id]
         del self._last_used_s[session_id]
+        logger.info("session ended", extra={"session": session_tag(session_id)})

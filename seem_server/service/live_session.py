@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from contextvars import copy_context
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -27,11 +28,13 @@ from seem_wire.errors import (
     UnknownSession,
 )
 from seem_wire.prompts import ExamplePrompt
+from seem_wire.tags import session_tag
 from seem_wire.types import Attach, Attached, Failed, Prompt, PromptedObject, SetImage, SupersededBy
 from seem_wire.validate import check_mask_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from contextvars import Context
 
     from seem_server.engine.engine import Engine
     from seem_server.engine.tickets import Ticket
@@ -346,11 +349,12 @@ class LiveSession:
             self._fold(Failed.of(work.seq, error))
             return
         self._tickets[work.seq] = ticket
-        ticket.add_done_callback(self._ended_in_any_thread)
+        ticket.add_done_callback(partial(self._ended_in_any_thread, copy_context()))
 
-    def _ended_in_any_thread(self, ticket: Ticket) -> None:
+    def _ended_in_any_thread(self, around: Context, ticket: Ticket) -> None:
+        """Goes on where the command came in, so that what is logged has its request's id."""
         with suppress(RuntimeError):  # the loop is closed, and with it the session
-            self._loop.call_soon_threadsafe(self._ended, ticket)
+            self._loop.call_soon_threadsafe(self._ended, ticket, context=around)
 
     def _ended(self, ticket: Ticket) -> None:
         seq = 0 if isinstance(ticket.work, Encode) else ticket.work.seq
@@ -360,7 +364,8 @@ class LiveSession:
         try:
             self._fold_outcome(ticket, seq)
         except Exception:  # an edge: nobody else would hear of it, and the client would wait
-            logger.exception("a session broke")
+            tag = session_tag(self.session_id)
+            logger.exception("a session broke", extra={"session": tag})
             broken = Internal("The session broke.")
             self._tell(Failed.of(seq, broken))
             self.close(broken)

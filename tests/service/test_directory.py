@@ -72,3 +72,9 @@ async def test_closing_ends_all_sessions(here):
     here.directory.close()
     assert session.closed
     assert len(here.directory) == 0
+
+
+async def test_it_counts_whom_it_ever_let_in(here):
+    (await here.directory.open(now_s=0)).close()
+    await here.directory.open(now_s=0)
+    assert (here.directory.n_opened, len(here.directory)) == (2, 1)

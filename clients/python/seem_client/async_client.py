@@ -24,6 +24,8 @@ from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
@@ -39,9 +41,11 @@ def connect_async(
     *,
     timeout_s: float = 60.0,
     reconnect_s: float = RECONNECT_S,
+    tracer_provider: TracerProvider | None = None,
 ) -> Entering[AsyncClient]:
     """Like `connect`; await it, or use it in an `async with` statement."""
-    return Entering(AsyncClient(check_address(address), timeout_s, reconnect_s).greet())
+    client = AsyncClient(check_address(address), timeout_s, reconnect_s, tracer_provider)
+    return Entering(client.greet())
 
 
 Predicted = Coroutine[Any, Any, Prediction]
@@ -51,10 +55,23 @@ AllPredicted = Coroutine[Any, Any, list[Prediction]]
 class AsyncClient(ClientMethods[Predicted, AllPredicted, Entering[AsyncSession]]):
     """A connection to a server, for any number of sessions of one event loop."""
 
-    def __init__(self, address: str, timeout_s: float, reconnect_s: float = RECONNECT_S) -> None:
+    def __init__(
+        self,
+        address: str,
+        timeout_s: float,
+        reconnect_s: float = RECONNECT_S,
+        tracer_provider: TracerProvider | None = None,
+    ) -> None:
         self._address, self._timeout_s = address, timeout_s
         self._reconnect_s = reconnect_s
-        self._channel = grpc.aio.insecure_channel(address, channel_options(address))
+        watching = None
+        if tracer_provider is not None:
+            from seem_client._tracing import interceptors  # noqa: PLC0415  (an extra)
+
+            watching = interceptors(tracer_provider)
+        self._channel = grpc.aio.insecure_channel(
+            address, channel_options(address), interceptors=watching
+        )
         self._stub: SeemAsyncStub = SeemStub(self._channel)  # type: ignore[assignment]
         self._known = KnownImages()
         self._sessions: set[AsyncSession] = set()

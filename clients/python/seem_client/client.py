@@ -20,6 +20,8 @@ from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
@@ -35,27 +37,39 @@ def connect(
     *,
     timeout_s: float = 60.0,
     reconnect_s: float = RECONNECT_S,
+    tracer_provider: TracerProvider | None = None,
 ) -> Client:
     """A client of the server at HOST:PORT; close it, or use it in a `with` statement.
 
     `timeout_s`: how long each call waits for its answer before it raises DeadlineExceeded.
     `reconnect_s`: how long a session whose connection was lost tries to go on before those who
     wait are told Disconnected; what was said meanwhile is said then, once.
+    `tracer_provider`: OpenTelemetry's, which then gets a span of each call and command.
 
     Raises:
         Disconnected: No server answers at this address.
         InvalidValue: The address is not HOST:PORT.
     """
-    return Client(check_address(address), timeout_s, reconnect_s)
+    return Client(check_address(address), timeout_s, reconnect_s, tracer_provider)
 
 
 class Client(ClientMethods[Prediction, list[Prediction], Session]):
     """A connection to a server, for any number of sessions and threads."""
 
-    def __init__(self, address: str, timeout_s: float, reconnect_s: float = RECONNECT_S) -> None:
+    def __init__(
+        self,
+        address: str,
+        timeout_s: float,
+        reconnect_s: float = RECONNECT_S,
+        tracer_provider: TracerProvider | None = None,
+    ) -> None:
         self._address, self._timeout_s = address, timeout_s
         self._reconnect_s = reconnect_s
         self._channel = grpc.insecure_channel(address, channel_options(address))
+        if tracer_provider is not None:
+            from seem_client._tracing import traced  # noqa: PLC0415  (an extra)
+
+            self._channel = traced(self._channel, tracer_provider)
         self._stub = SeemStub(self._channel)
         self._known = KnownImages()
         self._sessions: set[Session] = set()
