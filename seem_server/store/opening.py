@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 from seem_server.store.memory import MemoryStore
 from seem_server.store.sqlite import SqliteStore
+from seem_server.store.valkey import ValkeyStore
 from seem_wire.errors import StoreFailed
 
 if TYPE_CHECKING:
     from seem_server.store.base import Keeping, Store
 
 SQLITE = "sqlite"
+URL_SCHEMES = {
+    "valkey": "valkey",
+    "valkeys": "valkeys",
+    "redis": "valkey",
+    "rediss": "valkeys",
+}
+"""Both speak one protocol."""
 
 
 def open_store(name: str, keeping: Keeping) -> Store:
@@ -28,7 +36,10 @@ def open_store(name: str, keeping: Keeping) -> Store:
         return SqliteStore(default_path(), keeping)
     if name.startswith(f"{SQLITE}:"):
         return SqliteStore(Path(name.removeprefix(f"{SQLITE}:")), keeping)
-    raise StoreFailed(f"No store is called {name!r}.")
+    scheme, _, rest = name.partition("://")
+    if scheme in URL_SCHEMES and rest:
+        return ValkeyStore(f"{URL_SCHEMES[scheme]}://{rest}", keeping)
+    raise StoreFailed(f"No store is of the kind {scheme!r}.")
 
 
 def default_path() -> Path:

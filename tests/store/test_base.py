@@ -8,18 +8,21 @@ from store_words import begun, entry, read
 from seem_server.store.base import Header, Keeping
 from seem_server.store.memory import MemoryStore
 from seem_server.store.sqlite import SqliteStore
+from seem_server.store.valkey import ValkeyStore
 from seem_wire import errors
 
 KEEPING = Keeping(idle_s=100, age_s=1000, image_s=10, images_bytes=100)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "valkey"])
 def store(request, tmp_path):
-    made = (
-        MemoryStore(KEEPING)
-        if request.param == "memory"
-        else SqliteStore(tmp_path / "sessions.sqlite", KEEPING)
-    )
+    match request.param:
+        case "memory":
+            made = MemoryStore(KEEPING)
+        case "sqlite":
+            made = SqliteStore(tmp_path / "sessions.sqlite", KEEPING)
+        case "valkey":
+            made = ValkeyStore(request.getfixturevalue("valkey_url"), KEEPING)
     yield made
     made.close()
 

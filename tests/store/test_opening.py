@@ -22,4 +22,4 @@ def test_a_store_is_opened_by_its_name(tmp_path, monkeypatch):
 
 def test_a_store_of_no_known_kind_is_refused():
     with pytest.raises(errors.StoreFailed, match="'etcd'"):
-        open_store("etcd", KEEPING)
+        open_store("etcd://localhost", KEEPING)
