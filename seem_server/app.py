@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -25,18 +25,23 @@ from seem_server.engine.scheduler import Limits as QueueLimits
 from seem_server.engine.work import Encode
 from seem_server.engine.worker import CacheConfig
 from seem_server.runtime.bundle import read_bundle
+from seem_server.runtime.device_memory import device_memory
 from seem_server.runtime.fake_backend import NAME as FAKE
 from seem_server.runtime.fake_backend import FakeBackend
 from seem_server.service.callers import read_callers
 from seem_server.service.directory import Directory, DirectoryConfig
 from seem_server.service.images import Images
+from seem_server.service.journal import Journal
 from seem_server.service.quotas import Quotas
 from seem_server.service.tenants import Tenants
-from seem_server.settings import Settings
+from seem_server.settings import DEFAULT_STORE, SettingInvalid, Settings
+from seem_server.store.base import Keeping
+from seem_server.store.opening import open_store
+from seem_server.telemetry.observers import Observers, TracingMissing, open_observers
 from seem_server.transport.server import Server, TransportConfig
 from seem_server.transport.servicer import Servicer
 from seem_server.transport.tls import read_tls
-from seem_wire.errors import InvalidValue
+from seem_wire.errors import InvalidValue, SeemError
 from seem_wire.types import COMMAND_NAMES, Capabilities, Limits, ModelCard
 
 if TYPE_CHECKING:
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
 
     from seem_server.runtime.backend import Backend
     from seem_server.service.callers import Callers
+    from seem_server.telemetry.metrics import Metrics
 
     MakeBackend = Callable[[], Backend]
 
@@ -52,6 +58,10 @@ logger = logging.getLogger(__name__)
 
 SWEEPS_PER_TIMEOUT = 10
 """How often idle sessions are looked for within the time that makes them idle."""
+
+LEAST_PERIOD_S = 0.1
+HEALTH_PERIOD_S = 1.0
+"""How often the health service is told whether the engine answers."""
 
 LAST_BATCH_S = 10.0
 """How long the batch that runs is waited for in the end, when nobody wants its answer any more: a
@@ -90,59 +100,117 @@ async def serve(
     for what a first run costs.
 
     Raises:
-        SettingInvalid: Strangers could use the server, and nobody said they may.
-        SeemError: The bundle is invalid, its provider is not active, or a file about TLS or callers
-            makes no sense.
-        OSError: The address can't be listened on, or a file can't be read.
+        SettingInvalid: Strangers could use the server, and nobody said they may; or traces are
+            asked for, and what makes them is not installed.
+        SeemError: The bundle is invalid, its provider is not active, the store cannot be opened,
+            or a file about TLS or callers makes no sense.
+        OSError: An address can't be listened on, or a file can't be read.
     """
     settings.check_exposure()
-    callers, transport = _callers(settings), _transport_config(settings)
-    engine = await asyncio.to_thread(
-        Engine, make_backend or _backend_maker(settings), _engine_config(settings)
-    )
-    with ThreadPoolExecutor(settings.read_threads, "seem-read") as executor:
-        try:
-            parts = _serve(settings, transport, callers, engine, executor, warm_up=warm_up)
-            async with parts as running:
-                yield running
-        finally:
-            await asyncio.to_thread(engine.close, drain_s=LAST_BATCH_S)
+    door = _Door(_transport_config(settings), _callers(settings))
+    async with AsyncExitStack() as stack:
+        observers = _observers(settings)
+        stack.push_async_callback(asyncio.to_thread, observers.close)
+        make_engine = partial(Engine, observer=observers.engine)
+        engine = await asyncio.to_thread(
+            make_engine, make_backend or _backend_maker(settings), _engine_config(settings)
+        )
+        executor = stack.enter_context(ThreadPoolExecutor(settings.read_threads, "seem-read"))
+        stack.push_async_callback(asyncio.to_thread, engine.close, drain_s=LAST_BATCH_S)
+        serving = _serve(settings, door, engine, executor, observers, warm_up=warm_up)
+        yield await stack.enter_async_context(serving)
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """How the server is reached, and by whom: None for everybody."""
+
+    transport: TransportConfig
+    callers: Callers | None
 
 
 @asynccontextmanager
 async def _serve(
     settings: Settings,
-    transport: TransportConfig,
-    callers: Callers | None,
+    door: _Door,
     engine: Engine,
     executor: Executor,
+    observers: Observers,
     *,
     warm_up: bool,
 ) -> AsyncIterator[Running]:
     model = _model_card(engine, settings)
     limits = model.capabilities.limits
+    journal = Journal(await asyncio.to_thread(open_store, settings.store, _keeping(settings)))
     directory = Directory(
         engine,
-        Images(engine, limits, executor),
+        Images(engine, limits, executor, journal=journal),
         model,
-        DirectoryConfig(settings.max_sessions, settings.idle_timeout_s),
+        DirectoryConfig(settings.max_sessions, settings.idle_timeout_s, linger_s=settings.linger_s),
+        journal,
         Tenants(_quotas(settings), shared=settings.share_features),
     )
     servicer = Servicer(directory, executor, now=time.monotonic)
-    server = Server(servicer, transport, limits, callers)
-    port = await server.start()
-    sweeper = asyncio.create_task(_sweep(directory, settings.idle_timeout_s / SWEEPS_PER_TIMEOUT))
-    try:
-        if warm_up:
-            await _warm_up(engine)
-        await server.ready()
-        renew = partial(_renew_callers, server, settings)
-        yield Running(_reached_at(settings, port), port, model, engine, directory, renew)
-    finally:
-        sweeper.cancel()
-        directory.drain()
-        await server.stop()
-        directory.close()
+    server = Server(servicer, door.transport, limits, observers.calls, door.callers)
+    async with _pages(settings, observers.metrics, engine, directory, server):
+        port = await server.start()
+        sweeper = asyncio.create_task(_sweep(directory, journal, _sweep_period_s(settings)))
+        teller = asyncio.create_task(_tell_health(server, engine))
+        try:
+            if warm_up:
+                await _warm_up(engine)
+            await server.ready()
+            renew = partial(_renew_callers, server, settings)
+            yield Running(_reached_at(settings, port), port, model, engine, directory, renew)
+        finally:
+            sweeper.cancel()
+            teller.cancel()
+            directory.drain()
+            await server.stop()
+            directory.close()
+            await journal.close()
+
+
+def _sweep_period_s(settings: Settings) -> float:
+    patience_s = min(settings.idle_timeout_s, settings.linger_s)
+    return max(patience_s / SWEEPS_PER_TIMEOUT, LEAST_PERIOD_S)
+
+
+@asynccontextmanager
+async def _pages(
+    settings: Settings,
+    metrics: Metrics | None,
+    engine: Engine,
+    directory: Directory,
+    server: Server,
+) -> AsyncIterator[None]:
+    """Metrics and probes over HTTP, where there are metrics."""
+    if metrics is None:
+        yield
+        return
+    from seem_server.telemetry import metrics as measured  # noqa: PLC0415  (only where asked for)
+    from seem_server.telemetry.pages import Pages, loop_answers, serve_pages  # noqa: PLC0415
+
+    ask_device = partial(device_memory, engine.provider)
+    metrics.read_from(measured.Sources(engine, directory, ask_device))
+    loop = asyncio.get_running_loop()
+    pages = Pages(
+        metrics=metrics.page,
+        alive=lambda: engine.is_alive and loop_answers(loop),
+        ready=lambda: server.is_ready and engine.answers and loop_answers(loop),
+    )
+    with ExitStack() as stack:
+        stack.enter_context(serve_pages(settings.metrics_host, settings.metrics_port, pages))
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(stack.close)
+
+
+async def _tell_health(server: Server, engine: Engine) -> None:
+    while True:
+        await asyncio.sleep(HEALTH_PERIOD_S)
+        await server.tell_whether(works=engine.answers)
 
 
 async def _warm_up(engine: Engine) -> None:
@@ -153,11 +221,19 @@ async def _warm_up(engine: Engine) -> None:
         await engine.submit(Encode(key, key))
 
 
-async def _sweep(directory: Directory, period_s: float) -> None:
+async def _sweep(directory: Directory, journal: Journal, period_s: float) -> None:
     while True:
         await asyncio.sleep(period_s)
-        if n_ended := directory.sweep(now_s=time.monotonic()):
-            logger.info("sessions were idle for too long", extra={"n_sessions": n_ended})
+        if n_left := directory.sweep(now_s=time.monotonic()):
+            logger.info("sessions were left alone", extra={"n_sessions": n_left})
+        try:
+            forget = partial(journal.store.sweep, now_s=journal.now_s)
+            n_forgotten = await journal.call(forget)
+        except SeemError:
+            logger.exception("the store could not be swept")
+            continue
+        if n_forgotten:
+            logger.info("sessions were forgotten", extra={"n_sessions": n_forgotten})
 
 
 @contextmanager
@@ -175,8 +251,9 @@ def local_server(
     if not wanted.host.startswith("unix:"):
         wanted = replace(wanted, host="127.0.0.1", port=0)
     # Its one client is this program, which need not be told who it is.
-    wanted = replace(wanted, tls_cert="", tls_key="", tls_client_ca="", tokens_file="", grace_s=0)
-    local = _LocalServer(wanted, make_backend)
+    open_to_it = replace(wanted, tls_cert="", tls_key="", tls_client_ca="", tokens_file="")
+    store = "memory" if wanted.store == DEFAULT_STORE else wanted.store
+    local = _LocalServer(replace(open_to_it, grace_s=0, store=store), make_backend)
     thread = threading.Thread(target=local.run, name="seem-server", daemon=True)
     thread.start()
     try:
@@ -246,12 +323,24 @@ def _engine_config(settings: Settings) -> EngineConfig:
     )
 
 
+def _keeping(settings: Settings) -> Keeping:
+    return Keeping(
+        idle_s=settings.keep_s,
+        age_s=settings.max_age_s,
+        images_bytes=settings.store_images_bytes,
+    )
+
+
 def _transport_config(settings: Settings) -> TransportConfig:
     tls = None
     if settings.tls_cert:
         tls = read_tls(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
     return TransportConfig(
-        settings.address, max_calls=settings.max_calls, grace_s=settings.grace_s, tls=tls
+        settings.address,
+        max_calls=settings.max_calls,
+        grace_s=settings.grace_s,
+        tls=tls,
+        channelz=settings.channelz,
     )
 
 
@@ -280,6 +369,17 @@ def _renew_callers(server: Server, settings: Settings) -> None:
 
 def _quotas(settings: Settings) -> Quotas:
     return Quotas(**{one.name: getattr(settings, one.name) for one in fields(Quotas)})
+
+
+def _observers(settings: Settings) -> Observers:
+    try:
+        return open_observers(
+            metrics=settings.metrics_port > 0,
+            otel_endpoint=settings.otel_endpoint,
+            version=server_version(),
+        )
+    except TracingMissing as missing:
+        raise SettingInvalid(f"otel_endpoint is set: {missing}") from missing
 
 
 def _model_card(engine: Engine, settings: Settings) -> ModelCard:

@@ -18,15 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _METAVARS = {"s": "SECONDS"}
+
 MAX_THREADS = 1024
 """More than any machine has cores: each costs a stack, and a slip of the finger all memory."""
 
 MAX_IMAGE_BYTES = (1 << 30) - (1 << 23)
 """A message may hold two, and gRPC counts its bytes in 32 bits, sign and all."""
 
+DEFAULT_STORE = "sqlite"
+"""A file of the user's own, where their system has programs keep what is to last."""
+
+STORE_PREFIXES = ("sqlite:", "valkey://", "valkeys://", "redis://", "rediss://")
+
 LEVELS = ("debug", "info", "warning", "error")
 
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+"""What a variable may say where a flag is given or not."""
 
 
 class SettingInvalid(ValueError):
@@ -56,7 +63,18 @@ class Settings:
         0, "threads within one run of the model; 0 for one a core", least=0, most=MAX_THREADS
     )
     max_sessions: int = _option(256, "sessions at once; more are refused", least=1)
-    idle_timeout_s: float = _option(3600.0, "a session left alone for so long ends", least=1)
+    idle_timeout_s: float = _option(
+        3600.0, "a session left alone for so long makes room; it can be attached to", least=1
+    )
+    linger_s: float = _option(60.0, "so does one whose client is gone for so long", least=0)
+    store: str = _option(
+        DEFAULT_STORE, "what keeps sessions: memory, sqlite:PATH or valkey://HOST:PORT/DB"
+    )
+    keep_s: float = _option(
+        7 * 86_400.0, "how long a session that nobody uses is kept in the store", least=1
+    )
+    max_age_s: float = _option(30 * 86_400.0, "how long any session is kept", least=1)
+    store_images_bytes: int = _option(8 * 1024**3, "of image files in the store", least=0)
     max_calls: int = _option(512, "streams and calls at once; more are refused", least=1)
     max_image_bytes: int = _option(32 * 1024**2, "of an image file", least=1, most=MAX_IMAGE_BYTES)
     max_image_pixels: int = _option(64 * 1024**2, "of an image", least=1)
@@ -92,6 +110,12 @@ class Settings:
     tenant_device_s_per_minute: float = _option(
         0.0, "seconds in which the device works for a tenant; 0 is no quota", least=0
     )
+    metrics_host: str = _option("127.0.0.1", "where to serve metrics and probes over HTTP")
+    metrics_port: int = _option(
+        0, "where to serve metrics and probes over HTTP; 0 for nowhere", least=0, most=65535
+    )
+    otel_endpoint: str = _option("", "where to send traces (OTLP over gRPC); empty for nowhere")
+    channelz: bool = _option(False, "let clients look into channels and sockets (channelz)")
     fake_encode_s: float = _option(0.0, "how long the bundle 'fake' takes for an image", least=0)
     fake_decode_s: float = _option(0.0, "how long the bundle 'fake' takes for a click", least=0)
 
@@ -104,6 +128,7 @@ class Settings:
             if most is not None and value > most:
                 raise SettingInvalid(f"{one.name} is {value}; it must be at most {most}.")
         _check_choice("provider", self.provider, tuple(Provider))
+        check_store(self.store)
         _check_choice("log_level", self.log_level, LEVELS)
         _check_choice("log_format", self.log_format, tuple(LogFormat))
         if bool(self.tls_cert) is not bool(self.tls_key):
@@ -142,16 +167,15 @@ class Settings:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Gives `parser` a flag for each setting."""
     for one in fields(Settings):
-        text = f"{one.metadata['meaning']} (default: {one.default})"
+        meaning = f"{one.metadata['meaning']} (default: {one.default})"
         kind = _type_of(one.default)
         if kind is bool:
             on_or_off = argparse.BooleanOptionalAction
-            parser.add_argument(_flag(one.name), action=on_or_off, default=None, help=text)
-        else:
-            metavar = _metavar(one.name)
-            parser.add_argument(
-                _flag(one.name), type=kind, default=None, metavar=metavar, help=text
-            )
+            parser.add_argument(_flag(one.name), action=on_or_off, default=None, help=meaning)
+            continue
+        parser.add_argument(
+            _flag(one.name), type=kind, default=None, metavar=_metavar(one.name), help=meaning
+        )
 
 
 def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
@@ -169,6 +193,12 @@ def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         elif variable in environment:
             chosen[one.name] = _parse(variable, environment[variable], _type_of(one.default))
     return Settings(**chosen)
+
+
+def check_store(store: str) -> None:
+    """Raises SettingInvalid where a store is named in no way that is known."""
+    if not (store in {"memory", DEFAULT_STORE} or store.startswith(STORE_PREFIXES)):
+        raise SettingInvalid(f"store is {store!r}; it must be memory, sqlite:PATH or valkey://….")
 
 
 def _parse(variable: str, text: str, kind: type) -> Any:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 import threading
+import urllib.error
+import urllib.request
 from dataclasses import replace
 
 import grpc
 import pytest
 from bundles import plain_tiny
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from secure_words import Files
 from service_words import Talk, click, opening, slow_backend, until
 
@@ -14,6 +19,7 @@ from seem_server import app
 from seem_server.app import local_server, serve
 from seem_server.runtime.fake_backend import FakeBackend
 from seem_server.settings import SettingInvalid, Settings
+from seem_server.transport.server import Server
 from seem_wire import errors
 from seem_wire.types import PromptKind
 from seem_wire.v1 import seem_pb2 as pb
@@ -79,14 +85,14 @@ async def test_idle_sessions_are_looked_for(monkeypatch):
     monkeypatch.setattr(app, "SWEEPS_PER_TIMEOUT", 1e6)
     settings = Settings(bundle="fake", port=0, idle_timeout_s=1, grace_s=0)
     async with serve(settings, warm_up=False) as running:
-        running.directory.open(now_s=-10)
+        await running.directory.open(now_s=-10)
         await until(lambda: len(running.directory) == 0)
 
 
 async def test_nothing_is_left_when_it_ends():
     before = set(threading.enumerate())
     async with serve(FAKE) as running:
-        running.directory.open(now_s=0)
+        await running.directory.open(now_s=0)
     assert len(running.directory) == 0
     assert len(asyncio.all_tasks()) == 1
     left = {thread.name for thread in set(threading.enumerate()) - before}
@@ -97,7 +103,7 @@ async def test_a_session_is_told_when_the_server_goes_down_under_it():
     backend, gate = slow_backend()
     async with serve(FAKE, make_backend=lambda: backend, warm_up=False) as running:
         told = []
-        session = running.directory.open(now_s=0, tell=told.append)
+        session = await running.directory.open(now_s=0, tell=told.append)
         for command in opening():
             await session.obey(command)
         await session.obey(click(3))
@@ -166,3 +172,90 @@ async def test_an_empty_file_of_callers_is_no_open_door(tmp_path):
 def test_a_local_server_asks_its_own_program_for_nothing(tmp_path):
     with local_server(Files(tmp_path).settings(mtls=True)) as address:
         assert card_from(address).name == "fake"
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+async def page(port, path):
+    """(status, body) of an HTTP page, asked off the event loop that may have to answer."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def get():
+        try:
+            with opener.open(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, refusal.read().decode()
+
+    return await asyncio.to_thread(get)
+
+
+async def test_metrics_and_probes_are_served_where_they_are_asked_for():
+    port = free_port()
+    async with (
+        serve(replace(FAKE, metrics_port=port)) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        await Talk(SeemStub(channel)).ask(*opening(), click(3))
+        _, body = await page(port, "/metrics")
+        assert 'seem_tickets_total{class="click",end="done"} 1.0' in body
+        assert 'seem_server_info{model="fake@1",provider="fake"' in body
+        assert (await page(port, "/livez"))[0] == (await page(port, "/readyz"))[0] == 200
+    with pytest.raises(urllib.error.URLError):
+        await page(port, "/livez")
+
+
+async def test_a_server_whose_worker_is_gone_is_neither_alive_nor_ready(monkeypatch):
+    monkeypatch.setattr(app, "HEALTH_PERIOD_S", 0.001)
+    port = free_port()
+    async with (
+        serve(replace(FAKE, metrics_port=port)) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        await asyncio.to_thread(running.engine.close)
+        stub = health_pb2_grpc.HealthStub(channel)
+
+        async def is_served():
+            answer = await stub.Check(health_pb2.HealthCheckRequest())
+            return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+        while await is_served():
+            pass
+        assert (await page(port, "/livez"))[0] == (await page(port, "/readyz"))[0] == 503
+
+
+async def test_a_server_that_goes_down_is_alive_and_not_ready(monkeypatch):
+    port = free_port()
+    asked = []
+    stop = Server.stop
+
+    async def ask_then_stop(self):
+        await self.drain()
+        asked.extend([(await page(port, "/livez"))[0], (await page(port, "/readyz"))[0]])
+        await stop(self)
+
+    monkeypatch.setattr(Server, "stop", ask_then_stop)
+    async with serve(replace(FAKE, metrics_port=port), warm_up=False):
+        pass
+    assert asked == [200, 503]
+
+
+async def test_a_metrics_port_that_is_taken_is_told_so():
+    port = free_port()
+    settings = replace(FAKE, metrics_port=port)
+    async with serve(settings, warm_up=False):
+        with pytest.raises(OSError, match="metrics"):
+            async with serve(settings, warm_up=False):
+                pass
+
+
+async def test_traces_without_what_makes_them_are_refused_as_a_setting(monkeypatch):
+    monkeypatch.setitem(sys.modules, "seem_server.telemetry.tracing", None)  # not importable
+    with pytest.raises(SettingInvalid, match="otel_endpoint"):
+        async with serve(replace(FAKE, otel_endpoint="localhost:4317")):
+            pass

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import re
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 from secure_words import (
     OTHER_TOKEN,
     TOKEN,
@@ -23,6 +25,8 @@ from secure_words import (
 from service_words import KEY, PHOTO, Talk, click, open_image, opening, set_image, show
 
 import seem_client
+from seem_server.service.callers import Caller, line_of
+from seem_server.service.tenants import Tenants
 from seem_server.telemetry.logs import JsonLines, TextLines
 from seem_wire import convert, errors, types
 from seem_wire.convert import ERROR_METADATA_KEY, error_from_bytes
@@ -182,6 +186,109 @@ async def test_a_quota_is_refused_with_the_time_to_try_again(files):
         assert "tenant_sessions of 1" in details
         assert retry_after_ms > 0
         await execute(stub, open_image(), RIVAL)
+
+
+# --- between tenants, in what is kept
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """Where servers listen and keep sessions, one after the other."""
+    return {"store": f"sqlite:{tmp_path / 'sessions.sqlite'}", "host": f"unix:{tmp_path}/seem"}
+
+
+async def left_behind(files, kept):
+    """The id of a session of acme that a server left when it went down, and its last masks."""
+    async with (
+        guarded(files, **kept) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        talk = Talk(SeemStub(channel), metadata=ACME)
+        opened, _, masks, shown = [
+            await talk.ask(one) for one in (*opening(), click(3), show(4, object_id=2))
+        ]
+    return opened.session_id, {one.object_id: one.rle for one in (*masks.objects, *shown.objects)}
+
+
+async def test_a_kept_session_of_another_tenant_cannot_be_told_from_none(files, kept):
+    session, masks = await left_behind(files, kept)
+    ids = (session, "x" * len(session))
+    async with (
+        guarded(files, **kept) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        stub = SeemStub(channel)
+
+        async def looked_at_by_a_rival():
+            for one in ids:
+                talk = Talk(stub, metadata=RIVAL)
+                asked = pb.GetSessionRequest(session_id=one)
+                yield (
+                    replace(await talk.ask(types.Attach(1, one, masks=True)), seq=0),
+                    await error_of(stub.GetSession(asked, metadata=RIVAL)),
+                    await error_of(execute(stub, types.Undo(9, session_id=one), RIVAL)),
+                )
+
+        theirs, none = [one async for one in looked_at_by_a_rival()]
+        assert theirs == none
+        assert theirs[0].code == "UNKNOWN_SESSION"
+        owner = Talk(stub, metadata=ACME)
+        attached = await owner.ask(types.Attach(5, session, after_seq=4, masks=True))
+        assert {one.object_id: one.rle for one in attached.objects} == masks
+        assert attached.session.content_hash == KEY
+        theirs, none = [one async for one in looked_at_by_a_rival()]  # now it is held here
+        assert theirs == none
+        assert isinstance(await owner.ask(types.Undo(6)), types.Masks)
+
+
+async def test_a_kept_image_of_another_tenant_is_unknown_by_its_hash(files, kept):
+    await left_behind(files, kept)
+    async with (
+        guarded(files, **kept) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        acme, rival = (Talk(SeemStub(channel), metadata=one) for one in (ACME, RIVAL))
+        asked = types.SetImage(2, types.ImageKey(KEY))
+        for key in (KEY, Tenants().of(Caller("acme", "ann")).key_of(KEY)):
+            refused = await rival.ask(open_image(1), types.SetImage(2, types.ImageKey(key)))
+            assert refused.code == "IMAGE_UNKNOWN"
+            await rival.ask(types.Release(3))
+        assert (await acme.ask(open_image(), asked)).content_hash == KEY
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_client_with_a_token_goes_on_with_the_next_server(files, kept, traced):
+    provider = TracerProvider(shutdown_on_exit=False) if traced else None
+    with guarded_address(files, **kept) as running:
+        client = seem_client.connect(running.address, token=TOKEN, tracer_provider=provider)
+        session = client.open(PIXELS)
+        first = session.click(40, 30)
+    with guarded_address(files, **kept), client, session:
+        session.click(60, 30)
+        assert np.array_equal(session.undo().mask, first.mask)
+
+
+@pytest.mark.parametrize("traced", [False, True])
+async def test_an_awaited_client_with_a_token_goes_on_with_the_next_server(files, kept, traced):
+    provider = TracerProvider(shutdown_on_exit=False) if traced else None
+    async with guarded(files, **kept) as running:
+        client = await seem_client.connect_async(
+            running.address, token=TOKEN, tracer_provider=provider
+        )
+        session = await client.open(PIXELS)
+        first = await session.click(40, 30)
+    async with guarded(files, **kept), client, session:
+        await session.click(60, 30)
+        assert np.array_equal((await session.undo()).mask, first.mask)
+
+
+def test_a_client_whose_token_was_struck_out_meanwhile_is_told_so(files, kept):
+    with guarded_address(files, **kept) as running:
+        client = seem_client.connect(running.address, token=TOKEN)
+        session = client.open(PIXELS)
+    files.write_tokens(line_of("rival", "rob", OTHER_TOKEN))
+    with guarded_address(files, **kept), client, pytest.raises(errors.Unauthenticated):
+        session.click(40, 30)
 
 
 # --- secrets and paths

@@ -106,6 +106,8 @@ def test_a_switch_is_a_flag_and_its_opposite_and_a_word_in_the_environment():
     assert read("--insecure").insecure
     assert not read("--no-insecure", SEEM_INSECURE="true").insecure
     assert read(SEEM_INSECURE="Yes", SEEM_SHARE_FEATURES="0") == Settings(insecure=True)
+    assert read("--channelz").channelz
+    assert read(SEEM_CHANNELZ="True").channelz
     with pytest.raises(SettingInvalid, match="SEEM_INSECURE is 'maybe'; it must be true or false"):
         read(SEEM_INSECURE="maybe")
 

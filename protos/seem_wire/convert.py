@@ -80,6 +80,15 @@ def command_to_proto(command: types.Command) -> pb.Command:  # noqa: C901  (a ca
         case types.Choose():
             choice = pb.Choose(object_id=command.object_id, hypothesis=command.hypothesis)
             message.choose.CopyFrom(choice)
+        case types.Attach():
+            message.attach.CopyFrom(
+                pb.Attach(
+                    session_id=command.resumed,
+                    after_seq=command.after_seq,
+                    masks=command.masks,
+                    waiting=command.waiting,
+                )
+            )
     return message
 
 
@@ -121,6 +130,16 @@ def _command_from_proto(  # noqa: C901  (a case a kind)
         case "choose":
             chosen = message.choose
             return types.Choose(seq, chosen.object_id, chosen.hypothesis, session_id=session)
+        case "attach":
+            attach = message.attach
+            return types.Attach(
+                seq,
+                attach.session_id,
+                attach.after_seq,
+                attach.masks,
+                tuple(attach.waiting),
+                session_id=session,
+            )
         case kind:
             named = "no kind that this server knows" if kind is None else f"an unknown {kind}"
             raise UnknownCommand(f"Command {seq} has {named}.")
@@ -340,6 +359,10 @@ def reply_to_proto(reply: types.Reply) -> pb.Reply:
         case types.Opened():
             message.opened.session_id = reply.session_id
             message.opened.model.CopyFrom(model_card_to_proto(reply.model))
+        case types.Attached():
+            message.attached.session.CopyFrom(session_card_to_proto(reply.session))
+            message.attached.model.CopyFrom(model_card_to_proto(reply.model))
+            message.attached.objects.extend(map(_object_mask_to_proto, reply.objects))
         case types.ImageSet():
             message.image_set.CopyFrom(_image_set_to_proto(reply))
         case types.Masks():
@@ -367,6 +390,13 @@ def reply_from_proto(message: pb.Reply) -> types.Reply:
         case "opened":
             card = model_card_from_proto(message.opened.model)
             return types.Opened(seq, message.opened.session_id, card)
+        case "attached":
+            return types.Attached(
+                seq,
+                session_card_from_proto(message.attached.session),
+                model_card_from_proto(message.attached.model),
+                tuple(map(_object_mask_from_proto, message.attached.objects)),
+            )
         case "image_set":
             return _image_set_from_proto(seq, message.image_set)
         case "masks":

@@ -15,7 +15,8 @@
     │   ├── NotAllowed
     │   │   └── Unauthenticated · PlaintextToken
     │   ├── OutOfOrder
-    │   │   └── AlreadyOpen · NoImage · NothingToUndo · NothingToRedo · NothingToChoose
+    │   │   ├── AlreadyOpen · NoImage · NothingToUndo · NothingToRedo · NothingToChoose
+    │   │   └── SessionMoved · ModelChanged · ReplyLost
     │   ├── NotFound
     │   │   └── UnknownSession · UnknownObject
     │   ├── Withdrawn
@@ -27,7 +28,7 @@
     │       └── OutputTaken · ParityTooLow
     ├── CapacityError ───────── nothing is wrong with the request: try again later
     │   ├── Overloaded · DeadlineExceeded · ShuttingDown · Disconnected
-    │   └── QuotaExceeded · DiskFull
+    │   └── QuotaExceeded · StoreFailed · StoreFull · DiskFull
     └── ServerError ─────────── the server is at fault: tell its operator
         ├── BundleInvalid
         │   └── BundleNotFound · BundleFileMissing · BundleHashMismatch · BundleVersionUnknown
@@ -341,6 +342,27 @@ class UnknownObject(NotFound):
 # --- the caller's: withdrawn by himself
 
 
+class SessionMoved(OutOfOrder):
+    """The session goes on in another stream."""
+
+    code = "SESSION_MOVED"
+    hint = "Attach to take it back; only one stream has a session."
+
+
+class ModelChanged(OutOfOrder):
+    """The session was begun with another model than the one that this server runs."""
+
+    code = "MODEL_CHANGED"
+    hint = "Attach to a server with that model, or open a new session."
+
+
+class ReplyLost(OutOfOrder):
+    """A command was carried out, but its reply is not known any more."""
+
+    code = "REPLY_LOST"
+    hint = "Look at what stands, with Attach; to undo takes the command back."
+
+
 class Withdrawn(CallerError):
     """The caller himself made the request pointless."""
 
@@ -471,6 +493,20 @@ class Disconnected(CapacityError):
     hint = "Check that a server is running at this address, and connect again."
 
 
+class StoreFailed(CapacityError):
+    """What was said could not be kept, and so it was not done."""
+
+    code = "STORE_FAILED"
+    hint = "Attach to the session later and say it again; nothing that was answered is lost."
+
+
+class StoreFull(CapacityError):
+    """There is no room for another image."""
+
+    code = "STORE_FULL"
+    hint = "Release sessions that are not needed any more, or try again later."
+
+
 class DiskFull(CapacityError):
     """There is too little room on the disk."""
 
@@ -565,6 +601,9 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "NOTHING_TO_UNDO": "FAILED_PRECONDITION",
         "NOTHING_TO_REDO": "FAILED_PRECONDITION",
         "NOTHING_TO_CHOOSE": "FAILED_PRECONDITION",
+        "SESSION_MOVED": "ABORTED",
+        "MODEL_CHANGED": "FAILED_PRECONDITION",
+        "REPLY_LOST": "FAILED_PRECONDITION",
         "UNKNOWN_SESSION": "NOT_FOUND",
         "UNKNOWN_OBJECT": "NOT_FOUND",
         "SUPERSEDED": "ABORTED",
@@ -583,6 +622,8 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "DEADLINE_EXCEEDED": "DEADLINE_EXCEEDED",
         "SHUTTING_DOWN": "UNAVAILABLE",
         "DISCONNECTED": "UNAVAILABLE",
+        "STORE_FAILED": "UNAVAILABLE",
+        "STORE_FULL": "RESOURCE_EXHAUSTED",
         "DISK_FULL": "RESOURCE_EXHAUSTED",
         "BUNDLE_INVALID": "INTERNAL",
         "BUNDLE_NOT_FOUND": "INTERNAL",

@@ -23,6 +23,7 @@ from seem_wire.errors import (
     Fault,
     ImageEmpty,
     InvalidValue,
+    LimitExceeded,
     OnlyNegativePrompts,
     PromptEmpty,
     SeemError,
@@ -38,6 +39,7 @@ MAX_SEQ = (1 << 64) - 1
 MAX_OBJECT_ID = (1 << 31) - 1
 MAX_CLIENT_CHARACTERS = 256
 MAX_HYPOTHESIS = (1 << 31) - 1
+MAX_WAITING = 65_536
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -110,6 +112,29 @@ class OpenImage(_Numbered):
         if len(self.client) > MAX_CLIENT_CHARACTERS:
             raise InvalidValue(f"The client's name has {len(self.client)} characters.")
         check_text(self.client)
+
+
+@dataclass(frozen=True, slots=True)
+class Attach(_Numbered):
+    """Goes on in this stream with the session `resumed`, which was opened before.
+
+    Its `seq` is any number: it is no command of the session. `after_seq`: the client has the
+    replies to all commands up to this one. `masks`: tell what stands. `waiting`: commands whose
+    replies the client waits for.
+    """
+
+    resumed: str
+    after_seq: int = 0
+    masks: bool = False
+    waiting: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _Numbered.__post_init__(self)
+        check_text(self.resumed)
+        if not 0 <= self.after_seq <= MAX_SEQ:
+            raise InvalidValue(f"There is no command of the number {self.after_seq}.")
+        if len(self.waiting) > MAX_WAITING:
+            raise LimitExceeded(f"The client waits for {len(self.waiting)} replies.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +311,7 @@ Command = (
     | Release
     | Everything
     | Choose
+    | Attach
 )
 
 COMMAND_NAMES = frozenset(
@@ -300,6 +326,7 @@ COMMAND_NAMES = frozenset(
         "release",
         "everything",
         "choose",
+        "attach",
     }
 )
 """Every command of this version, by the name that `Capabilities.commands` uses.
@@ -423,6 +450,16 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """The session goes on in this stream; `objects` stand, where that was asked."""
+
+    seq: int
+    session: SessionCard
+    model: ModelCard
+    objects: tuple[ObjectMask, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSet:
     """The image was read. `size` is (height, width), upright; `cache_hit`: no encoding needed."""
 
@@ -502,7 +539,7 @@ class SupersededBy:
     by_seq: int
 
 
-Reply = Opened | ImageSet | Masks | Segments | Done | Failed | SupersededBy
+Reply = Opened | Attached | ImageSet | Masks | Segments | Done | Failed | SupersededBy
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class ClickBench:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command."""
     parser = subparsers.add_parser("bench", help="measure speed")
-    parser.add_argument("what", nargs="?", choices=["click"], default="click")
+    parser.add_argument("what", nargs="?", choices=["click", "watching"], default="click")
     parser.add_argument("--clicks", type=int, default=300, help="clicks to time (default: 300)")
     parser.add_argument("--images", type=int, default=10, help="images to time (default: 10)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -132,6 +132,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures; gives the exit code. Raises SeemError where the server cannot be had."""
+    if arguments.what == "watching":
+        from seem_server.commands import watching  # noqa: PLC0415  (which needs this module)
+
+        return watching.run(arguments)
     with reach_process(arguments) as client, echo_process() as echo:
         result = bench_click(
             client, echo, n_clicks=max(arguments.clicks, 1), n_images=max(arguments.images, 1)

@@ -70,7 +70,7 @@ def reach_process(arguments: argparse.Namespace) -> Iterator[Client]:
             yield client
         return
     own = settings.read(arguments, os.environ)
-    with _server_process(own) as address, seem_client.connect(address, token="") as client:
+    with server_process(own) as address, seem_client.connect(address, token="") as client:
         yield client
 
 
@@ -86,7 +86,7 @@ def _connected(arguments: argparse.Namespace) -> Client:
 
 
 @contextmanager
-def _server_process(own: Settings) -> Iterator[str]:
+def server_process(own: Settings) -> Iterator[str]:
     """The address of a server in a new process."""
     context = multiprocessing.get_context("spawn")  # gRPC does not survive a fork
     ours, theirs = context.Pipe()

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """How a cache stands, and how often it had what was asked of it since it was made.
+
+    `n_evictions`: values that made room for others.
+    """
+
+    n_bytes: int
+    max_bytes: int
+    n_hits: int
+    n_misses: int
+    n_evictions: int
 
 
 class ByteCache(Generic[Value]):
@@ -22,6 +37,9 @@ class ByteCache(Generic[Value]):
         self._values: OrderedDict[str, tuple[Value, int]] = OrderedDict()
         self._pins: Counter[str] = Counter()
         self._n_bytes = 0
+        self._n_hits = 0
+        self._n_misses = 0
+        self._n_evictions = 0
         self._lock = threading.Lock()
 
     @property
@@ -34,6 +52,13 @@ class ByteCache(Generic[Value]):
         """Pins that were not taken back yet."""
         return self._pins.total()
 
+    @property
+    def use(self) -> CacheUse:
+        """How it stands, and how it was used."""
+        return CacheUse(
+            self._n_bytes, self.max_bytes, self._n_hits, self._n_misses, self._n_evictions
+        )
+
     def __len__(self) -> int:
         return len(self._values)
 
@@ -45,7 +70,9 @@ class ByteCache(Generic[Value]):
         with self._lock:
             entry = self._values.get(key)
             if entry is None:
+                self._n_misses += 1
                 return None
+            self._n_hits += 1
             self._values.move_to_end(key)
             return entry[0]
 
@@ -82,6 +109,7 @@ class ByteCache(Generic[Value]):
                 return
             if key != newest and not self._pins[key]:
                 self._remove(key)
+                self._n_evictions += 1
 
     def _remove(self, key: str) -> None:
         _, n_bytes = self._values.pop(key, (None, 0))

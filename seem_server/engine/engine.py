@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seem_server.engine import scheduler
+from seem_server.engine.observing import Unobserved
 from seem_server.engine.scheduler import Admitted, Entry, Expire, Limits, Refused, Run
 from seem_server.engine.tickets import Ticket
 from seem_server.engine.work import Decode, Encode, Everything, MasksReady
@@ -30,6 +31,7 @@ from seem_wire.errors import (
     SeemError,
     ShuttingDown,
 )
+from seem_wire.tags import session_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from seem_server.engine.cache import CacheUse
+    from seem_server.engine.observing import Observer
     from seem_server.engine.tickets import Pay
     from seem_server.engine.work import Result, SegmentsReady, Work
     from seem_server.runtime.backend import Backend
@@ -64,12 +68,14 @@ class EngineConfig:
         caches: Bytes that may be kept.
         max_failures: After so many broken batches in a row the backend is made anew.
         max_drawings: Answers to everything that may wait to be drawn; each holds tens of megabytes.
+        max_run_s: A batch that runs for longer hangs: far more than the slowest takes on a CPU.
     """
 
     limits: Limits = field(default_factory=Limits)
     caches: CacheConfig = field(default_factory=CacheConfig)
     max_failures: int = 3
     max_drawings: int = 8
+    max_run_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +112,12 @@ class Engine:
         make_backend: Callable[[], Backend],
         config: EngineConfig | None = None,
         *,
+        observer: Observer | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make_backend = make_backend
         self._config = config or EngineConfig()
+        self._observer = observer or Unobserved()
         self._now = now
         self._caches = Caches(self._config.caches)
         self._backend = make_backend()
@@ -120,6 +128,7 @@ class Engine:
         self._changed = threading.Condition()
         self._waiting: tuple[Entry, ...] = ()
         self._running: tuple[Entry, ...] = ()
+        self._running_since_s: float | None = None
         self._tickets: dict[int, Ticket] = {}
         self._n_submitted = 0
         self._n_failures = 0
@@ -165,6 +174,23 @@ class Engine:
                     )
                 ),
             )
+
+    @property
+    def caches(self) -> dict[str, CacheUse]:
+        """How each cache is used, by its name."""
+        return {name: cache.use for name, cache in vars(self._caches).items()}
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread that owns the device runs."""
+        return self._thread.is_alive()
+
+    @property
+    def answers(self) -> bool:
+        """Whether work that is submitted now would be done: it is alive, and does not hang."""
+        since_s = self._running_since_s
+        hangs = since_s is not None and self._now() - since_s > self._config.max_run_s
+        return self.is_alive and not self._closing and not hangs
 
     def put_image(self, image_key: str, pixels: Pixels) -> None:
         """Keeps upright RGB uint8 (H, W, 3) pixels under a key that names them for good.
@@ -215,6 +241,7 @@ class Engine:
             self._tickets[entry.number] = ticket
             self._pin(entry)
             self._changed.notify()
+        self._observer.submitted(ticket)
         ticket.add_done_callback(lambda _: self._forget(entry))
         if not isinstance(work, Encode):
             for old in superseded:
@@ -318,12 +345,14 @@ class Engine:
         """Takes the next action's entries from the queue, or waits; None when it is all over."""
         with self._changed:
             self._running = ()
+            self._running_since_s = None
             while True:
                 action = scheduler.next_action(self._waiting, self._now(), limits=self._limits)
                 if action is not None:
                     taken = set(map(id, action.entries))
                     self._waiting = tuple(e for e in self._waiting if id(e) not in taken)
                     self._running = action.entries if isinstance(action, Run) else ()
+                    self._running_since_s = self._now()
                     return action
                 if self._closing:
                     return None
@@ -337,7 +366,7 @@ class Engine:
         try:
             self._run(wanted)
         except Exception:
-            logger.exception("a batch of %d broke", len(wanted))
+            logger.exception("a batch of %d broke", len(wanted), extra=_whose(wanted))
             self._n_failures += 1
             if len(wanted) == 1:
                 self._end(wanted[0], Internal("The worker broke while it ran this."))
@@ -363,6 +392,7 @@ class Engine:
                 ticket.pay((ended_s - started_s) / len(entries))
         self._n_failures = 0
         self._mean_run_s += _SMOOTHING * (ended_s - started_s - self._mean_run_s)
+        self._observer.ran([entry.work for entry in entries])
         for entry, outcome in zip(entries, outcomes, strict=True):
             if isinstance(outcome, Unfinished):
                 self._put_back(entry, outcome.work, ended_s - started_s)
@@ -396,7 +426,7 @@ class Engine:
         except SeemError as error:
             outcome = error
         except Exception:
-            logger.exception("drawing what is in an image broke")
+            logger.exception("drawing what is in an image broke", extra=_whose([entry]))
             outcome = Internal("The server broke while it drew this.")
         self._end(entry, _complete(outcome, entry, started_s, self._now()))
 
@@ -407,6 +437,11 @@ class Engine:
         self._worker = Worker(self._backend, self._caches, now=self._now)
         self._n_failures = 0
         self._n_restarts += 1
+
+
+def _whose(entries: Sequence[Entry]) -> dict[str, str]:
+    """What a log line tells of the sessions that it is about."""
+    return {"sessions": " ".join(session_tag(entry.work.session_id) for entry in entries)}
 
 
 def _image_keys(work: Work) -> frozenset[str]:

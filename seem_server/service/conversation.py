@@ -10,11 +10,12 @@ does not read, and its own stream holds it back.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from seem_server.service.callers import ANONYMOUS
-from seem_wire.errors import SeemError, UnknownSession
-from seem_wire.types import Failed, OpenImage
+from seem_wire.errors import AlreadyOpen, SeemError, SessionMoved, UnknownSession
+from seem_wire.types import Attach, Failed, OpenImage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,18 +29,18 @@ MAX_UNANSWERED = 1024
 
 
 class _Outbox:
-    """Replies on their way to the writer; each answers one command, and so they are counted."""
+    """Replies on their way to the writer; those to commands of this stream are counted."""
 
     def __init__(self) -> None:
         self._replies: asyncio.Queue[Reply | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(MAX_UNANSWERED)
-        self._n_unanswered = 0
+        self._unanswered: Counter[int] = Counter()
         self._complete = False
 
-    async def expect(self) -> None:
+    async def expect(self, seq: int) -> None:
         """Counts a command in; waits while too many have no answer."""
         await self._room.acquire()
-        self._n_unanswered += 1
+        self._unanswered[seq] += 1
 
     def put(self, reply: Reply) -> None:
         """Sends a reply on its way."""
@@ -54,12 +55,14 @@ class _Outbox:
         """Writes replies until all commands that ever come have theirs."""
         while (reply := await self._replies.get()) is not None:
             await write(reply)
-            self._room.release()
-            self._n_unanswered -= 1
+            if self._unanswered[reply.seq]:
+                self._room.release()
+                self._unanswered[reply.seq] -= 1
+                self._unanswered += Counter()  # without those that are answered
             self._stop_if_done()
 
     def _stop_if_done(self) -> None:
-        if self._complete and not self._n_unanswered:
+        if self._complete and not self._unanswered.total():
             self._replies.put_nowait(None)
 
 
@@ -77,6 +80,13 @@ class Conversation:
         self._now = now
         self._outbox = _Outbox()
         self._session: LiveSession | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self._lost = False
+
+    @property
+    def session_id(self) -> str:
+        """Names its session, the last one if it had several; empty where it had none."""
+        return self._session.session_id if self._session else ""
 
     async def run(
         self,
@@ -86,19 +96,31 @@ class Conversation:
         """Answers each of `commands` by one `write`, until there are no more.
 
         A command that could not be read comes as the reply that refuses it. Whichever way this
-        ends, its session ends with it.
+        ends, the directory is told, and what only this stream waits for is dropped.
+
+        Raises:
+            SessionMoved: Another stream attached to the session.
         """
         try:
             async with asyncio.TaskGroup() as loops:
-                loops.create_task(self._read(commands), name="reader")
-                loops.create_task(self._outbox.write_all(write), name="writer")
+                self._loops = [
+                    loops.create_task(self._read(commands), name="reader"),
+                    loops.create_task(self._outbox.write_all(write), name="writer"),
+                ]
         finally:
-            if self._session:
-                self._session.close()
+            if self._session and not self._session.closed:
+                self._directory.leave(self._session, self._moved, now_s=self._now())
+        if self._lost:
+            raise SessionMoved("Another stream has the session now.")
+
+    def _moved(self) -> None:
+        self._lost = True
+        for loop in self._loops:
+            loop.cancel()
 
     async def _read(self, commands: AsyncIterator[Command | Failed]) -> None:
         async for command in commands:
-            await self._outbox.expect()
+            await self._outbox.expect(command.seq)
             try:
                 await self._take(command)
             except SeemError as error:
@@ -110,13 +132,37 @@ class Conversation:
         if isinstance(command, Failed):
             self._outbox.put(command)
             return
+        if isinstance(command, Attach):
+            await self._attach(command)
+            return
         ended = self._session is None or self._session.closed
         if isinstance(command, OpenImage) and ended:
-            self._session = self._directory.open(
+            self._session = await self._directory.open(
                 now_s=self._now(), caller=self._caller, tell=self._outbox.put
             )
+            self._session.attach(self._outbox.put, self._moved)
         if self._session is None:
             raise UnknownSession("No session was opened in this stream.")
+        if self._session.parked:
+            self._session = await self._reach(self._session.session_id)
+            self._session.attach(self._outbox.put, self._moved)
         if not self._session.closed:
             self._directory.find(self._session.session_id, now_s=self._now(), caller=self._caller)
         await self._session.obey(command)
+
+    async def _attach(self, command: Attach) -> None:
+        if self._session is not None and not self._session.closed:
+            raise AlreadyOpen("The stream has a session already.")
+        session = await self._reach(command.resumed)
+        session.attach(self._outbox.put, self._moved)
+        try:
+            attached = await session.standing(command)
+        except SeemError:
+            session.detach(self._moved)
+            raise
+        self._session = session
+        self._outbox.put(attached)
+        session.go_on(command)
+
+    async def _reach(self, session_id: str) -> LiveSession:
+        return await self._directory.reach(session_id, now_s=self._now(), caller=self._caller)

@@ -1,8 +1,18 @@
-"""Who is here: sessions by their unguessable id, within capacity, until released or forgotten."""
+"""Who is here: sessions by their unguessable id, within capacity, until released or forgotten.
+
+    open, attach ──> held here ── left alone, its client gone ──> kept in the store ──> forgotten
+                        ^─────────── asked for again ───────────────────┘
+
+Without a journal a session that is not held is gone. Nobody's session is ended to make room for
+another: only what no client has is let go of, and that can be attached to again.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,18 +20,28 @@ from typing import TYPE_CHECKING
 from seem_server.service.callers import ANONYMOUS
 from seem_server.service.images import TenantImages
 from seem_server.service.live_session import LiveSession, tell_nobody
+from seem_server.service.session_log import SessionLog
 from seem_server.service.tenant_engine import TenantEngine
 from seem_server.service.tenants import Tenants
+from seem_server.session.records import replay
 from seem_server.session.state import State
-from seem_wire.errors import Overloaded, ShuttingDown, UnknownSession
+from seem_server.store.base import Header
+from seem_wire.errors import ModelChanged, Overloaded, QuotaExceeded, ShuttingDown, UnknownSession
+from seem_wire.tags import session_tag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from seem_server.engine.engine import Engine
     from seem_server.service.callers import Caller
     from seem_server.service.images import Images
+    from seem_server.service.journal import Journal
     from seem_server.service.live_session import Tell
     from seem_server.service.tenants import Tenant
+    from seem_server.store.base import Claimed
     from seem_wire.types import ModelCard
+
+logger = logging.getLogger(__name__)
 
 ID_BYTES = 24
 """192 random bits: knowing the id is what lets one use a session."""
@@ -29,14 +49,18 @@ ID_BYTES = 24
 
 @dataclass(frozen=True, slots=True)
 class DirectoryConfig:
-    """How many sessions there may be, and how long one may be left alone.
+    """How many sessions may be held here, and how long one may be left alone.
 
-    `retry_after_ms` is the hint to whoever finds the server full.
+    Attributes:
+        idle_timeout_s: Nobody said anything to the session.
+        linger_s: The stream that had the session is gone, and no other came.
+        retry_after_ms: The hint to whoever finds the server full.
     """
 
     max_sessions: int = 256
     idle_timeout_s: float = 3600.0
     retry_after_ms: int = 2000
+    linger_s: float = 60.0
 
 
 class Directory:
@@ -51,16 +75,22 @@ class Directory:
         images: Images,
         model: ModelCard,
         config: DirectoryConfig,
+        journal: Journal | None = None,
         tenants: Tenants | None = None,
     ) -> None:
         self.model = model
+        self.n_opened = 0
+        """Sessions that were ever held here: opened, or taken from the store."""
         self._engine = engine
         self._images = images
         self._config = config
+        self._journal = journal
         self._tenants = tenants or Tenants()
         self._owners: dict[str, Tenant] = {}
         self._sessions: dict[str, LiveSession] = {}
         self._last_used_s: dict[str, float] = {}
+        self._restoring: dict[tuple[str, str], asyncio.Task[LiveSession]] = {}
+        """By the session and the tenant that asks: nobody is handed what another waits for."""
         self._draining = False
 
     def __len__(self) -> int:
@@ -70,58 +100,95 @@ class Directory:
         """Counts a request of the caller's tenant; raises QuotaExceeded at too many."""
         self._tenants.of(caller).request()
 
-    def open(
+    async def open(
         self,
         *,
         now_s: float,
         caller: Caller = ANONYMOUS,
         tell: Tell = tell_nobody,
         prewarm: bool = True,
+        passing: bool = False,
     ) -> LiveSession:
         """A new session of the caller's tenant; see `LiveSession` for the options.
+
+        One that is `passing` is never kept.
 
         Raises:
             ShuttingDown: The server is going down.
             Overloaded: There are as many sessions as there may be.
             QuotaExceeded: The tenant has as many as it may have.
+            StoreFailed: It could not be kept.
         """
-        if self._draining:
-            raise ShuttingDown("The server opens no new sessions.")
-        self.sweep(now_s=now_s)
-        if len(self._sessions) >= self._config.max_sessions:
-            raise Overloaded(
-                f"All {self._config.max_sessions} sessions are taken.",
-                retry_after_ms=self._config.retry_after_ms,
-            )
         tenant = self._tenants.of(caller)
-        tenant.open_session()
-        state = State(secrets.token_urlsafe(ID_BYTES), self.model)
-        over = partial(self._forget, state.session_id)
-        engine, images = TenantEngine(self._engine, tenant), TenantImages(self._images, tenant)
-        session = LiveSession(state, engine, images, tell=tell, over=over, prewarm=prewarm)
-        self._owners[session.session_id] = tenant
-        self._sessions[session.session_id] = session
-        self._last_used_s[session.session_id] = now_s
-        return session
+        with self._room_for(tenant, now_s=now_s):
+            state = State(secrets.token_urlsafe(ID_BYTES), self.model)
+            log = None
+            if self._journal is not None and not passing:
+                log = await self._new_log(self._journal, state.session_id, tenant)
+                self._make_room(now_s=now_s)
+            session = LiveSession(
+                state,
+                TenantEngine(self._engine, tenant),
+                TenantImages(self._images, tenant),
+                tell=tell,
+                over=partial(self._forget, state.session_id),
+                prewarm=prewarm,
+                log=log,
+            )
+            logger.info("session opened", extra={"session": session_tag(state.session_id)})
+            return self._hold(session, tenant, now_s=now_s)
 
     def find(self, session_id: str, *, now_s: float, caller: Caller = ANONYMOUS) -> LiveSession:
-        """The session of this id, which counts as used now.
+        """The session of this id that is held here, which counts as used now.
 
         Raises:
             UnknownSession: The caller's tenant has none (any more).
         """
-        session = self._sessions.get(session_id)
-        if session is None or self._owners[session_id].name != caller.tenant:
+        if self._owners.get(session_id) is not self._tenants.of(caller):
             raise UnknownSession("There is no session with this id.")
         self._last_used_s[session_id] = now_s
-        return session
+        return self._sessions[session_id]
+
+    async def reach(
+        self, session_id: str, *, now_s: float, caller: Caller = ANONYMOUS
+    ) -> LiveSession:
+        """The session of this id, held here from now on; taken from the store if need be.
+
+        One of another tenant is looked for as one that nobody has: it is not found, the same way.
+
+        Raises:
+            UnknownSession: The caller's tenant has none (any more).
+            ModelChanged: It was begun with another model.
+            ShuttingDown, Overloaded, QuotaExceeded, StoreFailed: As `open`.
+        """
+        tenant = self._tenants.of(caller)
+        if self._journal is None or self._owners.get(session_id) is tenant:
+            return self.find(session_id, now_s=now_s, caller=caller)
+        asked = session_id, tenant.name
+        if asked not in self._restoring:
+            restoring = self._restore(session_id, tenant, self._journal, now_s=now_s)
+            self._restoring[asked] = asyncio.create_task(restoring)
+        return await asyncio.shield(self._restoring[asked])
+
+    def leave(self, session: LiveSession, moved: Callable[[], None], *, now_s: float) -> None:
+        """The stream with this `moved` is gone; its session stays for a while, if it is kept."""
+        if session.kept and not self._draining:
+            session.detach(moved)
+            self._last_used_s[session.session_id] = now_s
+        elif session.kept:
+            session.park()
+        else:
+            session.close()
 
     def sweep(self, *, now_s: float) -> int:
-        """Ends all sessions that were left alone for too long; how many."""
-        long_ago_s = now_s - self._config.idle_timeout_s
-        idle = [one for one, used_s in self._last_used_s.items() if used_s <= long_ago_s]
-        for session_id in idle:
-            self._sessions[session_id].close()
+        """Lets go of all sessions that were left alone for too long; how many."""
+        idle = [
+            session
+            for session in [*self._sessions.values()]
+            if now_s - self._last_used_s[session.session_id] >= self._patience_s(session)
+        ]
+        for session in idle:
+            session.park()
         return len(idle)
 
     def drain(self) -> None:
@@ -129,12 +196,107 @@ class Directory:
         self._draining = True
 
     def close(self) -> None:
-        """Ends all sessions."""
+        """Lets go of all sessions."""
         self.drain()
         for session in [*self._sessions.values()]:
             session.close(ShuttingDown("The server went down before this was answered."))
+
+    # --- room
+
+    def _patience_s(self, session: LiveSession) -> float:
+        return self._config.linger_s if _is_left(session) else self._config.idle_timeout_s
+
+    @contextmanager
+    def _room_for(self, tenant: Tenant, *, now_s: float) -> Iterator[None]:
+        """Room for a session that the block makes, counted in its tenant's quota until it ends."""
+        self._make_room(now_s=now_s)
+        try:
+            tenant.open_session()
+        except QuotaExceeded:
+            if not self._park_one_left(tenant):
+                raise
+            tenant.open_session()
+        try:
+            yield
+        except BaseException:
+            tenant.close_session()
+            raise
+
+    def _make_room(self, *, now_s: float) -> None:
+        if self._draining:
+            raise ShuttingDown("The server opens no new sessions.")
+        self.sweep(now_s=now_s)
+        if len(self._sessions) >= self._config.max_sessions and not self._park_one_left():
+            raise Overloaded(
+                f"All {self._config.max_sessions} sessions are taken.",
+                retry_after_ms=self._config.retry_after_ms,
+            )
+
+    def _park_one_left(self, tenant: Tenant | None = None) -> bool:
+        """Parks the session, of `tenant` if given, that was left for longest; whether one was."""
+        left = [
+            session
+            for session_id, session in self._sessions.items()
+            if _is_left(session) and tenant in {None, self._owners[session_id]}
+        ]
+        if left:
+            min(left, key=lambda one: self._last_used_s[one.session_id]).park()
+        return bool(left)
+
+    # --- who is here
+
+    async def _new_log(self, journal: Journal, session_id: str, tenant: Tenant) -> SessionLog:
+        header = Header(session_id, self.model.model_id, journal.now_s, tenant.name)
+        epoch = await journal.call(partial(journal.store.open, header))
+        return SessionLog(journal, session_id, epoch, {}, tenant)
+
+    async def _restore(
+        self, session_id: str, tenant: Tenant, journal: Journal, *, now_s: float
+    ) -> LiveSession:
+        try:
+            with self._room_for(tenant, now_s=now_s):
+                claimed = await self._claim(session_id, tenant, journal)
+                restored = replay(session_id, self.model, claimed.records)
+                logger.info("session goes on here", extra={"session": session_tag(session_id)})
+                log = SessionLog(journal, session_id, claimed.epoch, restored.replies, tenant)
+                session = LiveSession(
+                    restored.state,
+                    TenantEngine(self._engine, tenant),
+                    TenantImages(self._images, tenant),
+                    over=partial(self._forget, session_id),
+                    log=log,
+                    works=restored.works,
+                )
+                return self._hold(session, tenant, now_s=now_s)
+        finally:
+            del self._restoring[session_id, tenant.name]
+
+    async def _claim(self, session_id: str, tenant: Tenant, journal: Journal) -> Claimed:
+        claim = partial(journal.store.claim, session_id, owner=tenant.name, now_s=journal.now_s)
+        claimed = await journal.call(claim)
+        if claimed is None:
+            raise UnknownSession("There is no session with this id.")
+        if claimed.header.model_id != self.model.model_id:
+            raise ModelChanged(
+                f"The session was begun with {claimed.header.model_id}; this server runs "
+                f"{self.model.model_id}."
+            )
+        return claimed
+
+    def _hold(self, session: LiveSession, tenant: Tenant, *, now_s: float) -> LiveSession:
+        self.n_opened += 1
+        self._sessions[session.session_id] = session
+        self._owners[session.session_id] = tenant
+        self._last_used_s[session.session_id] = now_s
+        return session
 
     def _forget(self, session_id: str) -> None:
         del self._sessions[session_id]
         del self._last_used_s[session_id]
         self._owners.pop(session_id).close_session()
+        logger.info("session ended", extra={"session": session_tag(session_id)})
+
+
+def _is_left(session: LiveSession) -> bool:
+    """Whether a stream had it and none has it now, so that it can be let go of and is not lost."""
+    return session.kept and session.was_attached and not session.attached

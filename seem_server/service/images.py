@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seem_server.service.ingest import read_image
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from seem_server.engine.engine import Engine
+    from seem_server.service.journal import Journal
     from seem_server.service.tenants import Tenant
     from seem_wire.types import ImageSource, Limits
 
@@ -43,7 +45,9 @@ class Images:
     """Gives the engine images, and tells what they are.
 
     Hashing and decoding run in `executor`, whose threads bound how many images are decoded at once.
-    `now` gives seconds on a clock that only rises.
+    `now` gives seconds on a clock that only rises. With a `journal`, the bytes of every image that
+    is found are kept in its store, so that the engine can be given the image again; there, too,
+    under the key that its tenant has for it.
     """
 
     def __init__(
@@ -53,8 +57,10 @@ class Images:
         executor: Executor,
         *,
         now: Callable[[], float] = time.monotonic,
+        journal: Journal | None = None,
     ) -> None:
         self._engine = engine
+        self._journal = journal
         self._limits = limits
         self._executor = executor
         self._now = now
@@ -69,13 +75,12 @@ class Images:
             ImageUnknown: It was named by a hash that is not held for this tenant (any more).
             BadImage: See `ingest.read_image`.
             QuotaExceeded: The tenant has sent too many bytes.
+            StoreFailed: Its bytes could not be kept.
         """
         started_s = self._now()
         match source:
             case ImageKey(key):
-                size = self._size_of_held(tenant.key_of(key))
-                if size is None:
-                    raise ImageUnknown(f"The server does not hold the image {key}.")
+                size = await self._known(key, tenant)
             case ImageBytes(data):
                 tenant.image(len(data))
                 key, size = await self._take(data, tenant)
@@ -91,13 +96,52 @@ class Images:
         loop = asyncio.get_running_loop()
         name = await loop.run_in_executor(self._executor, content_hash, data)
         key = tenant.key_of(name)
+        keeping = asyncio.ensure_future(self._keep(key, data))
+        try:
+            size = self._size_of_held(key) or await self._give(key, data)
+        finally:
+            await keeping
+        return name, size
+
+    async def bring(self, name: str, tenant: Tenant = EVERYBODY) -> tuple[int, int]:
+        """Gives the engine the tenant's image of this content hash again, from the kept bytes.
+
+        Returns its size.
+
+        Raises:
+            ImageUnknown: No bytes were kept for the tenant, or not for so long.
+        """
+        key, data = tenant.key_of(name), None
+        if self._journal is not None:
+            read = partial(self._journal.store.image, key, now_s=self._journal.now_s)
+            data = await self._journal.call(read)
+        if data is None:
+            raise ImageUnknown(f"The server does not hold the image {name}.")
+        return await self._give(key, data)
+
+    async def _known(self, name: str, tenant: Tenant) -> tuple[int, int]:
+        key = tenant.key_of(name)
         size = self._size_of_held(key)
         if size is None:
-            pixels = await loop.run_in_executor(self._executor, read_image, data, self._limits)
-            size = (pixels.shape[0], pixels.shape[1])
-            self._engine.put_image(key, pixels)
-            self._remember(key, size)
-        return name, size
+            return await self.bring(name, tenant)
+        if self._journal is not None:
+            kept = partial(self._journal.store.has_image, key, now_s=self._journal.now_s)
+            if not await self._journal.call(kept):  # it must outlive this process
+                raise ImageUnknown(f"The server does not hold the image {name} any more.")
+        return size
+
+    async def _keep(self, key: str, data: bytes) -> None:
+        if self._journal is not None:
+            put = partial(self._journal.store.put_image, key, data, now_s=self._journal.now_s)
+            await self._journal.call(put)
+
+    async def _give(self, key: str, data: bytes) -> tuple[int, int]:
+        loop = asyncio.get_running_loop()
+        pixels = await loop.run_in_executor(self._executor, read_image, data, self._limits)
+        size = (pixels.shape[0], pixels.shape[1])
+        self._engine.put_image(key, pixels)
+        self._remember(key, size)
+        return size
 
     def _size_of_held(self, key: str) -> tuple[int, int] | None:
         return self._sizes.get(key) if self._engine.has_image(key) else None
@@ -119,3 +163,7 @@ class TenantImages:
     async def find(self, source: ImageSource) -> FoundImage:
         """See `Images.find`."""
         return await self._images.find(source, self._tenant)
+
+    async def bring(self, name: str) -> tuple[int, int]:
+        """See `Images.bring`."""
+        return await self._images.bring(name, self._tenant)

@@ -8,30 +8,44 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from contextvars import copy_context
+from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from seem_server.engine.tickets import TicketState
 from seem_server.engine.work import Decode, Encode, Everything, MasksReady, SegmentsReady
 from seem_server.session.events import Forget, ImageRead, Send, Withdraw
 from seem_server.session.machine import step
 from seem_server.session.sayings import check_kinds
-from seem_wire.errors import BadSequence, Internal, SeemError, UnknownSession
+from seem_wire.errors import (
+    BadSequence,
+    ImageUnknown,
+    Internal,
+    ReplyLost,
+    SeemError,
+    UnknownSession,
+)
 from seem_wire.prompts import ExamplePrompt
-from seem_wire.types import Failed, Prompt, PromptedObject, SetImage, SupersededBy
+from seem_wire.tags import session_tag
+from seem_wire.types import Attach, Attached, Failed, Prompt, PromptedObject, SetImage, SupersededBy
 from seem_wire.validate import check_mask_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from contextvars import Context
 
     from seem_server.engine.tickets import Ticket
     from seem_server.service.images import TenantImages
+    from seem_server.service.session_log import SessionLog
     from seem_server.service.tenant_engine import TenantEngine
     from seem_server.session.events import Command as SessionCommand
     from seem_server.session.events import Effect, Event, Outcome
     from seem_server.session.state import State
-    from seem_wire.types import Command, Reply, SessionCard
+    from seem_wire.types import Command, ObjectMask, Reply, SessionCard
 
+    Asked = Decode | Everything
     Tell = Callable[[Reply], None]
 
 logger = logging.getLogger(__name__)
@@ -43,11 +57,12 @@ def tell_nobody(reply: Reply) -> None:
 
 
 class LiveSession:
-    """Holds a session's state and tickets until `close`.
+    """Holds a session's state and tickets until `close`, or `park`, after which it is `parked`.
 
     Replies go to whoever called `ask`, all others to `tell`, which must be quick. `over` is called
     once, when the session has ended by itself. With `prewarm` an image is encoded before the first
-    click asks for it.
+    click asks for it. With a `log` nothing is told before it is kept. `works`: what the engine was
+    asked for when the session was left, by the number of the command; `go_on` asks again.
     """
 
     def __init__(
@@ -59,7 +74,18 @@ class LiveSession:
         tell: Tell = tell_nobody,
         over: Callable[[], None] = lambda: None,
         prewarm: bool = True,
+        log: SessionLog | None = None,
+        works: Mapping[int, Asked] | None = None,
     ) -> None:
+        self._log = log
+        self._works: dict[int, Asked] = dict(works or {})
+        self._unanswered: set[int] = set(self._works)
+        self._brought: set[int] = set()
+        self._moved: Callable[[], None] | None = None
+        self.was_attached = False
+        self.parked = False
+        self._because: SeemError | None = None
+        self._errands: set[asyncio.Task[None]] = set()
         self._state = state
         self._engine = engine
         self._images = images
@@ -85,8 +111,18 @@ class LiveSession:
 
     @property
     def closed(self) -> bool:
-        """Whether it has ended."""
+        """Whether it has ended, or is held by nobody here any more."""
         return self._closed
+
+    @property
+    def kept(self) -> bool:
+        """Whether it can go on after this process."""
+        return self._log is not None
+
+    @property
+    def attached(self) -> bool:
+        """Whether a stream has it now; `was_attached`: one had it once."""
+        return self._moved is not None
 
     @property
     def n_tickets(self) -> int:
@@ -101,7 +137,7 @@ class LiveSession:
         async with self._in_order:
             try:
                 if self._closed:
-                    raise UnknownSession("The session has ended.")
+                    raise copy(self._because or UnknownSession("The session has ended."))
                 event = await self._event_of(command)
             except SeemError as error:
                 self._tell(Failed.of(command.seq, error))
@@ -133,6 +169,7 @@ class LiveSession:
         if self._closed:
             return
         self._closed = True
+        self._because = because
         gone = because or UnknownSession("The session ended before this was answered.")
         tickets, self._tickets = self._tickets, {}
         for seq, ticket in tickets.items():
@@ -141,6 +178,69 @@ class LiveSession:
         if self._encoding:
             self._encoding.cancel()
         self._over()
+
+    # --- streams
+
+    def attach(self, tell: Tell, moved: Callable[[], None]) -> None:
+        """Lets a stream have the session; one that had it before hears by its `moved`."""
+        if self._moved is not None:
+            self._moved()
+        self._tell_others, self._moved, self.was_attached = tell, moved, True
+
+    def go_on(self, command: Attach) -> None:
+        """Sends again what the client lacks, and has the engine do what it was not done with."""
+        known = self._log.since(command.after_seq) if self._log is not None else []
+        for reply in known:
+            self._tell_others(reply)
+        answered = {reply.seq for reply in known}
+        for seq in command.waiting:
+            if seq <= self._state.last_seq and seq not in answered and seq not in self._unanswered:
+                lost = ReplyLost(f"The reply to command {seq} is not known any more.")
+                self._tell_others(Failed.of(seq, lost))
+        for seq, work in [*self._works.items()]:
+            if seq not in self._tickets and seq not in self._brought:
+                self._submit(work)
+
+    def detach(self, moved: Callable[[], None]) -> None:
+        """The stream with this `moved` is gone, and what only it waits for is not worth doing."""
+        if self._moved != moved:
+            return
+        self._tell_others, self._moved = tell_nobody, None
+        for seq in [*self._tickets]:
+            if seq not in self._asked:
+                self._tickets.pop(seq).cancel()
+
+    def park(self) -> None:
+        """Lets go of it here; it goes on wherever it is asked for next."""
+        self.parked = self.kept and not self._closed
+        self.close(UnknownSession("The session was left alone."))
+
+    async def standing(self, command: Attach) -> Attached:
+        """Tells the session's state and, where `command` asks, the masks that stand.
+
+        Raises:
+            SeemError: They could not be made.
+        """
+        masks: tuple[ObjectMask, ...] = ()
+        image = self._state.image
+        if command.masks and image is not None:
+            shown = (one.without(*self._works) for one in self._state.history.objects)
+            standing = tuple(one.to_answer() for one in shown if one.rounds)
+            if standing:
+                # under a name of its own, or a click would take its place
+                work = Decode(f"{self.session_id} standing", command.seq, image.key, standing)
+                masks = await self._masks(work)
+        return Attached(command.seq, self.card, self._state.model, masks)
+
+    async def _masks(self, work: Decode) -> tuple[ObjectMask, ...]:
+        try:
+            result = await self._engine.submit(work)
+        except ImageUnknown:
+            await self._bring_images(work)
+            result = await self._engine.submit(work)
+        if not isinstance(result, MasksReady):
+            raise TypeError(f"A Decode ended with {type(result).__name__}.")
+        return result.masks
 
     # --- the fold
 
@@ -153,6 +253,8 @@ class LiveSession:
                 check_kinds(command, self._state.model.capabilities)
                 objects = [await self._without_image(one) for one in command.objects]
                 return replace(command, objects=tuple(objects))
+            case Attach():
+                raise BadSequence("A session is attached to before anything else is said.")
             case _:
                 return command
 
@@ -167,23 +269,65 @@ class LiveSession:
         return PromptedObject(one.object_id, replace(one.prompt, example=shown))
 
     def _fold(self, event: Event) -> None:
-        self._state, effects = step(self._state, event)
+        before = self._state
+        self._state, effects = step(before, event)
+        replies = [effect.reply for effect in effects if isinstance(effect, Send)]
         for effect in effects:
             self._carry_out(effect)
+        over = any(isinstance(effect, Forget) for effect in effects)
+        if self._log is None or self._state is before:
+            if self._log is not None:
+                self._log.remember(*replies)
+            self._tell_all(replies)
+            if over:
+                self.close()
+        elif over:
+            self._run(self._forget(self._log, replies))
+        else:
+            self._unanswered.update(reply.seq for reply in replies)
+            self._log.keep(event, replies, partial(self._kept, replies))
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case Send(reply):
-                self._tell(reply)
             case Decode() | Everything():
+                self._works[effect.seq] = effect
+                self._unanswered.add(effect.seq)
                 self._submit(effect)
             case Encode():
                 self._encode(effect)
             case Withdraw(seq):
+                self._works.pop(seq, None)
                 if ticket := self._tickets.pop(seq, None):
                     ticket.cancel()
-            case Forget():
-                self.close()
+            case Send() | Forget():
+                pass
+
+    def _kept(self, replies: Sequence[Reply], failure: SeemError | None) -> None:
+        """An event is in the log, or could not be written: then the session ends here as it was."""
+        if failure is not None:
+            self._tell_all([Failed.of(reply.seq, failure) for reply in replies])
+            self.close(failure)
+        elif not self._closed and self._log is not None:
+            self._unanswered.difference_update(reply.seq for reply in replies)
+            self._log.remember(*replies)
+            self._tell_all(replies)
+
+    async def _forget(self, log: SessionLog, replies: Sequence[Reply]) -> None:
+        try:
+            await log.forget()
+        except SeemError as error:
+            logger.warning("a released session could not be forgotten", extra={"code": error.code})
+        self._tell_all(replies)
+        self.close()
+
+    def _tell_all(self, replies: Sequence[Reply]) -> None:
+        for reply in replies:
+            self._tell(reply)
+
+    def _run(self, errand: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(errand)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
     def _tell(self, reply: Reply) -> None:
         answer = self._asked.get(reply.seq)
@@ -197,26 +341,73 @@ class LiveSession:
     def _submit(self, work: Decode | Everything) -> None:
         try:
             ticket = self._engine.submit(work)
+        except ImageUnknown as error:
+            self._image_is_missing(work, error)
+            return
         except SeemError as error:
+            self._works.pop(work.seq, None)
             self._fold(Failed.of(work.seq, error))
             return
         self._tickets[work.seq] = ticket
-        ticket.add_done_callback(self._ended_in_any_thread)
+        ticket.add_done_callback(partial(self._ended_in_any_thread, copy_context()))
 
-    def _ended_in_any_thread(self, ticket: Ticket) -> None:
+    def _ended_in_any_thread(self, around: Context, ticket: Ticket) -> None:
+        """Goes on where the command came in, so that what is logged has its request's id."""
         with suppress(RuntimeError):  # the loop is closed, and with it the session
-            self._loop.call_soon_threadsafe(self._ended, ticket)
+            self._loop.call_soon_threadsafe(self._ended, ticket, context=around)
 
     def _ended(self, ticket: Ticket) -> None:
         seq = 0 if isinstance(ticket.work, Encode) else ticket.work.seq
         if self._tickets.get(seq) is not ticket:
             return  # it was withdrawn, or the session is closed
+        del self._tickets[seq]
         try:
-            self._fold(_outcome(seq, ticket))
+            self._fold_outcome(ticket, seq)
         except Exception:  # an edge: nobody else would hear of it, and the client would wait
-            logger.exception("a session broke")
-            self.close(Internal("The session broke."))
-        self._tickets.pop(seq, None)
+            tag = session_tag(self.session_id)
+            logger.exception("a session broke", extra={"session": tag})
+            broken = Internal("The session broke.")
+            self._tell(Failed.of(seq, broken))
+            self.close(broken)
+
+    def _fold_outcome(self, ticket: Ticket, seq: int) -> None:
+        outcome = _outcome(seq, ticket)
+        if isinstance(outcome, Failed) and outcome.code == ImageUnknown.code and seq in self._works:
+            self._image_is_missing(self._works[seq], ImageUnknown(outcome.message))
+            return
+        self._brought.discard(seq)
+        self._works.pop(seq, None)
+        self._fold(outcome)
+
+    def _image_is_missing(self, work: Asked, error: ImageUnknown) -> None:
+        """Has the image brought from where it is kept; once, or it would be brought for ever."""
+        if work.seq not in self._brought:
+            self._brought.add(work.seq)
+            self._run(self._bring(work))
+            return
+        self._brought.discard(work.seq)
+        self._works.pop(work.seq, None)
+        self._fold(Failed.of(work.seq, error))
+
+    async def _bring(self, work: Asked) -> None:
+        """Gives the engine the images that it lost, and asks again, if that is still wanted."""
+        failure: SeemError | None = None
+        try:
+            await self._bring_images(work)
+        except SeemError as error:
+            failure = error
+        if self._closed or self._works.get(work.seq) is not work:
+            return
+        if failure is None:
+            self._submit(work)
+        else:
+            self._works.pop(work.seq, None)
+            self._fold(Failed.of(work.seq, failure))
+
+    async def _bring_images(self, work: Asked) -> None:
+        shown = work.example_keys if isinstance(work, Decode) else frozenset()
+        for name in {work.image_key, *shown}:
+            await self._images.bring(name)
 
     def _encode(self, work: Encode) -> None:
         """Only a head start: where it fails, the first click tries again and tells."""

@@ -22,6 +22,8 @@ BURST_S = 5.0
 
 _MINUTE_S = 60.0
 _ANYTHING = 1e-9
+_ONE = 1.0 - _ANYTHING
+"""A request, less what rounding may take of it: a bucket for a single one must be able to fill."""
 _SESSION_RETRY_MS = 2000
 _LONGEST_MS = (1 << 32) - 1
 """More than seven weeks: a hint is 32 bits wide."""
@@ -103,7 +105,7 @@ class Usage:
 
     def request(self, *, now_s: float) -> None:
         """Counts a request. Raises QuotaExceeded where too many came, and does not count it."""
-        wait_s = self._requests.wait_s(1.0, now_s=now_s)
+        wait_s = self._requests.wait_s(_ONE, now_s=now_s)
         _let_in("tenant_requests_per_s", self._quotas.tenant_requests_per_s, wait_s)
         self._requests = self._requests.without(1.0, now_s=now_s)
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from seem_server.service.callers import ANONYMOUS
-from seem_wire.errors import Internal, Superseded
+from seem_wire.errors import Internal, NotOffered, Superseded
 from seem_wire.types import (
+    Attach,
     Everything,
     Failed,
     ImageSet,
@@ -39,10 +40,12 @@ async def execute(
         SeemError: The command was refused, failed, or was superseded.
     """
     directory.admit(caller)
+    if isinstance(command, Attach):
+        raise NotOffered("A session is attached to in a stream; name it in each unary call.")
     if isinstance(command, OpenImage):
-        session = directory.open(now_s=now_s, caller=caller)
+        session = await directory.open(now_s=now_s, caller=caller)
     else:
-        session = directory.find(command.session_id, now_s=now_s, caller=caller)
+        session = await directory.reach(command.session_id, now_s=now_s, caller=caller)
     return _good(await session.ask(command))
 
 
@@ -55,7 +58,7 @@ async def segment(
         SeemError: The request was refused or failed.
     """
     directory.admit(caller)
-    session = directory.open(now_s=now_s, caller=caller, prewarm=False)
+    session = await directory.open(now_s=now_s, caller=caller, prewarm=False, passing=True)
     try:
         await session.ask(OpenImage(1))
         image = _expected(await session.ask(SetImage(2, request.image)), ImageSet)

@@ -59,6 +59,13 @@ class ObjectState:
         place = bisect_left(self.rounds, seq, key=lambda entry: entry.seq)
         return place if place < len(self.rounds) and self.rounds[place].seq == seq else None
 
+    def without(self, *seqs: int) -> ObjectState:
+        """The same as it was before the rounds of commands `seqs`, if they are its last."""
+        rounds = self.rounds
+        while rounds and rounds[-1].seq in seqs:
+            rounds = rounds[:-1]
+        return replace(self, rounds=rounds)
+
     def to_answer(self) -> ObjectRounds:
         """The object as work for the engine."""
         return ObjectRounds(self.object_id, self.rounds)

@@ -1,4 +1,6 @@
-"""Logs: one line an event, with the request's id, and never a prompt, a mask or an image.
+"""Logs: one line an event, with the request's id and the session's tag, which is not its id.
+
+Never a prompt, a mask or an image, and nothing that lets a reader use somebody's session.
 
 `logger.info("a message without numbers", extra={"n_masks": 3})` becomes
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the call that is being served, empty outside of any."""
+
+session_tag: ContextVar[str] = ContextVar("session_tag", default="")
+"""The tag of the session that is being served, empty outside of any."""
 
 ROOT = "seem_server"
 """The logger that is configured; other libraries' loggers are the embedding program's."""
@@ -80,8 +85,8 @@ class JsonLines(logging.Formatter):
 def _fields(record: logging.LogRecord) -> Mapping[str, object]:
     """What the record has beyond what every record has."""
     extra = {name: value for name, value in vars(record).items() if name not in _OWN}
-    current = request_id.get()
-    return {"request_id": current, **extra} if current else extra
+    around = {"request_id": request_id.get(), "session": session_tag.get()}
+    return {name: value for name, value in around.items() if value} | extra
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -1,4 +1,4 @@
-"""What surrounds every call: its id, its line in the log, and what becomes of errors.
+"""What surrounds every call: its id, its line in the log, who watches, what becomes of errors.
 
 This is one of the edges where any exception at all is caught: it is logged with its cause, and the
 client is told `INTERNAL`.
@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from seem_server.telemetry.logs import request_id
+from seem_server.telemetry import calls
+from seem_server.telemetry.logs import request_id, session_tag
 from seem_server.transport.authentication import caller_of_call
 from seem_server.transport.status import abort
 from seem_wire.errors import Internal, SeemError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from seem_server.telemetry.calls import CallsObserver, CallWatch
 
     Handler = grpc.RpcMethodHandler[Any, Any] | None
     Behaviour = Callable[[Any, Any], Awaitable[Any]]
@@ -37,8 +40,15 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class Calls(grpc.aio.ServerInterceptor):
     """Gives each call of `service` an id, logs how it ended, and turns errors into statuses."""
 
-    def __init__(self, service: str, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        service: str,
+        observer: CallsObserver,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._prefix = f"/{service}/"
+        self._observer = observer
         self._now = now
 
     async def intercept_service(
@@ -67,6 +77,8 @@ class Calls(grpc.aio.ServerInterceptor):
     def _surround(self, name: str, behaviour: Behaviour) -> Behaviour:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             request_id.set(_id_of(context))
+            session_tag.set("")
+            watch = self._watch(name, context)
             started_s = self._now()
             code = "CLIENT_LEFT"  # how a stream ends after its release, and before it
             try:
@@ -91,8 +103,15 @@ class Calls(grpc.aio.ServerInterceptor):
                 spent_ms = round((self._now() - started_s) * 1000, 1)
                 facts = {"method": name, "code": code, "ms": spent_ms, **_caller()}
                 logger.info("call", extra=facts)
+                watch.ended(code)
 
         return call
+
+    def _watch(self, name: str, context: grpc.aio.ServicerContext[Any, Any]) -> CallWatch:
+        metadata: dict[str, str | bytes] = dict(context.invocation_metadata() or ())
+        watch = self._observer.began(name, metadata)
+        calls.watch.set(watch)
+        return watch
 
 
 def _caller() -> dict[str, str]:

@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from seem_server.telemetry.calls import Unwatched
 from seem_server.transport.authentication import Authentication
 from seem_server.transport.interceptors import Calls
 from seem_wire.v1 import seem_pb2 as pb
@@ -16,6 +17,7 @@ from seem_wire.v1.seem_pb2_grpc import add_SeemServicer_to_server
 
 if TYPE_CHECKING:
     from seem_server.service.callers import Callers
+    from seem_server.telemetry.calls import CallsObserver
     from seem_server.transport.servicer import Servicer
     from seem_server.transport.tls import Tls
     from seem_wire.types import Limits
@@ -38,6 +40,7 @@ class TransportConfig:
         keepalive_s: A client that says nothing for so long is asked whether it is alive, and is
             gone if it does not answer within as long again.
         tls: What it shows of itself and asks of clients; None for plaintext.
+        channelz: Whether whoever can reach the server may look into its channels and sockets.
     """
 
     address: str = "127.0.0.1:50051"
@@ -45,13 +48,14 @@ class TransportConfig:
     grace_s: float = 5.0
     keepalive_s: float = 60.0
     tls: Tls | None = None
+    channelz: bool = False
 
 
 class Server:
     """Serves a Servicer, with health and reflection; healthy between `ready` and `stop`.
 
-    With `callers`, only they are served, but anybody may ask for its health. Make and use it on one
-    event loop.
+    With `callers`, only they are served, but anybody may ask for its health. `observer` looks at
+    every call, the refused ones too. Make and use it on one event loop.
     """
 
     def __init__(
@@ -59,11 +63,14 @@ class Server:
         servicer: Servicer,
         config: TransportConfig,
         limits: Limits,
+        observer: CallsObserver | None = None,
         callers: Callers | None = None,
     ) -> None:
         self._config = config
+        self._is_ready = False
         self._authentication: Authentication | None = None
-        interceptors: list[grpc.aio.ServerInterceptor] = [Calls(SERVICE)]
+        # The first is the outermost: who is refused is logged and counted, too.
+        interceptors: list[grpc.aio.ServerInterceptor] = [Calls(SERVICE, observer or Unwatched())]
         if callers is not None:
             certificates = config.tls is not None and config.tls.client_ca is not None
             self._authentication = Authentication(callers, certificates=certificates)
@@ -76,7 +83,9 @@ class Server:
         self._health = health.aio.HealthServicer()
         add_SeemServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = [SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        if config.channelz:
+            names.append(_add_channelz(self._server))
         reflection.enable_server_reflection(names, self._server)
 
     async def start(self) -> int:
@@ -93,23 +102,35 @@ class Server:
         await self._server.start()
         return 0 if self._config.address.startswith("unix:") else port
 
-    def _listen(self) -> int:
-        address, tls = self._config.address, self._config.tls
-        if tls is None:
-            return self._server.add_insecure_port(address)
-        return self._server.add_secure_port(address, tls.credentials())
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is between `ready` and `drain`."""
+        return self._is_ready
 
     def renew(self, callers: Callers) -> None:
         """Serves these callers from now on, where it asks who calls at all."""
         if self._authentication:
             self._authentication.renew(callers)
 
+    def _listen(self) -> int:
+        address, tls = self._config.address, self._config.tls
+        if tls is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, tls.credentials())
+
     async def ready(self) -> None:
         """Tells whoever asks that it can be used."""
+        self._is_ready = True
         await self._set_health(_SERVING)
+
+    async def tell_whether(self, *, works: bool) -> None:
+        """Tells whoever asks whether what is behind it works; before `ready` nothing does."""
+        if self._is_ready:
+            await self._set_health(_SERVING if works else _NOT_SERVING)
 
     async def drain(self) -> None:
         """Tells whoever asks to go elsewhere; calls are still served."""
+        self._is_ready = False
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace_s: float | None = None) -> None:
@@ -122,6 +143,15 @@ class Server:
             await self._health.set(name, status)
 
 
+def _add_channelz(server: grpc.aio.Server) -> str:
+    """The name of the service, added to a server that was made to keep such counts."""
+    from grpc_channelz.v1 import channelz, channelz_pb2  # noqa: PLC0415  (only where asked for)
+
+    channelz.add_channelz_servicer(server)
+    name: str = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
+    return name
+
+
 def _options(config: TransportConfig, limits: Limits) -> list[tuple[str, int]]:
     keepalive_ms = int(config.keepalive_s * 1000)
     return [
@@ -129,6 +159,7 @@ def _options(config: TransportConfig, limits: Limits) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", 2 * limits.max_image_bytes + _SLACK_BYTES),
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),  # a second server on the same port is told so
+        ("grpc.enable_channelz", int(config.channelz)),
         ("grpc.keepalive_time_ms", keepalive_ms),
         ("grpc.keepalive_timeout_ms", keepalive_ms),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from seem_server.service import unary
 from seem_server.service.conversation import Conversation
+from seem_server.telemetry import calls, logs
 from seem_server.transport.authentication import caller_of_call
 from seem_wire import convert
-from seem_wire.types import Failed
+from seem_wire.tags import session_tag
+from seem_wire.types import Failed, Opened
 from seem_wire.v1.seem_pb2_grpc import SeemServicer
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import grpc
 
     from seem_server.service.directory import Directory
+    from seem_server.telemetry.calls import CallWatch
     from seem_wire.types import Command, Limits, Reply
     from seem_wire.v1 import seem_pb2 as pb
 
@@ -47,20 +50,29 @@ class Servicer(SeemServicer):
         self, request_iterator: AsyncIterator[pb.Command], context: Context
     ) -> None:
         """A session over one stream."""
+        watch = calls.watch.get()
 
         async def write(reply: Reply) -> None:
+            watch.replied(reply)
             await context.write(convert.reply_to_proto(reply))
 
         conversation = Conversation(self._directory, now=self._now, caller=caller_of_call.get())
-        await conversation.run(self._commands(request_iterator), write)
+        try:
+            await conversation.run(self._commands(request_iterator, watch), write)
+        finally:
+            logs.session_tag.set(session_tag(conversation.session_id))
 
     async def Execute(self, request: pb.Command, context: Context) -> pb.Reply:  # noqa: ARG002, N802
         """One command of a session."""
         command = await self._command(request)
+        calls.watch.get().commanded(command)
         if isinstance(command, Failed):
             raise command.to_error()
+        logs.session_tag.set(session_tag(command.session_id))
         caller = caller_of_call.get()
         reply = await unary.execute(self._directory, command, now_s=self._now(), caller=caller)
+        if isinstance(reply, Opened):
+            logs.session_tag.set(session_tag(reply.session_id))
         return convert.reply_to_proto(reply)
 
     async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentReply:  # noqa: ARG002, N802
@@ -69,6 +81,7 @@ class Servicer(SeemServicer):
             command = convert.segment_from_proto(request, self._limits)
         else:
             command = await self._elsewhere(convert.segment_from_proto, request)
+        calls.watch.get().commanded(command)
         caller = caller_of_call.get()
         reply = await unary.segment(self._directory, command, now_s=self._now(), caller=caller)
         return convert.segmented_to_proto(reply)
@@ -82,14 +95,16 @@ class Servicer(SeemServicer):
         """What a session holds."""
         caller = caller_of_call.get()
         self._directory.admit(caller)
-        session = self._directory.find(request.session_id, now_s=self._now(), caller=caller)
+        session = await self._directory.reach(request.session_id, now_s=self._now(), caller=caller)
         return convert.session_card_to_proto(session.card)
 
     async def _commands(
-        self, messages: AsyncIterator[pb.Command]
+        self, messages: AsyncIterator[pb.Command], watch: CallWatch
     ) -> AsyncIterator[Command | Failed]:
         async for message in messages:
-            yield await self._command(message)
+            command = await self._command(message)
+            watch.commanded(command)
+            yield command
 
     async def _command(self, message: pb.Command) -> Command | Failed:
         if _is_light(message, message.prompt.objects):

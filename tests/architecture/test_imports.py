@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PURE = ("errors", "pixels", "prompts", "resample", "rle", "segments", "types", "validate")
+PURE = ("errors", "pixels", "prompts", "resample", "rle", "segments", "tags", "types", "validate")
 TRAINING = {"torch", "onnx", "onnxscript", "seem_model"}
 SERVING = {"onnxruntime", "seem_server"}
 

@@ -214,7 +214,7 @@ def test_of_200_rapid_clicks_the_last_is_answered_and_the_others_are_told():
 
 def test_a_server_that_goes_down_is_told_with_what_to_do():
     with local_server(Settings(bundle="fake")) as address:
-        client = seem_client.connect(address)
+        client = seem_client.connect(address, reconnect_s=0)
         session = client.open(PIXELS)
     with pytest.raises((errors.Disconnected, errors.ShuttingDown)) as caught:
         session.click(40, 30)

@@ -15,10 +15,10 @@ OTHER = np.ones((2, 3, 3), np.uint8)
 
 
 @asynccontextmanager
-async def session(answer=obey):
+async def session(answer=obey, **options):
     with scripted_server(answer) as address:
         async with (
-            seem_client.connect_async(address) as client,
+            seem_client.connect_async(address, **options) as client,
             client.open(PIXELS) as opened,
         ):
             yield opened
@@ -93,7 +93,7 @@ async def test_nobody_has_to_look_at_an_overtaken_click():
 
 
 async def test_a_server_that_hangs_up_is_told_to_all_who_wait_with_what_to_do():
-    async with session(on_prompt(lambda _: HANG_UP)) as opened:
+    async with session(on_prompt(lambda _: HANG_UP), reconnect_s=0) as opened:
         with pytest.raises(errors.Disconnected, match=r"going down.*Check that a server is"):
             await opened.click(1, 1)
         with pytest.raises(errors.Disconnected):

@@ -43,6 +43,9 @@ class Asked(ClientMethods):
     def _open(self, image):
         return image
 
+    def _attach(self, session_id):
+        return session_id
+
     def _segment(self, image, object_id, prompt, example):
         return image, object_id, prompt, example
 
@@ -162,16 +165,15 @@ def test_what_a_server_does_not_offer_is_refused_before_any_file_is_read(missing
         missing()
 
 
-@pytest.mark.parametrize(
-    "later",
-    [
-        lambda: Asked().attach("session-1"),
-        lambda: Asked().track("frames"),
-    ],
-)
-def test_what_comes_later_is_told_clearly_to_be_missing(later):
-    with pytest.raises(errors.NotOffered, match="This server does not offer '"):
-        later()
+def test_what_comes_later_is_told_clearly_to_be_missing():
+    with pytest.raises(errors.NotOffered, match="This server does not offer 'track'"):
+        Asked().track("frames")
+
+
+def test_a_session_is_attached_to_where_that_is_offered():
+    assert Asked().attach("session-1") == "session-1"
+    with pytest.raises(errors.NotOffered, match="does not offer 'attach'"):
+        Asked(POOR).attach("session-1")
 
 
 def test_a_session_shows_what_its_core_knows():

@@ -22,11 +22,11 @@ SESSION = {
         "prompt",
         "everything",
     ),
-    *("submit_click", "submit_prompt", "undo", "redo", "clear", "remove", "close"),
+    *("submit_click", "submit_prompt", "undo", "redo", "clear", "remove", "close", "leave"),
     *("id", "size", "predictions"),
 }
 CLIENT = {"open", "segment", "everything", "attach", "track", "model", "close"}
-INTERNAL = {"show", "greet"}  # for the client that opens a session, and says so
+INTERNAL = {"show", "resume", "greet"}  # for the client that opens a session, and says so
 
 
 def names(kind):

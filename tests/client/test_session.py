@@ -15,10 +15,10 @@ OTHER = np.ones((2, 3, 3), np.uint8)
 
 
 @contextmanager
-def session(answer=obey):
+def session(answer=obey, **options):
     with (
         scripted_server(answer) as address,
-        seem_client.connect(address) as client,
+        seem_client.connect(address, **options) as client,
         client.open(PIXELS) as opened,
     ):
         yield opened
@@ -120,7 +120,7 @@ def test_several_threads_may_share_it():
 
 
 def test_a_server_that_hangs_up_is_told_to_all_who_wait_with_what_to_do():
-    with session(on_prompt(lambda _: HANG_UP)) as opened:
+    with session(on_prompt(lambda _: HANG_UP), reconnect_s=0) as opened:
         with pytest.raises(errors.Disconnected, match=r"going down.*Check that a server is"):
             opened.click(1, 1)
         with pytest.raises(errors.Disconnected):
@@ -131,13 +131,16 @@ def test_a_server_that_says_goodbye_is_told_to_all_who_wait():
     def leave(command):
         return LEAVE if isinstance(command, types.Prompt) else obey(command)
 
-    with session(leave) as opened, pytest.raises(errors.Disconnected, match="was lost"):
+    with (
+        session(leave, reconnect_s=0) as opened,
+        pytest.raises(errors.Disconnected, match="was lost"),
+    ):
         opened.click(1, 1)
 
 
 def test_a_server_that_vanishes_is_told_in_the_middle_of_a_call():
     with scripted_server(on_prompt(lambda _: None)) as address:
-        client = seem_client.connect(address)
+        client = seem_client.connect(address, reconnect_s=0)
         opened = client.open(PIXELS)
         waiting = opened.submit_click(1, 1)
     with pytest.raises(errors.Disconnected):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from seem_server.engine.cache import ByteCache
+from seem_server.engine.cache import ByteCache, CacheUse
 
 
 def filled(max_bytes, *keys):
@@ -89,3 +89,16 @@ def test_clearing_forgets_all_values():
     cache.clear()
     assert len(cache) == 0
     assert cache.n_bytes == 0
+
+
+def test_it_counts_what_it_had_and_what_had_to_go():
+    cache = filled(20, "a", "b", "c")
+    for key in ("c", "c", "a"):
+        cache.get(key)
+    assert cache.use == CacheUse(n_bytes=20, max_bytes=20, n_hits=2, n_misses=1, n_evictions=1)
+
+
+def test_what_is_replaced_or_forgotten_was_not_evicted():
+    cache = filled(20, "a", "a")
+    cache.clear()
+    assert cache.use.n_evictions == 0

@@ -641,3 +641,35 @@ async def test_the_event_loop_never_computes():
 
 async def test_encoding_is_answered_as_encoded(quick):
     assert isinstance(await quick.submit(Encode("s", "l")), Encoded)
+
+
+# --- what others may look at
+
+
+async def test_it_tells_how_each_cache_is_used(quick):
+    await quick.submit(click(1))
+    await quick.submit(click(1))
+    caches = quick.caches
+    assert {"images", "features", "answers", "drawings"} <= set(caches)
+    assert caches["features"].n_bytes > 0
+    assert caches["features"].n_hits == caches["features"].n_misses == 1
+
+
+def test_it_answers_until_it_closes():
+    made = engine()
+    assert made.is_alive
+    assert made.answers
+    made.close()
+    assert not made.is_alive
+    assert not made.answers
+
+
+def test_it_does_not_answer_while_a_batch_hangs(gate):
+    clock = iter(range(0, 10**6, 1000))
+    made = engine(FakeBackend(decode_s=1, wait=gate), now=lambda: next(clock))
+    made.submit(click(1))
+    gate.wait_for_somebody()
+    assert made.is_alive
+    assert not made.answers
+    gate.let_pass(10)
+    made.close()

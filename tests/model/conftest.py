@@ -109,3 +109,25 @@ def make_image(tmp_path):
         return SourceImage(path, source, exhaustive, annotations)
 
     return make
+
+
+@pytest.fixture
+def make_trainer(dataset, tmp_path, letters):
+    """A tiny model and what trains it on the folder `dataset`."""
+    from dataclasses import replace
+
+    from seem_model.config import TINY
+    from seem_model.seem import Seem
+    from seem_model.train.dataset import read_folder
+    from seem_model.train.loop import Trainer
+    from seem_model.train.recipe import RECIPES
+    from seem_model.train.vocabulary import Vocabulary
+
+    def make(lessons=None, team=None, **changes):
+        torch.manual_seed(0)
+        recipe = replace(RECIPES["tiny"], held_out_share=0.3, **changes)
+        vocabulary = Vocabulary(["square"], letters, others=["zebra"])
+        images, folder = read_folder(dataset), tmp_path / "run"
+        return Trainer(Seem(TINY), vocabulary, images, recipe, folder, lessons=lessons, team=team)
+
+    return make

@@ -1,42 +1,20 @@
 import json
-import multiprocessing
-import os
-import socket
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
+from trainers import weights_of
 
 from seem_model.config import TINY
-from seem_model.seem import Answers, Seem
+from seem_model.seem import Answers
 from seem_model.train.batch import Batches, Slot
 from seem_model.train.dataset import read_folder
-from seem_model.train.loop import Trainer, _told_from, answered, is_held_out, split, stuff_names
-from seem_model.train.recipe import RECIPES
+from seem_model.train.loop import _told_from, answered, is_held_out, split, stuff_names
 from seem_model.train.teacher import Lessons
-from seem_model.train.team import Team, join
 from seem_model.train.vocabulary import Vocabulary
 from seem_wire.prompts import Box, ObjectPrompt, Point
-
-
-@pytest.fixture
-def make_trainer(dataset, tmp_path, letters):
-    def make(lessons=None, team=None, **changes):
-        torch.manual_seed(0)
-        recipe = replace(RECIPES["tiny"], held_out_share=0.3, **changes)
-        vocabulary = Vocabulary(["square"], letters, others=["zebra"])
-        images, folder = read_folder(dataset), tmp_path / "run"
-        return Trainer(Seem(TINY), vocabulary, images, recipe, folder, lessons=lessons, team=team)
-
-    return make
-
-
-def weights(trainer):
-    return torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
 
 
 def test_training_lowers_the_loss(make_trainer):
@@ -57,7 +35,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(make_trainer):
     assert resumed.resume()
     assert resumed.step == 2
     resumed.run(n_workers=0)
-    torch.testing.assert_close(weights(resumed), weights(unbroken))
+    torch.testing.assert_close(weights_of(resumed), weights_of(unbroken))
 
 
 def test_the_budget_ends_a_run_and_saves_it(make_trainer):
@@ -76,7 +54,7 @@ def test_weights_after_equal_runs_are_equal(make_trainer):
     first, second = make_trainer(steps=2), make_trainer(steps=2)
     first.run(n_workers=0)
     second.run(n_workers=0)
-    torch.testing.assert_close(weights(first), weights(second))
+    torch.testing.assert_close(weights_of(first), weights_of(second))
 
 
 def test_images_kept_apart_are_chosen_by_their_name(dataset):
@@ -150,46 +128,6 @@ def test_an_unbroken_run_watches_images_kept_apart(make_trainer):
     watched = make_trainer(crop_sizes=(64,)).watch()
     assert len(watched) == 5
     assert all(0 <= iou <= 1 for iou in watched)
-
-
-def team_of_two(rank, port, made, ended):
-    """One of two processes that train together; puts what it ends with into `ended`."""
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.set_num_threads(1)
-    trainer = made(join())
-    trainer.run(n_workers=0)
-    ended.put((rank, trainer.step, weights(trainer).tolist()))
-
-
-def test_a_team_ends_with_the_same_weights_after_different_crops(make_trainer):
-    context = multiprocessing.get_context("fork")
-    ended = context.Queue()
-    made = partial(make_trainer, steps=2)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    members = [
-        context.Process(target=team_of_two, args=(rank, port, lambda t: made(team=t), ended))
-        for rank in (0, 1)
-    ]
-    for member in members:
-        member.start()
-    told = {rank: (step, values) for rank, step, values in (ended.get(timeout=120) for _ in "ab")}
-    for member in members:
-        member.join()
-    assert told[0] == told[1]
-    assert told[0][0] == 2
-    alone = make_trainer(steps=2)
-    alone.run(n_workers=0)
-    assert weights(alone).tolist() != told[0][1]
-
-
-def test_members_of_a_team_take_different_crops(make_trainer):
-    trainer = make_trainer(team=Team(1, 2))
-    first, second = (Batches(trainer.data, trainer.recipe, [], rank)[0] for rank in (0, 1))
-    assert not torch.equal(first.image, second.image)
-    assert len(Batches(trainer.data, trainer.recipe, [])) == trainer.recipe.steps
 
 
 def test_stuff_is_what_is_never_marked_thing_by_thing():

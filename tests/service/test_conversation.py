@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from service_words import (
     OUTSIDE,
+    Stream,
     click,
     open_image,
     opening,
@@ -16,45 +17,9 @@ from service_words import (
 
 from seem_server.service import conversation
 from seem_server.service.callers import Caller
-from seem_server.service.conversation import Conversation
 from seem_server.service.quotas import Quotas
 from seem_server.service.tenants import Tenants
 from seem_wire import errors, types
-
-
-class Stream:
-    """Both ends of a stream without a network."""
-
-    def __init__(self, directory, *, now=lambda: 0.0, **options):
-        self._commands = asyncio.Queue()
-        self._replies = asyncio.Queue()
-        self.reading = asyncio.Event()  # cleared: the client does not read
-        self.reading.set()
-        self.n_read = 0
-        self.task = asyncio.create_task(
-            Conversation(directory, now=now, **options).run(self._incoming(), self._write)
-        )
-
-    async def _incoming(self):
-        while (command := await self._commands.get()) is not None:
-            self.n_read += 1
-            yield command
-
-    async def _write(self, reply):
-        await self.reading.wait()
-        self._replies.put_nowait(reply)
-
-    def say(self, *commands):
-        for command in commands:
-            self._commands.put_nowait(command)
-
-    async def hear(self, n=1):
-        async with asyncio.timeout(20):
-            return [await self._replies.get() for _ in range(n)]
-
-    async def finish(self):
-        self.say(None)
-        await self.task
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from seem_server.service.callers import Caller
 from seem_server.service.images import TenantImages
 from seem_server.service.quotas import Quotas
 from seem_server.service.tenants import Tenants
+from seem_server.store.memory import MemoryStore
 from seem_wire import errors, types
 
 ANN, ROB = Caller("acme", "ann"), Caller("rival", "rob")
@@ -81,3 +82,31 @@ async def test_bytes_beyond_a_tenants_quota_are_refused_before_they_are_hashed(h
     assert here.executor.done == ["content_hash", "read_image"]
     await here.images.find(types.ImageKey(KEY), tenants.of(ANN))
     await here.images.find(types.ImageBytes(PHOTO), tenants.of(ROB))
+
+
+async def test_bytes_that_one_tenant_sent_are_kept_for_no_other():
+    store, tenants = MemoryStore(), Tenants()
+    with service(store=store) as first:
+        await first.images.find(types.ImageBytes(PHOTO), tenants.of(ANN))
+    assert set(store._images) == {tenants.of(ANN).key_of(KEY)}
+    with service(store=store) as second:
+        for look in (
+            second.images.find(types.ImageKey(KEY), tenants.of(ROB)),
+            second.images.bring(KEY),
+        ):
+            with pytest.raises(errors.ImageUnknown, match=KEY):
+                await look
+        mine = TenantImages(second.images, tenants.of(ANN))
+        assert await mine.bring(KEY) == (HEIGHT, WIDTH)
+        assert (await mine.find(types.ImageKey(KEY))).key == KEY
+        assert second.engine.has_image(tenants.of(ANN).key_of(KEY))
+
+
+async def test_bytes_are_kept_by_their_plain_hash_where_tenants_share():
+    store, tenants = MemoryStore(), Tenants(shared=True)
+    with service(store=store) as first:
+        await first.images.find(types.ImageBytes(PHOTO), tenants.of(ANN))
+    with service(store=store) as second:
+        found = await second.images.find(types.ImageKey(KEY), tenants.of(ROB))
+        assert found.size == (HEIGHT, WIDTH)
+    assert set(store._images) == {KEY}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -25,8 +26,10 @@ from service_words import (
 from session_words import MODEL
 
 from seem_server.service import live_session
+from seem_server.telemetry.logs import JsonLines, request_id
 from seem_wire import errors, types
 from seem_wire.prompts import MaskPrompt, ObjectPrompt
+from seem_wire.tags import session_tag
 
 GONE = types.ImageKey("0" * 64)
 
@@ -38,7 +41,7 @@ def here():
 
 
 async def opened(here, **options):
-    session = here.directory.open(now_s=0, **options)
+    session = await here.directory.open(now_s=0, **options)
     for command in opening():
         await session.ask(command)
     return session
@@ -70,7 +73,7 @@ async def test_an_image_is_encoded_before_the_first_click():
 
 
 async def test_without_a_head_start_the_first_click_encodes(here):
-    session = here.directory.open(now_s=0, prewarm=False)
+    session = await here.directory.open(now_s=0, prewarm=False)
     for command in opening():
         await session.ask(command)
     assert here.engine.stats.features_bytes == 0
@@ -78,7 +81,7 @@ async def test_without_a_head_start_the_first_click_encodes(here):
 
 
 async def test_commands_are_folded_in_the_order_in_which_they_came(here):
-    session = here.directory.open(now_s=0)
+    session = await here.directory.open(now_s=0)
     await session.ask(open_image())
     image, mask = await asyncio.gather(session.ask(set_image()), session.ask(click(3)))
     assert isinstance(image, types.ImageSet)
@@ -179,16 +182,22 @@ async def test_a_new_image_ends_the_head_start_of_the_old(here):
 
 
 async def test_a_session_that_breaks_tells_its_client_and_ends(monkeypatch, caplog):
+    caplog.handler.setFormatter(JsonLines())
     backend, gate = slow_backend()
     with service(backend=backend) as here:
         session = await opened(here)
+        request_id.set("the request that broke it")
         asked = asyncio.create_task(session.ask(click(3)))
         await asyncio.to_thread(gate.wait_for_somebody)
         monkeypatch.setattr(live_session, "step", None)
         gate.let_pass()
         assert (await asked).code == "INTERNAL"
         assert session.closed
-    assert "a session broke" in caplog.text
+    (line,) = [
+        one for one in map(json.loads, caplog.text.splitlines()) if "broke" in one["message"]
+    ]
+    assert line["request_id"] == "the request that broke it"
+    assert line["session"] == session_tag(session.session_id)
 
 
 # --- examples

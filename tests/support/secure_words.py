@@ -72,7 +72,7 @@ class Files:
 
     def settings(self, *, tls=False, mtls=False, **changes):
         """A server that knows the callers of the file."""
-        plain = Settings(bundle="fake", port=0, grace_s=0, tokens_file=self.tokens)
+        plain = Settings(bundle="fake", port=0, grace_s=0, tokens_file=self.tokens, store="memory")
         if tls or mtls:
             certificate, key = self.server
             plain = replace(plain, tls_cert=certificate, tls_key=key)

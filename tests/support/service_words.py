@@ -16,8 +16,11 @@ from session_words import MODEL
 from seem_server.app import serve
 from seem_server.engine.engine import Engine
 from seem_server.runtime.fake_backend import FakeBackend
+from seem_server.service.conversation import Conversation
 from seem_server.service.directory import Directory, DirectoryConfig
 from seem_server.service.images import Images
+from seem_server.service.journal import Journal
+from seem_server.service.tenants import Tenants
 from seem_server.settings import Settings
 from seem_wire import convert, types
 from seem_wire.prompts import MaskPrompt, ObjectPrompt, Point
@@ -85,12 +88,27 @@ class Busy(ThreadPoolExecutor):
 class Service:
     """A directory and what it rests on, without gRPC."""
 
-    def __init__(self, *, backend=None, model=MODEL, **config):
-        self.engine = Engine(lambda: backend or FakeBackend())
+    def __init__(
+        self,
+        *,
+        backend=None,
+        model=MODEL,
+        store=None,
+        wall=lambda: 0.0,
+        engine=None,
+        tenants=None,
+        **config,
+    ):
+        self.engine = Engine(lambda: backend or FakeBackend(), engine)
         self.executor = Busy()
-        self.images = Images(self.engine, model.capabilities.limits, self.executor)
+        self.journal = None if store is None else Journal(store, wall=wall)
+        limits = model.capabilities.limits
+        self.images = Images(self.engine, limits, self.executor, journal=self.journal)
         settings = DirectoryConfig(**config)
-        self.directory = Directory(self.engine, self.images, model, settings)
+        self.tenants = tenants or Tenants()
+        self.directory = Directory(
+            self.engine, self.images, model, settings, self.journal, self.tenants
+        )
 
     @property
     def at_rest(self):
@@ -121,12 +139,48 @@ async def until(condition):
 async def served(backend=None, **settings):
     """A server that runs, and a stub to call it."""
     make = None if backend is None else lambda: backend
-    wanted = Settings(**({"bundle": "fake", "port": 0, "grace_s": 0} | settings))
+    usual = {"bundle": "fake", "port": 0, "grace_s": 0, "store": "memory", "linger_s": 0}
+    wanted = Settings(**(usual | settings))
     async with (
         serve(wanted, make_backend=make, warm_up=False) as running,
         grpc.aio.insecure_channel(running.address) as channel,
     ):
         yield running, SeemStub(channel), channel
+
+
+class Stream:
+    """Both ends of a stream without a network."""
+
+    def __init__(self, directory, *, now=lambda: 0.0, **options):
+        self._commands = asyncio.Queue()
+        self._replies = asyncio.Queue()
+        self.reading = asyncio.Event()  # cleared: the client does not read
+        self.reading.set()
+        self.n_read = 0
+        self.task = asyncio.create_task(
+            Conversation(directory, now=now, **options).run(self._incoming(), self._write)
+        )
+
+    async def _incoming(self):
+        while (command := await self._commands.get()) is not None:
+            self.n_read += 1
+            yield command
+
+    async def _write(self, reply):
+        await self.reading.wait()
+        self._replies.put_nowait(reply)
+
+    def say(self, *commands):
+        for command in commands:
+            self._commands.put_nowait(command)
+
+    async def hear(self, n=1):
+        async with asyncio.timeout(20):
+            return [await self._replies.get() for _ in range(n)]
+
+    async def finish(self):
+        self.say(None)
+        await self.task
 
 
 class Talk:

@@ -6,6 +6,7 @@ import logging
 import grpc
 import pytest
 import trustme
+from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from secure_words import LAPTOP, OTHER_TOKEN, TOKEN, WRONG_TOKEN, Files, bearing, guarded
@@ -124,6 +125,16 @@ async def test_what_is_served_is_told_to_callers_alone(channel):
     await refusal(reflected(channel, bearing(WRONG_TOKEN)))
     reply = await reflected(channel, bearing(TOKEN))
     assert reply.list_services_response.service
+
+
+async def test_channels_and_sockets_are_told_to_callers_alone(files):
+    async with (
+        guarded(files, channelz=True) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        stub, asked = channelz_pb2_grpc.ChannelzStub(channel), channelz_pb2.GetServersRequest()
+        await refusal(stub.GetServers(asked))
+        assert (await stub.GetServers(asked, metadata=bearing(TOKEN))).server
 
 
 async def test_the_log_tells_who_called_and_how_strangers_were_refused(channel, caplog):

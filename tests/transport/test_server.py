@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from service_words import Talk, click, open_image, opening, served, service, set_image
@@ -102,3 +103,41 @@ async def test_what_does_not_end_in_time_is_cut_off(bare):
     await server.stop(0)
     with pytest.raises((grpc.aio.AioRpcError, asyncio.CancelledError)):
         await talk.hear_until_the_end()
+
+
+async def test_what_does_not_work_is_not_healthy_until_it_does_again(bare):
+    server, channel = bare
+    await server.tell_whether(works=True)
+    assert await health_of(channel) == NOT_SERVING
+    await server.ready()
+    await server.tell_whether(works=False)
+    assert await health_of(channel) == NOT_SERVING
+    await server.tell_whether(works=True)
+    assert await health_of(channel) == SERVING
+    await server.drain()
+    await server.tell_whether(works=True)
+    assert await health_of(channel) == NOT_SERVING
+
+
+async def test_it_is_ready_until_it_drains(bare):
+    server, _ = bare
+    assert not server.is_ready
+    await server.ready()
+    assert server.is_ready
+    await server.drain()
+    assert not server.is_ready
+
+
+async def test_channels_and_sockets_are_shown_to_whoever_asks_where_it_is_allowed():
+    async with served(channelz=True) as (_, _, channel):
+        stub = channelz_pb2_grpc.ChannelzStub(channel)
+        servers = (await stub.GetServers(channelz_pb2.GetServersRequest())).server
+    assert any(one.data.calls_started for one in servers)
+
+
+async def test_channels_and_sockets_are_nobodys_business_otherwise():
+    async with served() as (_, _, channel):
+        stub = channelz_pb2_grpc.ChannelzStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetServers(channelz_pb2.GetServersRequest())
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

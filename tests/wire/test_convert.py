@@ -76,6 +76,15 @@ COMMANDS = st.one_of(
     st.builds(types.Release, SEQS, **SESSIONS),
     st.builds(types.Everything, SEQS, QUESTIONS, **SESSIONS),
     st.builds(types.Choose, SEQS, IDS, st.integers(0, types.MAX_HYPOTHESIS), **SESSIONS),
+    st.builds(
+        types.Attach,
+        SEQS,
+        TEXTS,
+        st.integers(0, types.MAX_SEQ),
+        st.booleans(),
+        st.lists(SEQS, max_size=3).map(tuple),
+        **SESSIONS,
+    ),
 )
 
 DURATIONS = st.floats(0, 1e9)
@@ -124,8 +133,22 @@ LEAVES = st.sampled_from(list(errors.BY_CODE.values()))
 ERRORS = st.builds(
     lambda leaf, message, ms: leaf(message, retry_after_ms=ms), LEAVES, TEXTS, st.none() | COUNTS
 )
+SESSION_CARDS = st.builds(
+    types.SessionCard,
+    TEXTS,
+    TEXTS,
+    HASHES,
+    SIZES,
+    st.lists(IDS, max_size=2).map(tuple),
+    COUNTS,
+    COUNTS,
+    SEQS,
+)
 REPLIES = st.one_of(
     st.builds(types.Opened, SEQS, TEXTS, CARDS),
+    st.builds(
+        types.Attached, SEQS, SESSION_CARDS, CARDS, st.lists(OBJECT_MASKS, max_size=2).map(tuple)
+    ),
     st.builds(types.ImageSet, SEQS, HASHES, SIZES, st.booleans(), TIMINGS),
     st.builds(types.Masks, SEQS, removed_object_ids=st.lists(IDS).map(tuple), **ANSWERS),
     st.builds(types.Segments, SEQS, ANSWERS["objects"], TIMINGS, st.booleans(), TEXTS),
@@ -312,14 +335,14 @@ def test_a_command_without_a_number_is_refused():
 
 
 def test_a_command_of_a_newer_client_is_refused_as_unknown():
-    newer = b"\x08\x09" + b"\x5a\x00"  # seq = 9; field 11, empty: attach, which is yet to come
+    newer = b"\x08\x09" + b"\xaa\x01\x00"  # seq = 9; field 21, empty, is yet to come
     reply = convert.command_from_proto(pb.Command.FromString(newer))
     assert (reply.seq, reply.code) == (9, "UNKNOWN_COMMAND")
 
 
 def test_a_reply_of_a_newer_server_is_refused_as_unknown():
     with pytest.raises(errors.UnknownReply, match="command 9"):
-        convert.reply_from_proto(pb.Reply.FromString(b"\x08\x09" + b"\x8a\x01\x00"))
+        convert.reply_from_proto(pb.Reply.FromString(b"\x08\x09" + b"\x92\x01\x00"))
 
 
 def test_the_limit_on_mask_pixels_holds_for_all_masks_together():

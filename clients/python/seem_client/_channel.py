@@ -30,7 +30,7 @@ from seem_wire.errors import (
 from seem_wire.types import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from seem_wire.types import Reply
     from seem_wire.v1 import seem_pb2 as pb
@@ -83,12 +83,16 @@ class Reach:
             return grpc.insecure_channel(self.address, options)
         return grpc.secure_channel(self.address, self.credentials, options)
 
-    def async_channel(self) -> grpc.aio.Channel:
-        """A channel for calls that are awaited."""
+    def async_channel(
+        self, interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None
+    ) -> grpc.aio.Channel:
+        """A channel for calls that are awaited, each of which the interceptors see."""
         options = channel_options(self.address)
         if self.credentials is None:
-            return grpc.aio.insecure_channel(self.address, options)
-        return grpc.aio.secure_channel(self.address, self.credentials, options)
+            return grpc.aio.insecure_channel(self.address, options, interceptors=interceptors)
+        return grpc.aio.secure_channel(
+            self.address, self.credentials, options, interceptors=interceptors
+        )
 
     def showing_token(self, channel: grpc.Channel | grpc.aio.Channel) -> Any:
         """What a stub is made of, so that its calls carry the token."""
@@ -206,6 +210,11 @@ def error_of(failure: _Status, address: str) -> SeemError:
     code, details = failure.code(), (failure.details() or "").strip()
     kind, sentence = _MEANING.get(code, (Internal, "The call to {} failed"))
     return kind(f"{sentence.format(address)} ({code.name}: {details}).")
+
+
+def is_told(failure: _Status) -> bool:
+    """Whether the server itself said why the call failed."""
+    return _carried(failure.trailing_metadata() or ()) is not None
 
 
 def reply_of(message: pb.Reply) -> Reply:

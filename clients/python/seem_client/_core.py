@@ -26,6 +26,9 @@ from seem_wire.errors import (
     UnknownSession,
 )
 from seem_wire.types import (
+    MAX_WAITING,
+    Attach,
+    Attached,
     Choose,
     Clear,
     Done,
@@ -170,6 +173,27 @@ class SessionCore:
         self._last_seq += 1
         return self._last_seq
 
+    # streams
+
+    def attach(self, session_id: str) -> Attach:
+        """Goes on with a session that was opened elsewhere, and asks what stands."""
+        return Attach(self._number(), session_id, masks=True)
+
+    def attach_again(self) -> Attach:
+        """Goes on with this session in another stream, after the last was lost."""
+        waiting = tuple(sorted(self._waiting))[:MAX_WAITING]
+        after_seq = min(waiting, default=self._last_seq + 1) - 1
+        return Attach(self._number(), self.session_id, after_seq, waiting=waiting)
+
+    def give_up(self, attach: Attach) -> None:
+        """Its stream ended before it was answered; nobody waits for that any more."""
+        self._waiting.pop(attach.seq, None)
+
+    def unheard(self, attached: Attached) -> list[Command]:
+        """The commands that the server does not know, in the order in which to send them again."""
+        known = attached.session.last_seq
+        return [one.command for seq, one in sorted(self._waiting.items()) if seq > known]
+
     # replies
 
     def expect(self, command: Command, settle: Settle) -> None:
@@ -201,6 +225,8 @@ class SessionCore:
             case Opened():
                 self.session_id = reply.session_id
                 self.offered = reply.model.capabilities
+            case Attached() if isinstance(command, Attach) and command.masks:
+                self._take_over(reply)
             case ImageSet():
                 self.size = reply.size
                 self._forget_all(reply.seq)
@@ -215,6 +241,16 @@ class SessionCore:
                 self._stand(reply.seq, command.object_id, None)
             case _:
                 pass
+
+    def _take_over(self, attached: Attached) -> None:
+        """The session as it was left by whoever had it."""
+        self.session_id = attached.session.session_id
+        self.offered = attached.model.capabilities
+        self.size = attached.session.size
+        self._last_seq = max(self._last_seq, attached.session.last_seq)
+        for one in attached.objects:
+            masks = Masks(attached.seq, (one,), model_id=attached.session.model_id)
+            self._standing[one.object_id] = Prediction.of(one, masks)
 
     def _stand(self, seq: int, object_id: int, prediction: Prediction | None) -> None:
         """Replies may overtake each other: an older command's never hides a newer one's."""
@@ -297,6 +333,11 @@ def read(outcome: Outcome, what: Callable[[Reply], T]) -> T:
 def read_opened(reply: Reply) -> Opened:
     """The session."""
     return _expected(reply, Opened)
+
+
+def read_attached(reply: Reply) -> Attached:
+    """The session that goes on."""
+    return _expected(reply, Attached)
 
 
 def read_image_set(reply: Reply) -> ImageSet:

@@ -313,10 +313,20 @@ class ClientMethods(ABC, Generic[Answer, Answers, Opening]):
         require_question(self._model.capabilities, asked)
         return self._question(image, asked)
 
-    def attach(self, session_id: str) -> Never:
-        """Resumes a session. Raises NotOffered: no server offers it yet."""
-        del session_id
-        raise not_offered("attach", self._model.capabilities)
+    def attach(self, session_id: str) -> Opening:
+        """Goes on with a session that was opened before, by its `id`: in another program perhaps.
+
+        Its objects, masks and history are as they were left. Whoever had it is told
+        SessionMoved: only one has a session. Closing it ends it; `leave` does not.
+
+        Raises:
+            UnknownSession: There is none of this id (any more).
+            ModelChanged: It was begun with another model than the server now runs.
+            NotOffered: The server does not keep sessions.
+        """
+        if "attach" not in self._model.capabilities.commands:
+            raise not_offered("attach", self._model.capabilities)
+        return self._attach(session_id)
 
     def track(self, frames: object) -> Never:
         """A session about a video. Raises NotOffered: no server offers it yet."""
@@ -326,6 +336,10 @@ class ClientMethods(ABC, Generic[Answer, Answers, Opening]):
     @abstractmethod
     def _open(self, image: ImageLike) -> Opening:
         """Opens a session."""
+
+    @abstractmethod
+    def _attach(self, session_id: str) -> Opening:
+        """Goes on with a session."""
 
     @abstractmethod
     def _segment(

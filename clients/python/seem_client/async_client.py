@@ -14,6 +14,7 @@ from seem_client._channel import error_of, reach_of
 from seem_client._entering import Entering
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer_async
+from seem_client._reconnecting import RECONNECT_S
 from seem_client.async_session import AsyncSession
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
@@ -23,6 +24,8 @@ from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
     from seem_client._channel import CertificateAndKey, Reach, Verified
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
@@ -38,13 +41,15 @@ def connect_async(
     address: str = "localhost:50051",
     *,
     timeout_s: float = 60.0,
+    reconnect_s: float = RECONNECT_S,
     token: str | None = None,
     tls: Verified = None,
     client_cert: CertificateAndKey | None = None,
+    tracer_provider: TracerProvider | None = None,
 ) -> Entering[AsyncClient]:
     """Like `connect`; await it, or use it in an `async with` statement."""
     reach = reach_of(address, token=token, tls=tls, client_cert=client_cert)
-    return Entering(AsyncClient(reach, timeout_s).greet())
+    return Entering(AsyncClient(reach, timeout_s, reconnect_s, tracer_provider).greet())
 
 
 Predicted = Coroutine[Any, Any, Prediction]
@@ -54,9 +59,21 @@ AllPredicted = Coroutine[Any, Any, list[Prediction]]
 class AsyncClient(ClientMethods[Predicted, AllPredicted, Entering[AsyncSession]]):
     """A connection to a server, for any number of sessions of one event loop."""
 
-    def __init__(self, reach: Reach, timeout_s: float) -> None:
+    def __init__(
+        self,
+        reach: Reach,
+        timeout_s: float,
+        reconnect_s: float = RECONNECT_S,
+        tracer_provider: TracerProvider | None = None,
+    ) -> None:
         self._address, self._timeout_s = reach.address, timeout_s
-        self._channel = reach.async_channel()
+        self._reconnect_s = reconnect_s
+        watching = None
+        if tracer_provider is not None:
+            from seem_client._tracing import interceptors  # noqa: PLC0415  (an extra)
+
+            watching = interceptors(tracer_provider)
+        self._channel = reach.async_channel(watching)
         stub: Any = SeemStub(reach.showing_token(self._channel))
         self._stub: SeemAsyncStub = stub
         self._known = KnownImages()
@@ -91,11 +108,32 @@ class AsyncClient(ClientMethods[Predicted, AllPredicted, Entering[AsyncSession]]
     def _open(self, image: ImageLike) -> Entering[AsyncSession]:
         return Entering(self._opened(image))
 
+    def _attach(self, session_id: str) -> Entering[AsyncSession]:
+        return Entering(self._attached(session_id))
+
+    async def _attached(self, session_id: str) -> AsyncSession:
+        session = self._session()
+        try:
+            await session.resume(session_id)
+        except BaseException:
+            await session.leave()
+            raise
+        return session
+
+    def _session(self) -> AsyncSession:
+        return AsyncSession(
+            self._stub,
+            self._model,
+            self._address,
+            self._timeout_s,
+            self._sessions,
+            self._known,
+            self._reconnect_s,
+        )
+
     async def _opened(self, image: ImageLike) -> AsyncSession:
         data = await self._read(image)
-        session = AsyncSession(
-            self._stub, self._model, self._address, self._timeout_s, self._sessions, self._known
-        )
+        session = self._session()
         try:
             await offer_async(self._known, data, session.show)
         except BaseException:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import grpc.aio
 
 from seem_client import _core as core
-from seem_client._channel import client_name, error_of, reply_of
+from seem_client._channel import client_name, reply_of
 from seem_client._methods import PromptMethods
 from seem_client._offering import check_image_size, offer_async
+from seem_client._reconnecting import RECONNECT_S, Ending, delays_s, ending_of, is_transient
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_wire.convert import command_to_proto
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from seem_wire.types import Command, ImageSet, ImageSource, ModelCard, Question, Reply
     from seem_wire.v1 import seem_pb2 as pb
     from seem_wire.v1.seem_pb2_grpc import SeemAsyncStub
+
+    _Queue = asyncio.Queue[pb.Command | None]
 
 T = TypeVar("T")
 
@@ -47,14 +50,17 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         timeout_s: float,
         sessions: set[AsyncSession],
         known: KnownImages,
+        reconnect_s: float = RECONNECT_S,
     ) -> None:
+        self._stub, self._reconnect_s = stub, reconnect_s
+        self._closing = asyncio.Event()
         self._core = core.SessionCore(model)
         self._address, self._timeout_s = address, timeout_s
         self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
         self._sessions = sessions
         self._known = known
-        self._outgoing: asyncio.Queue[pb.Command | None] = asyncio.Queue()
-        self._stream = stub.Interact(self._messages())
+        self._outgoing: _Queue | None = asyncio.Queue()
+        self._stream = stub.Interact(_messages(self._outgoing))
         self._reader = asyncio.create_task(self._read(), name="seem-session")
         sessions.add(self)
 
@@ -98,11 +104,20 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         """Ends the session on the server; does nothing the second time."""
         if self not in self._sessions:
             return
-        self._sessions.discard(self)
-        # Gone or too slow, the server ends the session when the stream ends.
+        self._closing.set()
+        # Gone or too slow, the server forgets the session when it was left alone for long enough.
         with suppress(SeemError, TimeoutError):
             goodbye = self._send(self._core.release, core.read_done)
             await asyncio.wait_for(goodbye, self._goodbye_s)
+        await self.leave()
+
+    async def leave(self) -> None:
+        """Lets go of the session, which stays on the server: `attach` by its `id` goes on with it.
+
+        The server keeps it for as long as its operator says. Does nothing the second time.
+        """
+        self._sessions.discard(self)
+        self._closing.set()
         self._end(core.closed())
         self._stream.cancel()
         await asyncio.wait([self._reader], timeout=self._goodbye_s)
@@ -116,6 +131,10 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         if opening is not None:  # not waited for until now, and its refusal says more
             await self._wait(opening)
         return await self._wait(showing)
+
+    async def resume(self, session_id: str) -> None:
+        """Takes over a session that was opened before; its client calls this."""
+        await self._wait(self._send(lambda: self._core.attach(session_id), core.read_attached))
 
     async def _ask(
         self,
@@ -182,7 +201,8 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         command = make()
         message = command_to_proto(command)
         self._core.expect(command, settle)
-        self._outgoing.put_nowait(message)
+        if self._outgoing is not None:  # else it is sent as soon as there is a stream again
+            self._outgoing.put_nowait(message)
         return future
 
     async def _wait(self, future: asyncio.Future[T]) -> T:
@@ -191,21 +211,82 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         except TimeoutError:
             raise core.overdue(self._address, self._timeout_s) from None
 
-    async def _messages(self) -> AsyncIterator[pb.Command]:
-        while (message := await self._outgoing.get()) is not None:
-            yield message
-
     async def _read(self) -> None:
-        """Takes what comes in, until nothing more can."""
+        """Takes what comes in, from one stream after the other, until nothing more can."""
+        error: SeemError = core.lost(self._address)
+        try:
+            while True:
+                ending = await self._listen() or Ending(error, transient=False)
+                error = ending.error
+                if not ending.transient:
+                    break
+                refusal = await self._go_on(error)
+                if refusal is not None:
+                    error = refusal
+                    break
+        finally:  # whatever ends this task, nobody may wait for it
+            self._end(error)
+
+    async def _listen(self, until: int | None = None) -> Ending | None:
+        """Takes what comes in; why the stream ended, or None once command `until` is answered."""
         try:
             async for message in self._stream:
-                self._core.receive(reply_of(message))()
+                reply = reply_of(message)
+                self._core.receive(reply)()
+                if reply.seq == until:
+                    return None
         except grpc.aio.AioRpcError as failure:
-            self._end(error_of(failure, self._address))
-        finally:  # whatever ends this task, nobody may wait for it
-            self._end(core.lost(self._address))
+            return ending_of(failure, self._address)
+        return Ending(core.lost(self._address), transient=True)
+
+    async def _go_on(self, error: SeemError) -> SeemError | None:
+        """Attaches to the session again; None once that is done, else why it cannot be."""
+        if not (self._core.session_id and "attach" in self._core.offered.commands):
+            return error
+        for delay_s in delays_s(self._reconnect_s):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), delay_s)
+            if self._closing.is_set():
+                return error
+            ending = await self._attach_again()
+            if ending is None:
+                return None
+            if not ending.transient:
+                return ending.error
+        return error
+
+    async def _attach_again(self) -> Ending | None:
+        outcomes: list[core.Outcome] = []
+        queue: _Queue = asyncio.Queue()
+        if self._outgoing is not None:
+            self._outgoing.put_nowait(None)  # lets the sender of the lost stream go home
+        self._outgoing = None
+        attach = self._core.attach_again()
+        self._core.expect(attach, outcomes.append)
+        queue.put_nowait(command_to_proto(attach))
+        self._stream = self._stub.Interact(_messages(queue))
+        ending = await self._listen(until=attach.seq)
+        if ending is not None:
+            queue.put_nowait(None)
+            self._core.give_up(attach)
+            return ending
+        try:
+            attached = core.read(outcomes[0], core.read_attached)
+        except SeemError as refusal:
+            queue.put_nowait(None)
+            return Ending(refusal, is_transient(refusal))
+        for command in self._core.unheard(attached):
+            queue.put_nowait(command_to_proto(command))
+        self._outgoing = queue
+        return None
 
     def _end(self, error: SeemError) -> None:
         tell = self._core.end(error)
-        self._outgoing.put_nowait(None)  # lets the sender go home
+        if self._outgoing is not None:
+            self._outgoing.put_nowait(None)  # lets the sender go home
         tell()
+
+
+async def _messages(queue: _Queue) -> AsyncIterator[pb.Command]:
+    while (message := await queue.get()) is not None:
+        yield message

@@ -10,6 +10,7 @@ from seem_client import _core as core
 from seem_client._channel import error_of, reach_of
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer
+from seem_client._reconnecting import RECONNECT_S
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_client.session import Session
@@ -19,6 +20,8 @@ from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
     from seem_client._channel import CertificateAndKey, Reach, Verified
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
@@ -34,16 +37,21 @@ def connect(
     address: str = "localhost:50051",
     *,
     timeout_s: float = 60.0,
+    reconnect_s: float = RECONNECT_S,
     token: str | None = None,
     tls: Verified = None,
     client_cert: CertificateAndKey | None = None,
+    tracer_provider: TracerProvider | None = None,
 ) -> Client:
     """A client of the server at HOST:PORT; close it, or use it in a `with` statement.
 
     `timeout_s`: how long each call waits for its answer before it raises DeadlineExceeded.
+    `reconnect_s`: how long a session whose connection was lost tries to go on before those who
+    wait are told Disconnected; what was said meanwhile is said then, once.
     `token`: what shows who you are, SEEM_TOKEN of the environment if None; "" for no token at all.
     `tls`: True to encrypt and to trust the usual authorities, or a PEM file of those to trust.
     `client_cert`: PEM files of your certificate and its key.
+    `tracer_provider`: OpenTelemetry's, which then gets a span of each call and command.
 
     Raises:
         Disconnected: No server answers at this address, or it is not the one that `tls` trusts.
@@ -52,15 +60,27 @@ def connect(
         InvalidValue: The address is not HOST:PORT, or the options do not go together.
         OSError: A file can't be read.
     """
-    return Client(reach_of(address, token=token, tls=tls, client_cert=client_cert), timeout_s)
+    reach = reach_of(address, token=token, tls=tls, client_cert=client_cert)
+    return Client(reach, timeout_s, reconnect_s, tracer_provider)
 
 
 class Client(ClientMethods[Prediction, list[Prediction], Session]):
     """A connection to a server, for any number of sessions and threads."""
 
-    def __init__(self, reach: Reach, timeout_s: float) -> None:
+    def __init__(
+        self,
+        reach: Reach,
+        timeout_s: float,
+        reconnect_s: float = RECONNECT_S,
+        tracer_provider: TracerProvider | None = None,
+    ) -> None:
         self._address, self._timeout_s = reach.address, timeout_s
+        self._reconnect_s = reconnect_s
         self._channel = reach.channel()
+        if tracer_provider is not None:
+            from seem_client._tracing import traced  # noqa: PLC0415  (an extra)
+
+            self._channel = traced(self._channel, tracer_provider)
         self._stub = SeemStub(reach.showing_token(self._channel))
         self._known = KnownImages()
         self._sessions: set[Session] = set()
@@ -86,11 +106,29 @@ class Client(ClientMethods[Prediction, list[Prediction], Session]):
             session.close()
         self._channel.close()
 
+    def _attach(self, session_id: str) -> Session:
+        session = self._session()
+        try:
+            session.resume(session_id)
+        except BaseException:
+            session.leave()
+            raise
+        return session
+
+    def _session(self) -> Session:
+        return Session(
+            self._stub,
+            self._model,
+            self._address,
+            self._timeout_s,
+            self._sessions,
+            self._known,
+            self._reconnect_s,
+        )
+
     def _open(self, image: ImageLike) -> Session:
         data = self._read(image)
-        session = Session(
-            self._stub, self._model, self._address, self._timeout_s, self._sessions, self._known
-        )
+        session = self._session()
         try:
             offer(self._known, data, session.show)
         except BaseException:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import grpc
 
 from seem_client import _core as core
-from seem_client._channel import client_name, error_of, reply_of
+from seem_client._channel import client_name, reply_of
 from seem_client._methods import PromptMethods
 from seem_client._offering import check_image_size, offer
+from seem_client._reconnecting import RECONNECT_S, Ending, delays_s, ending_of, is_transient
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_wire.convert import command_to_proto
@@ -44,14 +45,17 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         timeout_s: float,
         sessions: set[Session],
         known: KnownImages,
+        reconnect_s: float = RECONNECT_S,
     ) -> None:
+        self._stub, self._reconnect_s = stub, reconnect_s
+        self._closing = threading.Event()
         self._core = core.SessionCore(model)
         self._address, self._timeout_s = address, timeout_s
         self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
         self._sessions = sessions
         self._known = known
         self._lock = threading.Lock()
-        self._outgoing: SimpleQueue[pb.Command | None] = SimpleQueue()
+        self._outgoing: SimpleQueue[pb.Command | None] | None = SimpleQueue()
         self._stream = stub.Interact(iter(self._outgoing.get, None))
         self._reader = threading.Thread(target=self._read, name="seem-session", daemon=True)
         sessions.add(self)
@@ -97,10 +101,19 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         """Ends the session on the server; does nothing the second time."""
         if self not in self._sessions:
             return
-        self._sessions.discard(self)
-        # Gone or too slow, the server ends the session when the stream ends.
+        self._closing.set()
+        # Gone or too slow, the server forgets the session when it was left alone for long enough.
         with suppress(SeemError, TimeoutError):
             self._send(self._core.release, core.read_done).result(self._goodbye_s)
+        self.leave()
+
+    def leave(self) -> None:
+        """Lets go of the session, which stays on the server: `attach` by its `id` goes on with it.
+
+        The server keeps it for as long as its operator says. Does nothing the second time.
+        """
+        self._sessions.discard(self)
+        self._closing.set()
         self._end(core.closed())
         self._stream.cancel()
         self._reader.join(self._goodbye_s)
@@ -114,6 +127,10 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         if opening is not None:  # not waited for until now, and its refusal says more
             self._wait(opening)
         return self._wait(showing)
+
+    def resume(self, session_id: str) -> None:
+        """Takes over a session that was opened before; its client calls this."""
+        self._wait(self._send(lambda: self._core.attach(session_id), core.read_attached))
 
     def _ask(
         self,
@@ -178,7 +195,8 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
             command = make()
             message = command_to_proto(command)
             self._core.expect(command, settle)
-            self._outgoing.put(message)
+            if self._outgoing is not None:  # else it is sent as soon as there is a stream again
+                self._outgoing.put(message)
         return future
 
     def _wait(self, future: Future[T]) -> T:
@@ -188,19 +206,80 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
             raise core.overdue(self._address, self._timeout_s) from None
 
     def _read(self) -> None:
-        """Takes what comes in, until nothing more can."""
+        """Takes what comes in, from one stream after the other, until nothing more can."""
+        error: SeemError = core.lost(self._address)
+        try:
+            while True:
+                ending = self._listen() or Ending(error, transient=False)
+                error = ending.error
+                if not ending.transient:
+                    break
+                refusal = self._go_on(error)
+                if refusal is not None:
+                    error = refusal
+                    break
+        finally:  # whatever ends this thread, nobody may wait for it
+            self._end(error)
+
+    def _listen(self, until: int | None = None) -> Ending | None:
+        """Takes what comes in; why the stream ended, or None once command `until` is answered."""
         try:
             for message in self._stream:
+                reply = reply_of(message)
                 with self._lock:
-                    tell = self._core.receive(reply_of(message))
+                    tell = self._core.receive(reply)
                 tell()
+                if reply.seq == until:
+                    return None
         except grpc.RpcError as failure:
-            self._end(error_of(failure, self._address))
-        finally:  # whatever ends this thread, nobody may wait for it
-            self._end(core.lost(self._address))
+            return ending_of(failure, self._address)
+        return Ending(core.lost(self._address), transient=True)
+
+    def _go_on(self, error: SeemError) -> SeemError | None:
+        """Attaches to the session again; None once that is done, else why it cannot be."""
+        if not (self._core.session_id and "attach" in self._core.offered.commands):
+            return error
+        for delay_s in delays_s(self._reconnect_s):
+            if self._closing.wait(delay_s):
+                return error
+            ending = self._attach_again()
+            if ending is None:
+                return None
+            if not ending.transient:
+                return ending.error
+        return error
+
+    def _attach_again(self) -> Ending | None:
+        outcomes: list[core.Outcome] = []
+        queue: SimpleQueue[pb.Command | None] = SimpleQueue()
+        with self._lock:
+            if self._outgoing is not None:
+                self._outgoing.put(None)  # lets gRPC's sender of the lost stream go home
+            self._outgoing = None
+            attach = self._core.attach_again()
+            self._core.expect(attach, outcomes.append)
+            queue.put(command_to_proto(attach))
+        self._stream = self._stub.Interact(iter(queue.get, None))
+        ending = self._listen(until=attach.seq)
+        if ending is not None:
+            queue.put(None)
+            with self._lock:
+                self._core.give_up(attach)
+            return ending
+        try:
+            attached = core.read(outcomes[0], core.read_attached)
+        except SeemError as refusal:
+            queue.put(None)
+            return Ending(refusal, is_transient(refusal))
+        with self._lock:
+            for command in self._core.unheard(attached):
+                queue.put(command_to_proto(command))
+            self._outgoing = queue
+        return None
 
     def _end(self, error: SeemError) -> None:
         with self._lock:
             tell = self._core.end(error)
-            self._outgoing.put(None)  # lets gRPC's sender go home
+            if self._outgoing is not None:
+                self._outgoing.put(None)  # lets gRPC's sender go home
         tell()

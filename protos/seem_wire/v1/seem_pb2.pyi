@@ -104,6 +104,7 @@ class Command(google.protobuf.message.Message):
     RELEASE_FIELD_NUMBER: builtins.int
     EVERYTHING_FIELD_NUMBER: builtins.int
     CHOOSE_FIELD_NUMBER: builtins.int
+    ATTACH_FIELD_NUMBER: builtins.int
     seq: builtins.int
     """Chosen by the client, at least 1, rising within a session."""
     session_id: builtins.str
@@ -128,6 +129,8 @@ class Command(google.protobuf.message.Message):
     def everything(self) -> global___Everything: ...
     @property
     def choose(self) -> global___Choose: ...
+    @property
+    def attach(self) -> global___Attach: ...
     def __init__(
         self,
         *,
@@ -143,10 +146,11 @@ class Command(google.protobuf.message.Message):
         release: global___Release | None = ...,
         everything: global___Everything | None = ...,
         choose: global___Choose | None = ...,
+        attach: global___Attach | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["choose", b"choose", "clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "set_image", b"set_image", "undo", b"undo"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["choose", b"choose", "clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "seq", b"seq", "session_id", b"session_id", "set_image", b"set_image", "undo", b"undo"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["open", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything", "choose"] | None: ...
+    def HasField(self, field_name: typing.Literal["attach", b"attach", "choose", b"choose", "clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "set_image", b"set_image", "undo", b"undo"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attach", b"attach", "choose", b"choose", "clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "seq", b"seq", "session_id", b"session_id", "set_image", b"set_image", "undo", b"undo"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["open", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything", "choose", "attach"] | None: ...
 
 global___Command = Command
 
@@ -183,6 +187,44 @@ class ImageSubject(google.protobuf.message.Message):
     ) -> None: ...
 
 global___ImageSubject = ImageSubject
+
+@typing.final
+class Attach(google.protobuf.message.Message):
+    """Goes on with a session that was opened before, in this stream: after a lost connection, on a server that was
+    restarted, or on another one with the same store. Answered by Attached, then by the replies to all commands after
+    `after_seq` that the session knows, as they were sent or would have been. Send those again that it does not know
+    (their numbers are greater than Attached.last_seq). Its own number is any; it is no command of the session.
+    Only one stream has a session: one that had it before is ended with SESSION_MOVED.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    AFTER_SEQ_FIELD_NUMBER: builtins.int
+    MASKS_FIELD_NUMBER: builtins.int
+    WAITING_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    after_seq: builtins.int
+    """The client has the replies to all commands up to this one."""
+    masks: builtins.bool
+    """Tell in Attached what stands."""
+    @property
+    def waiting(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Commands whose replies the client waits for: one that was carried out, but whose reply is not known any more, is
+        answered by REPLY_LOST.
+        """
+
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+        after_seq: builtins.int = ...,
+        masks: builtins.bool = ...,
+        waiting: collections.abc.Iterable[builtins.int] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["after_seq", b"after_seq", "masks", b"masks", "session_id", b"session_id", "waiting", b"waiting"]) -> None: ...
+
+global___Attach = Attach
 
 @typing.final
 class Image(google.protobuf.message.Message):
@@ -597,6 +639,7 @@ class Reply(google.protobuf.message.Message):
     ERROR_FIELD_NUMBER: builtins.int
     SUPERSEDED_FIELD_NUMBER: builtins.int
     SEGMENTS_FIELD_NUMBER: builtins.int
+    ATTACHED_FIELD_NUMBER: builtins.int
     seq: builtins.int
     """The command that this answers."""
     @property
@@ -613,6 +656,8 @@ class Reply(google.protobuf.message.Message):
     def superseded(self) -> global___Superseded: ...
     @property
     def segments(self) -> global___Segments: ...
+    @property
+    def attached(self) -> global___Attached: ...
     def __init__(
         self,
         *,
@@ -624,10 +669,11 @@ class Reply(google.protobuf.message.Message):
         error: global___Error | None = ...,
         superseded: global___Superseded | None = ...,
         segments: global___Segments | None = ...,
+        attached: global___Attached | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["done", b"done", "error", b"error", "image_set", b"image_set", "kind", b"kind", "masks", b"masks", "opened", b"opened", "segments", b"segments", "superseded", b"superseded"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["done", b"done", "error", b"error", "image_set", b"image_set", "kind", b"kind", "masks", b"masks", "opened", b"opened", "segments", b"segments", "seq", b"seq", "superseded", b"superseded"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["opened", "image_set", "masks", "done", "error", "superseded", "segments"] | None: ...
+    def HasField(self, field_name: typing.Literal["attached", b"attached", "done", b"done", "error", b"error", "image_set", b"image_set", "kind", b"kind", "masks", b"masks", "opened", b"opened", "segments", b"segments", "superseded", b"superseded"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attached", b"attached", "done", b"done", "error", b"error", "image_set", b"image_set", "kind", b"kind", "masks", b"masks", "opened", b"opened", "segments", b"segments", "seq", b"seq", "superseded", b"superseded"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["opened", "image_set", "masks", "done", "error", "superseded", "segments", "attached"] | None: ...
 
 global___Reply = Reply
 
@@ -650,6 +696,33 @@ class Opened(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["model", b"model", "session_id", b"session_id"]) -> None: ...
 
 global___Opened = Opened
+
+@typing.final
+class Attached(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    OBJECTS_FIELD_NUMBER: builtins.int
+    @property
+    def session(self) -> global___SessionCard: ...
+    @property
+    def model(self) -> global___ModelCard: ...
+    @property
+    def objects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ObjectMask]:
+        """What stands, where Attach asked for it."""
+
+    def __init__(
+        self,
+        *,
+        session: global___SessionCard | None = ...,
+        model: global___ModelCard | None = ...,
+        objects: collections.abc.Iterable[global___ObjectMask] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["model", b"model", "session", b"session"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "objects", b"objects", "session", b"session"]) -> None: ...
+
+global___Attached = Attached
 
 @typing.final
 class ImageSet(google.protobuf.message.Message):
@@ -1089,7 +1162,7 @@ class Capabilities(google.protobuf.message.Message):
 
     @property
     def commands(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """"open_image", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything", "choose" """
+        """"open_image", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything", "choose", "attach" """
 
     @property
     def limits(self) -> global___Limits: ...

@@ -1,0 +1,86 @@
+"""A session's log on its way to the journal, and its newest replies, to be sent again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+from typing import TYPE_CHECKING
+
+from seem_server.service.tenants import EVERYBODY
+from seem_server.session import records
+from seem_server.session.events import ImageRead
+from seem_server.store.base import Entry
+from seem_wire.types import Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from seem_server.service.journal import Journal, Told
+    from seem_server.service.tenants import Tenant
+    from seem_server.session.events import Event
+    from seem_wire.types import Reply
+
+CARRIED = 16
+"""Replies from before a new image that can still be sent again, though the log begins anew."""
+
+
+class SessionLog:
+    """Of the session that `epoch` of the store belongs to; `replies` are those known so far.
+
+    Records name images by content hash; what the store is told to keep goes by the tenant's keys.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        session_id: str,
+        epoch: int,
+        replies: Mapping[int, Reply],
+        tenant: Tenant = EVERYBODY,
+    ) -> None:
+        self._tenant = tenant
+        self._journal = journal
+        self._session_id = session_id
+        self._epoch = epoch
+        self._replies: OrderedDict[int, Reply] = OrderedDict(replies)
+
+    def keep(self, event: Event, replies: Sequence[Reply], told: Told) -> None:
+        """Writes an event with the replies that it made; calls `told` as `Journal.write` does."""
+        fresh = isinstance(event, ImageRead)
+        carried = [*self._replies.values()][-CARRIED:] if fresh else []
+        entry = Entry(
+            self._session_id,
+            self._epoch,
+            records.encode(event, [*carried, *replies]),
+            images=tuple(map(self._tenant.key_of, _images(event))),
+            fresh=fresh,
+        )
+        self._journal.write(entry, told)
+
+    def remember(self, *replies: Reply) -> None:
+        """Replies were sent; they may have to be sent again."""
+        for reply in replies:
+            self._replies[reply.seq] = reply
+            self._replies.move_to_end(reply.seq)
+        while len(self._replies) > records.MAX_REPLIES:
+            self._replies.popitem(last=False)
+
+    def since(self, seq: int) -> Sequence[Reply]:
+        """The replies to later commands than `seq` that are known, in the order of the sending."""
+        return [reply for reply in self._replies.values() if reply.seq > seq]
+
+    async def forget(self) -> None:
+        """Ends the log. Raises StoreFailed where that fails; it then expires."""
+        await self._journal.call(partial(self._journal.store.forget, self._session_id))
+
+
+def _images(event: Event) -> tuple[str, ...]:
+    """The content hashes of the images that the session needs because of `event`."""
+    match event:
+        case ImageRead():
+            return (event.key,)
+        case Prompt():
+            examples = (one.prompt.example for one in event.objects)
+            return tuple(example.image for example in examples if example is not None)
+        case _:
+            return ()

@@ -1,0 +1,250 @@
+"""A session's log, entry by entry: events and the replies that they made, as bytes and back.
+
+The state is a fold over its events, so that replaying them gives the same state anywhere. What the
+engine answered is kept as far as the rules look at it: which rounds were really used, and the box
+and the number of hypotheses of each mask. The replies are kept whole, to be sent again to a client
+that lost them; only answers to questions are not, as they can be asked again.
+
+A record is one line of JSON. Commands and replies in it are messages of seem.proto in base 64.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.message import DecodeError
+
+from seem_server.engine.work import Decode, Everything, MasksReady, SegmentsReady
+from seem_server.session.events import ImageRead, Withdraw
+from seem_server.session.machine import step
+from seem_server.session.state import Phase, State
+from seem_wire.convert import (
+    command_from_proto,
+    command_to_proto,
+    reply_from_proto,
+    reply_to_proto,
+)
+from seem_wire.errors import Internal, SeemError
+from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt
+from seem_wire.rle import Rle
+from seem_wire.types import (
+    Example,
+    Failed,
+    Hypothesis,
+    ImageKey,
+    Limits,
+    ObjectMask,
+    Prompt,
+    PromptedObject,
+    Segments,
+    SetImage,
+    SupersededBy,
+    Timings,
+)
+from seem_wire.v1 import seem_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from seem_server.session.events import Event
+    from seem_wire.types import ModelCard, Reply
+
+    Fields = dict[str, Any]
+
+VERSION = 1
+MAX_REPLIES = 256
+"""How many of its newest replies a session can send again."""
+
+_NO_PIXEL = Rle(1, 1, "1")
+_NO_TIMES = Timings()
+_UNBOUNDED = Limits(*[1 << 40] * 7)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A session as its log tells it.
+
+    Attributes:
+        works: What the engine has not answered yet, by the number of the command.
+        replies: The newest replies, by the number of the command, oldest first.
+    """
+
+    state: State
+    works: dict[int, Decode | Everything]
+    replies: dict[int, Reply]
+
+
+def encode(event: Event, replies: Iterable[Reply]) -> bytes:
+    """The record of an event that changed a session, and of the replies that it made."""
+    fields = _event_fields(event)
+    told = [reply for reply in replies if not isinstance(reply, Segments)]
+    fields |= {"v": VERSION, "replies": [_text(_reply_bytes(reply)) for reply in told]}
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def replay(session_id: str, model: ModelCard, records: Sequence[bytes]) -> Restored:
+    """The session that these records tell of. The first may be an ImageRead: all before is past.
+
+    Raises:
+        Internal: A record cannot be read, or is of a newer version.
+    """
+    state = State(session_id, model)
+    works: dict[int, Decode | Everything] = {}
+    replies: deque[tuple[int, Reply]] = deque(maxlen=MAX_REPLIES)
+    try:
+        for record in records:
+            fields = _fields(record)
+            event = _event(fields, works)
+            if isinstance(event, ImageRead) and state.phase is Phase.NEW:
+                state = replace(state, phase=Phase.OPEN)
+            state = _after(state, event, works)
+            told = (_reply(text) for text in fields["replies"])
+            replies.extend((reply.seq, reply) for reply in told)
+    except (ValueError, KeyError, TypeError, DecodeError, SeemError) as error:
+        raise Internal(f"The log of a session cannot be read: {error}.") from error
+    return Restored(state, works, dict(replies))
+
+
+def _after(state: State, event: Event, works: dict[int, Decode | Everything]) -> State:
+    """The state after `event`; `works` loses what it ended, and gets what it asks of the engine."""
+    if isinstance(event, MasksReady | SegmentsReady):
+        works.pop(event.work.seq, None)
+    elif isinstance(event, SupersededBy | Failed):
+        works.pop(event.seq, None)
+    after, effects = step(state, event)
+    for effect in effects:
+        match effect:
+            case Decode() | Everything():
+                works[effect.seq] = effect
+            case Withdraw(seq):
+                works.pop(seq, None)
+            case _:
+                pass
+    return after
+
+
+# --- events
+
+
+def _event_fields(event: Event) -> Fields:
+    match event:
+        case MasksReady():
+            masks = [(m.object_id, len(m.hypotheses), _corners(m.box)) for m in event.masks]
+            return {"masks": masks, "seq": event.work.seq, "dropped": sorted(event.superseded)}
+        case SegmentsReady():
+            return {"segments": event.work.seq}
+        case SupersededBy():
+            return {"superseded": event.seq, "by": event.by_seq}
+        case Failed():
+            return {"failed": _text(_reply_bytes(event))}
+        case ImageRead():
+            message = command_to_proto(SetImage(event.seq, ImageKey(event.key)))
+            return {"image": _text(message.SerializeToString()), "size": event.size}
+        case Prompt():
+            return {"command": _text(command_to_proto(_with_keys(event)).SerializeToString())}
+        case _:
+            return {"command": _text(command_to_proto(event).SerializeToString())}
+
+
+def _event(fields: Fields, works: dict[int, Decode | Everything]) -> Event:
+    if "masks" in fields:
+        return _masks_ready(fields, works[fields["seq"]])
+    if "segments" in fields:
+        return _segments_ready(works[fields["segments"]])
+    if "superseded" in fields:
+        return SupersededBy(fields["superseded"], fields["by"])
+    if "failed" in fields:
+        return _failed(fields["failed"])
+    text = fields.get("image") or fields["command"]
+    command = command_from_proto(pb.Command.FromString(b64decode(text)), _UNBOUNDED)
+    match command:
+        case SetImage(seq, ImageKey(key)):
+            height, width = fields["size"]
+            return ImageRead(seq, key, (height, width))
+        case Prompt():
+            return _with_examples(command)
+        case SetImage() | Failed():
+            raise ValueError("a command is none")
+        case _:
+            return command  # type: ignore[return-value]  # Attach is never logged
+
+
+def _masks_ready(fields: Fields, work: Decode | Everything) -> MasksReady:
+    if not isinstance(work, Decode):
+        raise TypeError("masks answer a question")
+    dropped = tuple(fields["dropped"])
+    masks = tuple(_mask(*mask) for mask in fields["masks"])
+    return MasksReady(work.without(*dropped), masks, False, _NO_TIMES, dropped)
+
+
+def _segments_ready(work: Decode | Everything) -> SegmentsReady:
+    if not isinstance(work, Everything):
+        raise TypeError("segments answer no question")
+    return SegmentsReady(work, (), False, _NO_TIMES)
+
+
+def _mask(object_id: int, n_hypotheses: int, corners: Sequence[float] | None) -> ObjectMask:
+    """A mask as far as the rules look at it."""
+    box = None if corners is None else Box(*corners)
+    others = (Hypothesis(_NO_PIXEL, 0.0, None, 0),) * n_hypotheses
+    return ObjectMask(object_id, _NO_PIXEL, 0.0, box, 0, hypotheses=others)
+
+
+def _with_keys(command: Prompt) -> Prompt:
+    """The prompt as a client could say it: examples by the key of their image."""
+
+    def said(one: PromptedObject) -> PromptedObject:
+        example = one.prompt.example
+        if example is None:
+            return one
+        shown = Example(ImageKey(example.image), MaskPrompt(example.mask))
+        return PromptedObject(one.object_id, replace(one.prompt, example=None), shown)
+
+    return replace(command, objects=tuple(map(said, command.objects)))
+
+
+def _with_examples(command: Prompt) -> Prompt:
+    def read(one: PromptedObject) -> PromptedObject:
+        if one.example is None or not isinstance(one.example.image, ImageKey):
+            return one
+        shown = ExamplePrompt(one.example.image.content_hash, one.example.mask.mask)
+        return PromptedObject(one.object_id, replace(one.prompt, example=shown))
+
+    return replace(command, objects=tuple(map(read, command.objects)))
+
+
+# --- bytes and texts
+
+
+def _fields(record: bytes) -> Fields:
+    fields = json.loads(record)
+    if not isinstance(fields, dict) or fields.get("v") != VERSION:
+        raise ValueError("it is of another version")
+    return fields
+
+
+def _failed(text: str) -> Failed:
+    reply = _reply(text)
+    if not isinstance(reply, Failed):
+        raise TypeError("a failure is none")
+    return reply
+
+
+def _reply(text: str) -> Reply:
+    return reply_from_proto(pb.Reply.FromString(b64decode(text)))
+
+
+def _reply_bytes(reply: Reply) -> bytes:
+    return reply_to_proto(reply).SerializeToString()
+
+
+def _text(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def _corners(box: Box | None) -> tuple[float, float, float, float] | None:
+    return None if box is None else (box.x0, box.y0, box.x1, box.y1)

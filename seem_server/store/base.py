@@ -1,0 +1,121 @@
+"""What every store does, whatever it writes to.
+
+A session has one owner: whoever claimed it last, by the epoch that the claim gave. What an earlier
+owner still tries to append is refused, so that two servers never write one log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a session from its beginning.
+
+    `opened_s`: seconds since 1970. `owner` names whose session it is; only they may claim it.
+    """
+
+    session_id: str
+    model_id: str
+    opened_s: float
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A session that now belongs to the one who claimed it; `records` oldest first."""
+
+    header: Header
+    epoch: int
+    records: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What to append to a session's log.
+
+    Attributes:
+        images: Keys of images that the session needs from now on.
+        fresh: What was before is past: records and needed images before this entry go.
+    """
+
+    session_id: str
+    epoch: int
+    record: bytes
+    images: tuple[str, ...] = ()
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long, and how much.
+
+    Attributes:
+        idle_s: A session that nobody used for so long is forgotten.
+        age_s: So is one that was opened so long ago.
+        image_s: An image that no session needs is kept for so long.
+        images_bytes: Of all images; then those go that no session needs, the longest unused first.
+    """
+
+    idle_s: float = 7 * 86_400.0
+    age_s: float = 30 * 86_400.0
+    image_s: float = 3_600.0
+    images_bytes: int = 8 * 1024**3
+
+
+class Store(Protocol):
+    """Sessions' logs and images. `now_s`, everywhere: seconds since 1970.
+
+    Attributes:
+        quick: It answers at once, from memory: no thread need wait for it.
+
+    Raises:
+        StoreFailed: From every method: it could not be read or written.
+    """
+
+    quick: bool
+
+    def open(self, header: Header) -> int:
+        """Begins a session's log; its epoch."""
+        ...
+
+    def claim(self, session_id: str, *, owner: str, now_s: float) -> Claimed | None:
+        """Takes a session over from whoever has it; None where `owner` has no such session."""
+        ...
+
+    def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:
+        """Appends all entries at once, or none.
+
+        Returns whether each was taken; not so where another has claimed its session since, or it
+        is forgotten.
+        """
+        ...
+
+    def forget(self, session_id: str) -> None:
+        """Ends a session's log; does nothing where there is none."""
+        ...
+
+    def put_image(self, key: str, data: bytes, *, now_s: float) -> None:
+        """Keeps an image file's bytes. Raises StoreFull where there is no room for them."""
+        ...
+
+    def has_image(self, key: str, *, now_s: float) -> bool:
+        """Whether there are bytes under `key`, which count as used now."""
+        ...
+
+    def image(self, key: str, *, now_s: float) -> bytes | None:
+        """The bytes kept under `key`, which counts as used now; None where there are none."""
+        ...
+
+    def sweep(self, *, now_s: float) -> int:
+        """Forgets what was kept for long enough; how many sessions."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of files and connections; what was appended stays."""
+        ...

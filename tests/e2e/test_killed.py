@@ -1,0 +1,133 @@
+"""A server is killed in the middle of sessions, and another takes them up: nothing is lost."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+import seem_client
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+READY_S = 60.0
+
+
+class Served:
+    """`seem serve` in a process of its own, on one port and one store."""
+
+    def __init__(self, folder):
+        self._store = f"sqlite:{folder / 'sessions.sqlite'}"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._process = None
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def start(self):
+        command = [sys.executable, "-m", "seem_server", "serve", "--bundle", "tiny"]
+        command += ["--port", str(self.port), "--store", self._store, "--threads", "1"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert self._process.stdout.readline()  # it serves
+
+    def kill(self):
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(20)
+        self._process.stdout.close()
+
+    def restart_later(self):
+        thread = threading.Timer(0.3, self.start)
+        thread.start()
+        return thread
+
+
+@contextmanager
+def serving(folder):
+    server = Served(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def server(tmp_path):
+    with serving(tmp_path) as made:
+        yield made
+
+
+def same(one, other):
+    return np.array_equal(one.mask, other.mask) and one.score == other.score
+
+
+def test_a_session_goes_on_after_its_server_was_killed_with_the_same_masks(server):
+    with (
+        seem_client.connect(server.address, reconnect_s=READY_S) as client,
+        client.open(PIXELS) as session,
+    ):
+        first, second = session.click(30, 40), session.click(80, 90)
+        other = session.box(20, 20, 60, 60, object_id=2)
+        server.kill()
+        restarting = server.restart_later()
+        session.remove(2)
+        assert session.undo().object_id == 2
+        assert same(session.predictions[2], other)
+        assert session.undo() is None
+        assert same(session.undo(), first)
+        assert same(session.redo(), second)
+        restarting.join()
+
+
+def test_what_was_said_while_no_server_was_there_is_said_once_to_the_next(server):
+    with (
+        seem_client.connect(server.address, reconnect_s=READY_S) as client,
+        client.open(PIXELS) as session,
+    ):
+        session.click(30, 40)
+        server.kill()
+        restarting = server.restart_later()
+        waiting = [session.submit_click(20 + 9 * n, 50, object_id=2 + n) for n in range(5)]
+        assert all(one.result(READY_S).area >= 0 for one in waiting)
+        restarting.join()
+        assert sorted(session.predictions) == [1, 2, 3, 4, 5, 6]
+        for _ in range(6):
+            session.undo()
+        assert session.predictions == {}
+
+
+def test_another_program_takes_a_session_over(server):
+    with seem_client.connect(server.address, reconnect_s=0) as client:
+        session = client.open(PIXELS)
+        clicked = session.click(30, 40)
+        server.kill()
+        session.leave()
+    server.start()
+    with (
+        seem_client.connect(server.address) as client,
+        client.attach(session.id) as taken,
+    ):
+        assert taken.size == (120, 160)
+        assert same(taken.predictions[1], clicked)
+        assert taken.undo() is None
+
+
+async def test_the_awaited_client_goes_on_too(server):
+    async with (
+        seem_client.connect_async(server.address, reconnect_s=READY_S) as client,
+        client.open(PIXELS) as session,
+    ):
+        first, second = await session.click(30, 40), await session.click(80, 90)
+        server.kill()
+        restarting = server.restart_later()
+        assert same(await session.undo(), first)
+        assert same(await session.redo(), second)
+        restarting.join()

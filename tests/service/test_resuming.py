@@ -1,0 +1,291 @@
+"""Sessions that outlive their stream, their server and the images that the engine holds."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from service_words import (
+    KEY,
+    OTHER_KEY,
+    PHOTO,
+    Stream,
+    click,
+    open_image,
+    opening,
+    service,
+    set_image,
+    show,
+    slow_backend,
+    until,
+)
+from session_words import MODEL
+
+from seem_server.engine.engine import EngineConfig
+from seem_server.engine.worker import CacheConfig
+from seem_server.service import unary
+from seem_server.service.callers import ANONYMOUS, Caller
+from seem_server.store.base import Keeping
+from seem_server.store.memory import MemoryStore
+from seem_wire import errors, types
+from seem_wire.prompts import ObjectPrompt, Point
+
+FAR = ObjectPrompt(points=(Point(70.5, 50.5),))
+
+
+@pytest.fixture
+def store():
+    return MemoryStore()
+
+
+async def left(here, *more):
+    """The id of a session that a stream began and left, and the replies."""
+    stream = Stream(here.directory)
+    replies = []
+    for command in (*opening(), *more):
+        stream.say(command)
+        replies += await stream.hear()
+    await stream.finish()
+    return replies[0].session_id, replies
+
+
+async def attached(here, session_id, **options):
+    """A stream that has the session, and Attached."""
+    stream = Stream(here.directory)
+    stream.say(types.Attach(99, session_id, **options))
+    (reply,) = await stream.hear()
+    return stream, reply
+
+
+async def test_a_session_goes_on_in_another_stream(store):
+    with service(store=store) as here:
+        session_id, _ = await left(here, click(3))
+        stream, reply = await attached(here, session_id, after_seq=3)
+        assert reply.session.last_seq == 3
+        assert reply.session.content_hash == KEY
+        stream.say(types.Undo(4))
+        (undone,) = await stream.hear()
+        assert undone.removed_object_ids == (1,)
+        await stream.finish()
+
+
+async def test_a_session_goes_on_in_another_server_with_the_same_masks(store):
+    with service(store=store) as first:
+        session_id, replies = await left(first, click(3), click(4, FAR), click(5, object_id=2))
+    with service(store=store) as second:
+        stream, reply = await attached(second, session_id, after_seq=5, masks=True)
+        masks = {one.object_id: one.rle for one in reply.objects}
+        assert masks == {1: replies[3].objects[0].rle, 2: replies[4].objects[0].rle}
+        stream.say(types.RemoveObject(6, 2), types.Undo(7), types.Undo(8), types.Undo(9))
+        *_, undone = await stream.hear(4)
+        assert undone.objects[0].rle == replies[2].objects[0].rle
+        await stream.finish()
+
+
+async def test_replies_that_a_client_lacks_are_sent_again_as_they_were(store):
+    with service(store=store) as first:
+        session_id, replies = await left(first, click(3), types.Clear(4), click(5))
+    with service(store=store) as second:
+        stream, _ = await attached(second, session_id, after_seq=3)
+        assert await stream.hear(2) == replies[3:]
+        await stream.finish()
+
+
+async def test_what_was_not_answered_when_the_stream_was_lost_is_answered_in_the_next():
+    backend, gate = slow_backend()
+    with service(backend=backend, store=MemoryStore()) as here:
+        stream = Stream(here.directory)
+        stream.say(*opening(), click(3))
+        replies = await stream.hear(2)
+        await asyncio.to_thread(gate.wait_for_somebody)
+        stream.task.cancel()
+        await asyncio.wait([stream.task])
+        gate.let_pass(10)
+        await until(lambda: here.engine.stats.n_running == 0)
+        again, _ = await attached(here, replies[0].session_id, after_seq=2, waiting=(3,))
+        (reply,) = await again.hear()
+        assert (reply.seq, [one.object_id for one in reply.objects]) == (3, [1])
+        await again.finish()
+
+
+async def test_what_a_killed_server_did_not_answer_is_answered_by_the_next(store):
+    backend, gate = slow_backend()
+    with service(backend=backend, store=store) as first:
+        stream = Stream(first.directory)
+        stream.say(*opening(), click(3))
+        replies = await stream.hear(2)
+        await asyncio.to_thread(gate.wait_for_somebody)
+        with service(store=store) as second:
+            again, _ = await attached(second, replies[0].session_id, after_seq=2, waiting=(3,))
+            (reply,) = await again.hear()
+            assert (reply.seq, [one.object_id for one in reply.objects]) == (3, [1])
+            await again.finish()
+        gate.let_pass(10)
+        (late,) = await stream.hear()
+        assert late.code == "SESSION_MOVED"
+        stream.task.cancel()
+        await asyncio.wait([stream.task])
+
+
+async def test_a_reply_that_nobody_knows_any_more_is_told_to_be_lost(store):
+    with service(store=store) as here:
+        session_id, _ = await left(here, click(3), set_image(4), types.Everything(5))
+    with service(store=store) as second:
+        stream, _ = await attached(second, session_id, after_seq=4, waiting=(5,))
+        (lost,) = await stream.hear()
+        assert (lost.seq, lost.code) == (5, "REPLY_LOST")
+        await stream.finish()
+
+
+async def test_only_the_newest_stream_has_a_session(store):
+    with service(store=store) as here:
+        old = Stream(here.directory)
+        old.say(*opening())
+        opened, _ = await old.hear(2)
+        new, _ = await attached(here, opened.session_id, after_seq=2)
+        with pytest.raises(errors.SessionMoved):
+            await old.task
+        new.say(click(3))
+        assert isinstance((await new.hear())[0], types.Masks)
+        await new.finish()
+
+
+async def test_a_stream_has_one_session_and_a_failed_attach_leaves_it_free(store):
+    with service(store=store) as here:
+        session_id, _ = await left(here)
+        stream = Stream(here.directory)
+        stream.say(types.Attach(1, "nobody"), types.Attach(2, session_id, 2), types.Attach(3, "x"))
+        unknown, reply, taken = await stream.hear(3)
+        assert (unknown.code, taken.code) == ("UNKNOWN_SESSION", "ALREADY_OPEN")
+        assert reply.session.session_id == session_id
+        await stream.finish()
+
+
+async def test_a_session_of_another_model_is_not_gone_on_with(store):
+    with service(store=store) as here:
+        session_id, _ = await left(here)
+    other = replace(MODEL, model_id="other@2")
+    with service(store=store, model=other) as second:
+        _, reply = await attached(second, session_id)
+        assert reply.code == "MODEL_CHANGED"
+        assert "other@2" in reply.message
+
+
+async def test_a_released_session_is_forgotten(store):
+    with service(store=store) as here:
+        session_id, _ = await left(here, types.Release(3))
+        _, reply = await attached(here, session_id)
+        assert reply.code == "UNKNOWN_SESSION"
+
+
+async def test_a_session_that_was_left_makes_room_for_another_and_is_not_lost(store):
+    with service(store=store, max_sessions=1) as here:
+        session_id, _ = await left(here, click(3))
+        stream = Stream(here.directory)
+        stream.say(open_image())
+        assert isinstance((await stream.hear())[0], types.Opened)
+        refused = Stream(here.directory)
+        refused.say(open_image())
+        assert (await refused.hear())[0].code == "OVERLOADED"
+        await refused.finish()
+        stream.say(types.Release(2))
+        await stream.hear()
+        _, reply = await attached(here, session_id)
+        assert reply.session.object_ids == (1,)
+
+
+async def test_a_stream_whose_session_was_left_alone_goes_on_without_knowing(store):
+    with service(store=store, idle_timeout_s=10) as here:
+        stream = Stream(here.directory)
+        stream.say(*opening(), click(3))
+        await stream.hear(3)
+        assert here.directory.sweep(now_s=10) == 1
+        assert len(here.directory) == 0
+        stream.say(types.Undo(4))
+        (undone,) = await stream.hear()
+        assert undone.removed_object_ids == (1,)
+        await stream.finish()
+
+
+async def test_one_whose_client_is_gone_lingers_for_a_while(store):
+    with service(store=store, linger_s=5) as here:
+        await left(here)
+        assert here.directory.sweep(now_s=4) == 0
+        assert here.directory.sweep(now_s=5) == 1
+
+
+@pytest.mark.parametrize("caller", [ANONYMOUS, Caller("acme", "ann")])
+@pytest.mark.parametrize("said", [click(3), show(3), types.Everything(3)])
+async def test_an_image_that_the_engine_lost_is_brought_again(store, said, caller):
+    room = (60 * 80 + 20 * 30) * 3
+    caches = CacheConfig(images_bytes=room, features_bytes=1, memory_bytes=1)
+    with service(store=store, engine=EngineConfig(caches=caches)) as here:
+        session = await here.directory.open(now_s=0, caller=caller, prewarm=False)
+        for command in opening():
+            await session.ask(command)
+        here.engine.put_image("another", np.zeros((90, 60, 3), np.uint8))
+        assert not here.engine.has_image(here.tenants.of(caller).key_of(KEY))
+        assert isinstance(await session.ask(said), types.Masks | types.Segments)
+
+
+async def test_where_nothing_kept_an_image_its_loss_is_told():
+    with service() as here, pytest.raises(errors.ImageUnknown):
+        await here.images.bring(OTHER_KEY)
+
+
+class Broken(MemoryStore):
+    """Keeps nothing from a moment on."""
+
+    broken = False
+
+    def append(self, entries, *, now_s):
+        if self.broken:
+            raise errors.StoreFailed("The disk is full.")
+        return super().append(entries, now_s=now_s)
+
+
+async def test_what_cannot_be_kept_is_not_done_and_nothing_before_is_lost():
+    store = Broken()
+    with service(store=store) as here:
+        stream = Stream(here.directory)
+        stream.say(*opening(), click(3))
+        opened, *_ = await stream.hear(3)
+        store.broken = True
+        stream.say(types.Clear(4))
+        assert (await stream.hear())[0].code == "STORE_FAILED"
+        await stream.finish()
+        store.broken = False
+        again, reply = await attached(here, opened.session_id, masks=True)
+        assert reply.session.last_seq == 3
+        assert [one.object_id for one in reply.objects] == [1]
+        await again.finish()
+
+
+async def test_an_image_that_cannot_be_kept_is_refused():
+    with service(store=MemoryStore(Keeping(images_bytes=10))) as here:
+        stream = Stream(here.directory)
+        stream.say(*opening())
+        _, refused = await stream.hear(2)
+        assert refused.code == "STORE_FULL"
+        await stream.finish()
+
+
+async def test_unary_calls_go_on_with_a_session_too(store):
+    with service(store=store) as first:
+        session_id, _ = await left(first, click(3))
+    with service(store=store) as second:
+        again = types.Undo(4, session_id=session_id)
+        undone = await unary.execute(second.directory, again, now_s=0)
+        assert undone.removed_object_ids == (1,)
+        attach = types.Attach(5, session_id)
+        with pytest.raises(errors.NotOffered):
+            await unary.execute(second.directory, attach, now_s=0)
+
+
+async def test_an_image_without_a_session_is_not_kept(store):
+    with service(store=store) as here:
+        said = (types.PromptedObject(1, FAR),)
+        await unary.segment(here.directory, types.Segment(types.ImageBytes(PHOTO), said), now_s=0)
+        assert store._logs == {}

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from session_words import KEY, MODEL, SHOWN, SIZE, prompt
+
+from seem_server.service.callers import Caller
+from seem_server.service.journal import Journal
+from seem_server.service.session_log import CARRIED, SessionLog
+from seem_server.service.tenants import Tenants
+from seem_server.session import records
+from seem_server.session.events import ImageRead
+from seem_server.store.base import Header
+from seem_server.store.memory import MemoryStore
+from seem_wire import types
+
+
+def log_of(store, replies=(), *options):
+    epoch = store.open(Header("s", MODEL.model_id, 0.0))
+    return SessionLog(Journal(store), "s", epoch, dict(replies), *options)
+
+
+def kept(store):
+    return records.replay("s", MODEL, store.claim("s", owner="", now_s=0).records)
+
+
+async def test_replies_that_were_sent_can_be_sent_again_in_their_order():
+    log = log_of(MemoryStore())
+    log.remember(*(types.Done(seq) for seq in (3, 5, 4)))
+    assert [reply.seq for reply in log.since(3)] == [5, 4]
+
+
+async def test_only_the_newest_replies_are_remembered():
+    log = log_of(MemoryStore())
+    log.remember(*(types.Done(seq) for seq in range(1, records.MAX_REPLIES + 11)))
+    assert [log.since(0)[0].seq, len(log.since(0))] == [11, records.MAX_REPLIES]
+
+
+async def test_a_new_image_begins_the_log_anew_and_carries_some_replies_over():
+    store = MemoryStore()
+    log = log_of(store)
+    log.keep(types.OpenImage(1), [types.Opened(1, "s", MODEL)], lambda _: None)
+    log.remember(*(types.Done(seq) for seq in range(2, 50)))
+    told = types.ImageSet(50, KEY, SIZE)
+    log.keep(ImageRead(50, KEY, SIZE), [told], lambda _: None)
+    restored = kept(store)
+    assert restored.state.last_seq == 50
+    assert list(restored.replies) == [*range(50 - CARRIED, 50), 50]
+
+
+async def test_images_that_a_session_needs_are_told_to_the_store():
+    store = MemoryStore()
+    log = log_of(store)
+    log.keep(types.OpenImage(1), [], lambda _: None)
+    log.keep(ImageRead(2, KEY, SIZE), [], lambda _: None)
+    log.keep(prompt(3, SHOWN), [], lambda _: None)
+    assert store._logs["s"].images == {KEY, SHOWN.example.image}
+
+
+async def test_a_tenants_images_are_needed_by_its_keys_and_logged_by_content_hash():
+    store, tenant = MemoryStore(), Tenants().of(Caller("acme", "ann"))
+    log = log_of(store, (), tenant)
+    log.keep(types.OpenImage(1), [], lambda _: None)
+    log.keep(ImageRead(2, KEY, SIZE), [], lambda _: None)
+    log.keep(prompt(3, SHOWN), [], lambda _: None)
+    needed = {KEY, SHOWN.example.image}
+    assert store._logs["s"].images == set(map(tenant.key_of, needed))
+    assert kept(store).state.image.key == KEY
+    assert kept(store).works[3].example_keys == {SHOWN.example.image}
+
+
+async def test_a_forgotten_log_is_gone():
+    store = MemoryStore()
+    log = log_of(store)
+    await log.forget()
+    assert store.claim("s", owner="", now_s=0) is None

@@ -1,0 +1,127 @@
+"""A session's log: what it tells of, and that it tells all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from session_scripts import SCRIPTS, Engine, command
+from session_words import HERE, KEY, MODEL, SIZE, ZEBRA, fingerprint, fold, prompt, ready, replies
+
+from seem_server.engine.work import Decode, MasksReady
+from seem_server.session import records
+from seem_server.session.events import ImageRead
+from seem_server.session.machine import step
+from seem_server.session.state import State
+from seem_wire import errors, types
+
+
+class Session:
+    """A session whose events are written down as they happen."""
+
+    def __init__(self):
+        self.state, self.log, self.engine = State("session", MODEL), [], Engine()
+        self.sent, self.asked = [], {}
+        for event in (types.OpenImage(1), ImageRead(2, KEY, SIZE)):
+            self.fold(event)
+
+    def fold(self, event):
+        before = self.state
+        self.state, effects = step(before, event)
+        self.engine.take(effects)
+        self.asked |= {work.seq: work for work in self.engine.waiting if work.seq not in self.asked}
+        self.sent += replies(effects)
+        if self.state is not before:
+            self.log.append(records.encode(event, replies(effects)))
+
+    def answer(self, kind):
+        outcome = self.engine.outcome(kind)
+        if isinstance(outcome, MasksReady):
+            outcome = replace(outcome, superseded=self.dropped(outcome.work))
+        if outcome is not None:
+            self.fold(outcome)
+
+    def dropped(self, used):
+        """The rounds that the engine was asked for and did not use."""
+        asked, left = (
+            {entry.seq for one in work.objects for entry in one.rounds}
+            for work in (self.asked[used.seq], used)
+        )
+        return tuple(sorted(asked - left))
+
+    def restored(self):
+        return records.replay("session", MODEL, self.log)
+
+
+def played(script):
+    session = Session()
+    for seq, (name, *rest) in enumerate(script, 3):
+        if name in {"ready", "superseded", "failed"}:
+            session.answer(name)
+        else:
+            session.fold(command(seq, name, *rest))
+    return session
+
+
+@given(SCRIPTS)
+def test_a_log_restores_the_session_with_all_that_waits(script):
+    session = played(script)
+    restored = session.restored()
+    assert fingerprint(restored.state) == fingerprint(session.state)
+    assert set(restored.works) == {work.seq for work in session.engine.waiting}
+
+
+@given(SCRIPTS)
+def test_a_restored_session_goes_on_as_the_first_would(script):
+    session = played(script)
+    restored = session.restored()
+
+    def end(state, works):
+        asked = [works[seq] for seq in sorted(restored.works)]
+        answers = [ready(work) for work in asked if isinstance(work, Decode)]
+        return fingerprint(fold(state, *answers)[0])
+
+    assert end(session.state, session.asked) == end(restored.state, restored.works)
+
+
+@given(SCRIPTS)
+def test_all_replies_but_answers_to_questions_can_be_sent_again(script):
+    session = played(script)
+    known = session.restored().replies
+    told = [reply for reply in session.sent if not isinstance(reply, types.Segments)]
+    kept = [reply for reply in told if reply.seq in known]
+    assert [known[reply.seq] for reply in kept] == kept
+    refused = {r.seq for r in told} - set(known)
+    assert all(isinstance(r, types.Failed) for r in told if r.seq in refused)
+
+
+def test_a_log_may_begin_with_an_image():
+    session = Session()
+    session.fold(prompt(3, HERE))
+    session.answer("ready")
+    session.fold(ImageRead(4, KEY, SIZE))
+    session.fold(prompt(5, ZEBRA))
+    restored = records.replay("session", MODEL, session.log[-2:])
+    assert fingerprint(restored.state) == fingerprint(session.state)
+    assert set(restored.works) == {5}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b"{}",
+        b'{"v":1}',
+        b'{"v":1,"replies":[],"command":"AAAA"}',
+        b'{"v":1,"replies":["AAAA"],"superseded":1,"by":2}',
+        b'{"v":1,"replies":[],"masks":[],"seq":9,"dropped":[]}',
+        json.dumps({"v": records.VERSION + 1, "replies": []}).encode(),
+    ],
+)
+def test_a_log_that_cannot_be_read_is_the_servers_fault(record):
+    with pytest.raises(errors.Internal, match="log of a session"):
+        records.replay("session", MODEL, [record])

@@ -1,0 +1,67 @@
+"""What only a store over a network can do; the rest is in `test_base.py`."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from store_words import begun, entry, read
+
+from seem_server.store import valkey as module
+from seem_server.store.opening import open_store
+from seem_server.store.valkey import ValkeyStore
+from seem_wire import errors
+
+
+def test_two_servers_share_their_sessions(valkey_url):
+    one, other = ValkeyStore(valkey_url), ValkeyStore(valkey_url)
+    begun(one)
+    one.append([entry(b"1")], now_s=1)
+    assert read(other).records == (b"1",)
+    assert one.append([entry(b"2")], now_s=2) == (False,)
+
+
+def test_entries_of_many_writers_keep_their_order(valkey_url):
+    begun(ValkeyStore(valkey_url))
+
+    def write(name):
+        mine = ValkeyStore(valkey_url)
+        for number in range(50):
+            mine.append([entry(f"{name}{number}".encode())], now_s=1)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    records = read(ValkeyStore(valkey_url)).records
+    assert [r for r in records if r.startswith(b"b")] == [f"b{n}".encode() for n in range(50)]
+    assert len(records) == 100
+
+
+def test_nothing_is_left_of_what_is_forgotten(valkey_url):
+    store = ValkeyStore(valkey_url)
+    begun(store)
+    store.put_image("a", b"1", now_s=0)
+    store.append([entry(images=("a", "b"))], now_s=1)
+    store.forget("s")
+    store.sweep(now_s=10**6)
+    assert store._client.keys("*") == []
+
+
+@pytest.mark.parametrize("scheme", ["valkey", "redis"])
+def test_it_is_opened_by_its_address(valkey_url, scheme):
+    named = valkey_url.replace("valkey", scheme)
+    assert isinstance(open_store(named, module.Keeping()), ValkeyStore)
+
+
+def test_a_store_that_does_not_answer_is_told_without_its_password():
+    with pytest.raises(errors.StoreFailed) as caught:
+        ValkeyStore("valkey://anna:secret@127.0.0.1:1/0")
+    assert "secret" not in str(caught.value)
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr(module, "valkey", None)
+    with pytest.raises(errors.StoreFailed, match="scale"):
+        ValkeyStore("valkey://127.0.0.1/0")
