@@ -12,7 +12,6 @@ import asyncio
 import json
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 import seem_client
+from seem_server.commands.reach import free_port
 from seem_wire.errors import CallerError, InvalidValue, SeemError
 
 if TYPE_CHECKING:
@@ -182,11 +182,10 @@ class _Server:
     """`seem serve` in a process of its own that is killed and started again."""
 
     def __init__(self, bundle: str, store: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        port = free_port()
+        self.address = f"127.0.0.1:{port}"
         self._command = [sys.executable, "-m", "seem_server", "serve", "--bundle", bundle]
-        self._command += ["--port", self.address.rpartition(":")[2], "--store", f"sqlite:{store}"]
+        self._command += ["--port", str(port), "--store", f"sqlite:{store}"]
         self._command += ["--log-level", "error"]
         self._process: asyncio.subprocess.Process | None = None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,7 @@ import numpy as np
 import seem_client
 from seem_server import settings
 from seem_server.commands.bench import COURSE, IMAGE_SIZE, WARM_UP_CLICKS, Spread, made_photos
-from seem_server.commands.reach import server_process
+from seem_server.commands.reach import free_port, server_process
 from seem_wire.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     plain = replace(settings.read(arguments, os.environ), metrics_port=0, store="memory")
     with ExitStack() as stack:
         if arguments.what == "watching":
-            watched = replace(plain, metrics_port=_free_port())
+            watched = replace(plain, metrics_port=free_port())
         else:
             folder = stack.enter_context(TemporaryDirectory(prefix="seem-keeping-"))
             watched = replace(plain, store=f"sqlite:{folder}/sessions.sqlite")
@@ -108,13 +107,6 @@ def _click_ms(session: Session, x: float, y: float) -> float:
     start = time.perf_counter()
     session.click(x, y)
     return (time.perf_counter() - start) * 1000
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port
 
 
 def as_text(result: WatchingBench) -> str:
