@@ -6,6 +6,7 @@
 #   make fmt      format and fix
 #   make proto    regenerate the committed stubs (proto-check: fail when they are stale)
 #   make bench    the ratio tables
+#   make fuzz     a million spoilt inputs for everything that reads bytes from outside
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -19,7 +20,7 @@ SERVE := $(VENV)/.installed-serve
 ALL := $(VENV)/.installed-all
 PROTO := $(VENV)/proto
 
-.PHONY: setup demo serve test lint types arch proto proto-check bench fmt clean
+.PHONY: setup demo serve test lint types arch proto proto-check bench fuzz fmt clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -80,3 +81,6 @@ proto-check: $(PROTO)/.installed
 
 clean:
 	rm -rf $(VENV) dist build demo-output .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+
+fuzz: $(ALL)
+	$(BIN)/python -W ignore tests/fuzz/run.py $(ARGS)

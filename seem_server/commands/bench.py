@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 IMAGE_SIZE = (868, 1152)  # (height, width): one megapixel
+BENCHES = ("click", "watching", "keeping", "chaos", "soak")
+
 COURSE = 5
 """Clicks on an object before the next object: what an annotator needs for most."""
 
@@ -122,8 +124,17 @@ class ClickBench:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser("bench", help="measure speed")
-    parser.add_argument("what", nargs="?", choices=["click", "watching"], default="click")
+    parser = subparsers.add_parser("bench", help="measure speed, and what is held under stress")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["click", "watching", "keeping", "chaos", "soak"],
+        default="click",
+    )
+    parser.add_argument("--kills", type=int, default=200, help="of chaos (default: 200)")
+    parser.add_argument(
+        "--annotators", type=int, default=16, help="of chaos and soak (default: 16)"
+    )
     parser.add_argument("--clicks", type=int, default=300, help="clicks to time (default: 300)")
     parser.add_argument("--images", type=int, default=10, help="images to time (default: 10)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -132,10 +143,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures; gives the exit code. Raises SeemError where the server cannot be had."""
-    if arguments.what == "watching":
+    if arguments.what in {"watching", "keeping"}:
         from seem_server.commands import watching  # noqa: PLC0415  (which needs this module)
 
         return watching.run(arguments)
+    if arguments.what == "chaos":
+        from seem_server.commands import chaos  # noqa: PLC0415  (seconds to import)
+
+        return chaos.run(arguments)
+    if arguments.what == "soak":
+        from seem_server.commands import soak  # noqa: PLC0415  (as chaos)
+
+        return soak.run(arguments)
     with reach_process(arguments) as client, echo_process() as echo:
         result = bench_click(
             client, echo, n_clicks=max(arguments.clicks, 1), n_images=max(arguments.images, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,6 +99,14 @@ def server_process(own: Settings) -> Iterator[str]:
     finally:
         ours.close()  # which ends it
         process.join()
+
+
+def free_port() -> int:
+    """A port that nothing listens on just now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+    return port
 
 
 def _heard(ours: Connection[object, str | SeemError]) -> str:

@@ -1,17 +1,18 @@
-"""`seem bench watching`: what it costs a click that metrics are kept.
+"""`seem bench watching` and `keeping`: what it costs a click that metrics, or sessions, are kept.
 
-Two servers of one bundle, each in a process of its own, one with metrics and one without, are
-clicked in turn, so that whatever else the machine does slows both alike.
+Two servers of one bundle, each in a process of its own, one with metrics and one without (or one
+with a SQLite store and one with the memory's), are clicked in turn, so that whatever else the
+machine does slows both alike.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy as np
 import seem_client
 from seem_server import settings
 from seem_server.commands.bench import COURSE, IMAGE_SIZE, WARM_UP_CLICKS, Spread, made_photos
-from seem_server.commands.reach import server_process
+from seem_server.commands.reach import free_port, server_process
 from seem_wire.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WatchingBench:
-    """What clicking costs with and without metrics.
+    """What clicking costs without and with what is measured.
 
     Attributes:
+        what: "watching" or "keeping".
         plain_ms, watched_ms: The client's time for a click on a cached image.
-        ratio: Median with metrics for each median without.
+        ratio: Median with it for each median without.
     """
+
+    what: str
 
     model: str
     provider: str
@@ -54,17 +58,23 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.server is not None:
         raise InvalidValue("This runs servers of its own: leave --server out.")
-    plain = replace(settings.read(arguments, os.environ), metrics_port=0)
-    watched = replace(plain, metrics_port=_free_port())
+    plain = replace(settings.read(arguments, os.environ), metrics_port=0, store="memory")
     with ExitStack() as stack:
+        if arguments.what == "watching":
+            watched = replace(plain, metrics_port=free_port())
+        else:
+            folder = stack.enter_context(TemporaryDirectory(prefix="seem-keeping-"))
+            watched = replace(plain, store=f"sqlite:{folder}/sessions.sqlite")
         addresses = [stack.enter_context(server_process(one)) for one in (plain, watched)]
         clients = [stack.enter_context(seem_client.connect(one, token="")) for one in addresses]
-        result = bench_watching(*clients, n_clicks=max(arguments.clicks, 1))
+        result = bench_watching(*clients, n_clicks=max(arguments.clicks, 1), what=arguments.what)
     print(json.dumps(asdict(result)) if arguments.json else as_text(result))
     return 0
 
 
-def bench_watching(plain: Client, watched: Client, *, n_clicks: int) -> WatchingBench:
+def bench_watching(
+    plain: Client, watched: Client, *, n_clicks: int, what: str = "watching"
+) -> WatchingBench:
     """Clicks all over one image, now on the one server and now on the other."""
     height, width = IMAGE_SIZE
     photo = next(made_photos(1))
@@ -81,6 +91,7 @@ def bench_watching(plain: Client, watched: Client, *, n_clicks: int) -> Watching
     without, with_metrics = (Spread.of(one[WARM_UP_CLICKS:]) for one in (plain_ms, watched_ms))
     model = plain.model()
     return WatchingBench(
+        what=what,
         model=model.model_id,
         provider=model.provider,
         clicks=n_clicks,
@@ -96,18 +107,12 @@ def _click_ms(session: Session, x: float, y: float) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port
-
-
 def as_text(result: WatchingBench) -> str:
     """The result as a table."""
+    kept = {"watching": "metrics", "keeping": "a SQLite store"}[result.what]
     rows = [
-        ("click, without metrics", result.plain_ms),
-        ("click, with metrics", result.watched_ms),
+        (f"click, without {kept}", result.plain_ms),
+        (f"click, with {kept}", result.watched_ms),
     ]
     lines = [f"{'milliseconds':<42}{'p50':>9}{'p95':>9}"]
     lines += [f"{name:<42}{one.p50:>9.2f}{one.p95:>9.2f}" for name, one in rows]

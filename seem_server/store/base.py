@@ -88,6 +88,10 @@ class Store(Protocol):
         """Takes a session over from whoever has it; None where `owner` has no such session."""
         ...
 
+    def owns(self, session_id: str, epoch: int) -> bool:
+        """Whether the session is there, and nobody claimed it after that epoch."""
+        ...
+
     def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:
         """Appends all entries at once, or none.
 

@@ -57,6 +57,12 @@ class MemoryStore:
             log.used_s = now_s
             return Claimed(log.header, log.epoch, tuple(log.records))
 
+    def owns(self, session_id: str, epoch: int) -> bool:
+        """Whether the session is there, and nobody claimed it after that epoch."""
+        with self._lock:
+            log = self._logs.get(session_id)
+            return log is not None and log.epoch == epoch
+
     def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:
         """Appends all entries; whether each was taken."""
         with self._lock:

@@ -103,6 +103,14 @@ class SqliteStore:
         header = Header(session_id, model, opened_s, owner)
         return Claimed(header, epoch, tuple(data for (data,) in records))
 
+    def owns(self, session_id: str, epoch: int) -> bool:
+        """Whether the session is there, and nobody claimed it after that epoch."""
+        with self._told():
+            row = self._db.execute(
+                "SELECT 1 FROM sessions WHERE id = ? AND epoch = ?", (session_id, epoch)
+            ).fetchone()
+        return row is not None
+
     def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:
         """Appends all entries at once, or none; whether each was taken."""
         with self._transaction() as db:

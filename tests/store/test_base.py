@@ -47,6 +47,15 @@ def test_who_claimed_last_has_the_session(store):
     assert read(store).records == (b"new",)
 
 
+def test_it_tells_who_has_a_session(store):
+    first = begun(store)
+    assert store.owns("s", first)
+    second = read(store).epoch
+    assert (store.owns("s", first), store.owns("s", second)) == (False, True)
+    store.forget("s")
+    assert not store.owns("s", second)
+
+
 def test_logs_are_apart(store):
     begun(store, "a")
     begun(store, "b")
