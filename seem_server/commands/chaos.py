@@ -44,8 +44,10 @@ STARTING_S = 60.0
 HUNG_S = 120.0
 """A command that is not answered within this time counts as hung."""
 
-LONGEST_LIFE_S = 1.0
-"""A server lives at random up to so long after it was ready."""
+LONGEST_LIFE_S = 10.0
+LAST_MOMENTS_S = 0.05
+"""A server lives until, at random, up to two answers an annotator were given, and up to so much
+longer; or, where it is too slow for that, until its longest life is over."""
 
 PAUSE_S = 0.05
 """An annotator's longest pause between two commands."""
@@ -221,7 +223,7 @@ async def _under_kills(
         ):
             for course in courses:
                 tasks.create_task(_annotate(client, course, over, waits_s))
-            await _kill_again_and_again(server, kills, show=show)
+            await _kill_again_and_again(server, kills, waits_s, 2 * len(courses), show=show)
             over.set()
         async with seem_client.connect_async(server.address, token="") as client:
             return (await client.model()).model_id
@@ -229,10 +231,17 @@ async def _under_kills(
         await server.kill()
 
 
-async def _kill_again_and_again(server: _Server, kills: int, *, show: bool) -> None:
+async def _kill_again_and_again(
+    server: _Server, kills: int, waits_s: Sequence[float], most_answers: int, *, show: bool
+) -> None:
+    """Kills and starts; `waits_s` has an entry for each answer."""
     chance = random.Random(kills)  # noqa: S311  (not a secret)
     for _ in tqdm(range(kills), unit="kill", disable=not show):
-        await asyncio.sleep(chance.uniform(0, LONGEST_LIFE_S))
+        enough = len(waits_s) + chance.randint(0, most_answers)
+        end_s = time.monotonic() + LONGEST_LIFE_S
+        while len(waits_s) < enough and time.monotonic() < end_s:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(chance.uniform(0, LAST_MOMENTS_S))
         await server.kill()
         await server.start()
 
