@@ -165,7 +165,8 @@ async def _serve(
         finally:
             sweeper.cancel()
             teller.cancel()
-            directory.drain()
+            await server.drain()
+            await directory.hand_over(within_s=settings.grace_s)
             await server.stop()
             directory.close()
             await journal.close()

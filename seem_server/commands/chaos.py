@@ -239,7 +239,7 @@ async def _kill_again_and_again(
     for _ in tqdm(range(kills), unit="kill", disable=not show):
         enough = len(waits_s) + chance.randint(0, most_answers)
         end_s = time.monotonic() + LONGEST_LIFE_S
-        while len(waits_s) < enough and time.monotonic() < end_s:
+        while len(waits_s) < enough and time.monotonic() < end_s:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         await asyncio.sleep(chance.uniform(0, LAST_MOMENTS_S))
         await server.kill()

@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from seem_server.service.callers import ANONYMOUS
-from seem_wire.errors import AlreadyOpen, SeemError, SessionMoved, UnknownSession
+from seem_wire.errors import AlreadyOpen, SeemError, UnknownSession
 from seem_wire.types import Attach, Failed, OpenImage
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Conversation:
         self._outbox = _Outbox()
         self._session: LiveSession | None = None
         self._loops: list[asyncio.Task[None]] = []
-        self._lost = False
+        self._ended_by: SeemError | None = None
 
     @property
     def session_id(self) -> str:
@@ -100,6 +100,7 @@ class Conversation:
 
         Raises:
             SessionMoved: Another stream attached to the session.
+            ShuttingDown: The server goes down, and all that was said here is answered.
         """
         try:
             async with asyncio.TaskGroup() as loops:
@@ -110,11 +111,11 @@ class Conversation:
         finally:
             if self._session and not self._session.closed:
                 self._directory.leave(self._session, self._moved, now_s=self._now())
-        if self._lost:
-            raise SessionMoved("Another stream has the session now.")
+        if self._ended_by is not None:
+            raise self._ended_by
 
-    def _moved(self) -> None:
-        self._lost = True
+    def _moved(self, because: SeemError) -> None:
+        self._ended_by = because
         for loop in self._loops:
             loop.cancel()
 

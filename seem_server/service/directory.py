@@ -26,22 +26,31 @@ from seem_server.service.tenants import Tenants
 from seem_server.session.records import replay
 from seem_server.session.state import State
 from seem_server.store.base import Header
-from seem_wire.errors import ModelChanged, Overloaded, QuotaExceeded, ShuttingDown, UnknownSession
+from seem_wire.errors import (
+    ModelChanged,
+    Overloaded,
+    QuotaExceeded,
+    SessionMoved,
+    ShuttingDown,
+    UnknownSession,
+)
 from seem_wire.tags import session_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from seem_server.engine.engine import Engine
     from seem_server.service.callers import Caller
     from seem_server.service.images import Images
     from seem_server.service.journal import Journal
-    from seem_server.service.live_session import Tell
+    from seem_server.service.live_session import Moved, Tell
     from seem_server.service.tenants import Tenant
     from seem_server.store.base import Claimed
     from seem_wire.types import ModelCard
 
 logger = logging.getLogger(__name__)
+
+_GLANCE_S = 0.01
 
 ID_BYTES = 24
 """192 random bits: knowing the id is what lets one use a session."""
@@ -162,7 +171,9 @@ class Directory:
             ShuttingDown, Overloaded, QuotaExceeded, StoreFailed: As `open`.
         """
         tenant = self._tenants.of(caller)
-        if self._journal is None or self._owners.get(session_id) is tenant:
+        if self._journal is None:
+            return self.find(session_id, now_s=now_s, caller=caller)
+        if await self._is_held(session_id, tenant):
             return self.find(session_id, now_s=now_s, caller=caller)
         asked = session_id, tenant.name
         if asked not in self._restoring:
@@ -170,7 +181,16 @@ class Directory:
             self._restoring[asked] = asyncio.create_task(restoring)
         return await asyncio.shield(self._restoring[asked])
 
-    def leave(self, session: LiveSession, moved: Callable[[], None], *, now_s: float) -> None:
+    async def _is_held(self, session_id: str, tenant: Tenant) -> bool:
+        """Whether the tenant's session is held here, and by no other server since."""
+        if self._owners.get(session_id) is not tenant:
+            return False
+        held = self._sessions[session_id]
+        if not await held.is_ours() and not held.closed:
+            held.close(SessionMoved("The session goes on elsewhere."))
+        return self._sessions.get(session_id) is held
+
+    def leave(self, session: LiveSession, moved: Moved, *, now_s: float) -> None:
         """The stream with this `moved` is gone; its session stays for a while, if it is kept."""
         if session.kept and not self._draining:
             session.detach(moved)
@@ -194,6 +214,22 @@ class Directory:
     def drain(self) -> None:
         """Opens no new sessions from now on."""
         self._draining = True
+
+    async def hand_over(self, *, within_s: float) -> None:
+        """Opens no new sessions, and ends each stream once all that was said in it is answered.
+
+        After `within_s` the others are ended too. What was not answered then, whoever takes the
+        session up answers. Streams whose sessions are not kept are left to end by themselves.
+        """
+        self.drain()
+        going = ShuttingDown("The server goes down.")
+        end_s = asyncio.get_running_loop().time() + within_s
+        while streams := [one for one in self._sessions.values() if one.kept and one.attached]:
+            late = asyncio.get_running_loop().time() >= end_s
+            for session in streams:
+                if late or session.is_quiet:
+                    session.dismiss(going)
+            await asyncio.sleep(_GLANCE_S)
 
     def close(self) -> None:
         """Lets go of all sessions."""

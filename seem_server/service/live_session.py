@@ -25,6 +25,7 @@ from seem_wire.errors import (
     Internal,
     ReplyLost,
     SeemError,
+    SessionMoved,
     UnknownSession,
 )
 from seem_wire.prompts import ExamplePrompt
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from seem_wire.types import Command, ObjectMask, Reply, SessionCard
 
     Asked = Decode | Everything
+    Moved = Callable[[SeemError], None]
     Tell = Callable[[Reply], None]
 
 logger = logging.getLogger(__name__)
@@ -81,7 +83,7 @@ class LiveSession:
         self._works: dict[int, Asked] = dict(works or {})
         self._unanswered: set[int] = set(self._works)
         self._brought: set[int] = set()
-        self._moved: Callable[[], None] | None = None
+        self._moved: Moved | None = None
         self.was_attached = False
         self.parked = False
         self._because: SeemError | None = None
@@ -181,10 +183,19 @@ class LiveSession:
 
     # --- streams
 
-    def attach(self, tell: Tell, moved: Callable[[], None]) -> None:
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is left to answer."""
+        return not (self._works or self._unanswered or self._in_order.locked())
+
+    async def is_ours(self) -> bool:
+        """Whether no other server has taken the session over since. Raises StoreFailed."""
+        return self._log is None or await self._log.is_ours()
+
+    def attach(self, tell: Tell, moved: Moved) -> None:
         """Lets a stream have the session; one that had it before hears by its `moved`."""
         if self._moved is not None:
-            self._moved()
+            self._moved(SessionMoved("Another stream has the session now."))
         self._tell_others, self._moved, self.was_attached = tell, moved, True
 
     def go_on(self, command: Attach) -> None:
@@ -201,7 +212,12 @@ class LiveSession:
             if seq not in self._tickets and seq not in self._brought:
                 self._submit(work)
 
-    def detach(self, moved: Callable[[], None]) -> None:
+    def dismiss(self, because: SeemError) -> None:
+        """Ends the stream that has the session, if any; the session goes on elsewhere."""
+        if self._moved is not None:
+            self._moved(because)
+
+    def detach(self, moved: Moved) -> None:
         """The stream with this `moved` is gone, and what only it waits for is not worth doing."""
         if self._moved != moved:
             return

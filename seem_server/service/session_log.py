@@ -69,6 +69,11 @@ class SessionLog:
         """The replies to later commands than `seq` that are known, in the order of the sending."""
         return [reply for reply in self._replies.values() if reply.seq > seq]
 
+    async def is_ours(self) -> bool:
+        """Whether nobody else has claimed the session since. Raises StoreFailed."""
+        owns = partial(self._journal.store.owns, self._session_id, self._epoch)
+        return await self._journal.call(owns)
+
     async def forget(self) -> None:
         """Ends the log. Raises StoreFailed where that fails; it then expires."""
         await self._journal.call(partial(self._journal.store.forget, self._session_id))

@@ -38,10 +38,11 @@ class Served:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert self._process.stdout.readline()  # it serves
 
-    def kill(self):
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait(20)
+    def kill(self, sign=signal.SIGKILL):
+        self._process.send_signal(sign)
+        code = self._process.wait(20)
         self._process.stdout.close()
+        return code
 
     def restart_later(self):
         thread = threading.Timer(0.3, self.start)
@@ -82,6 +83,19 @@ def test_a_session_goes_on_after_its_server_was_killed_with_the_same_masks(serve
         assert session.undo().object_id == 2
         assert same(session.predictions[2], other)
         assert session.undo() is None
+        assert same(session.undo(), first)
+        assert same(session.redo(), second)
+        restarting.join()
+
+
+def test_a_server_that_is_asked_to_stop_hands_its_sessions_over(server):
+    with (
+        seem_client.connect(server.address, reconnect_s=READY_S) as client,
+        client.open(PIXELS) as session,
+    ):
+        first, second = session.click(30, 40), session.click(80, 90)
+        assert server.kill(signal.SIGTERM) == 0
+        restarting = server.restart_later()
         assert same(session.undo(), first)
         assert same(session.redo(), second)
         restarting.join()

@@ -272,6 +272,77 @@ async def test_an_image_that_cannot_be_kept_is_refused():
         await stream.finish()
 
 
+async def test_a_session_that_another_server_has_had_meanwhile_is_taken_as_it_is_now(store):
+    with service(store=store) as first, service(store=store) as second:
+        session_id, _ = await left(first, click(3))
+        elsewhere, _ = await attached(second, session_id, after_seq=3)
+        elsewhere.say(click(4, FAR, object_id=2))
+        await elsewhere.hear()
+        back, reply = await attached(first, session_id, after_seq=4)
+        assert (reply.session.last_seq, reply.session.object_ids) == (4, (1, 2))
+        back.say(types.Undo(5))
+        assert (await back.hear())[0].removed_object_ids == (2,)
+        elsewhere.say(click(6))
+        assert (await elsewhere.hear())[0].code == "SESSION_MOVED"
+        await back.finish()
+        await elsewhere.finish()
+
+
+async def test_unary_calls_that_go_to_servers_in_turn_are_one_session(store):
+    with service(store=store) as first, service(store=store) as second:
+        session_id, _ = await left(first, click(3))
+        for seq, here in enumerate((second, first, second, first), 4):
+            said = click(seq, object_id=seq, session_id=session_id)
+            reply = await unary.execute(here.directory, said, now_s=0)
+            assert [one.object_id for one in reply.objects] == [seq]
+        session = await second.directory.reach(session_id, now_s=0)
+        assert session.card.object_ids == (1, 4, 5, 6, 7)
+
+
+async def test_a_server_that_goes_down_hands_its_sessions_over_once_all_is_answered():
+    backend, gate = slow_backend()
+    store = MemoryStore()
+    with service(backend=backend, store=store) as here:
+        stream, quiet = Stream(here.directory), Stream(here.directory)
+        for one in (stream, quiet):
+            one.say(*opening())
+        opened, _ = await stream.hear(2)
+        await quiet.hear(2)
+        stream.say(click(3))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        going = asyncio.create_task(here.directory.hand_over(within_s=20))
+        with pytest.raises(errors.ShuttingDown):
+            await quiet.task
+        assert not stream.task.done()
+        gate.let_pass()
+        assert isinstance((await stream.hear())[0], types.Masks)
+        with pytest.raises(errors.ShuttingDown):
+            await stream.task
+        await going
+    with service(store=store) as second:
+        again, reply = await attached(second, opened.session_id, after_seq=3)
+        assert reply.session.object_ids == (1,)
+        await again.finish()
+
+
+async def test_what_is_not_answered_in_time_is_left_to_the_next_server():
+    backend, gate = slow_backend()
+    store = MemoryStore()
+    with service(backend=backend, store=store) as here:
+        stream = Stream(here.directory)
+        stream.say(*opening(), click(3))
+        opened, _ = await stream.hear(2)
+        await asyncio.to_thread(gate.wait_for_somebody)
+        await here.directory.hand_over(within_s=0)
+        with pytest.raises(errors.ShuttingDown):
+            await stream.task
+        gate.let_pass(10)
+    with service(store=store) as second:
+        again, _ = await attached(second, opened.session_id, after_seq=2, waiting=(3,))
+        assert (await again.hear())[0].seq == 3
+        await again.finish()
+
+
 async def test_unary_calls_go_on_with_a_session_too(store):
     with service(store=store) as first:
         session_id, _ = await left(first, click(3))
