@@ -30,6 +30,14 @@ def open_store(name: str, keeping: Keeping) -> Store:
     Raises:
         StoreFailed: It cannot be opened or reached.
     """
+    try:
+        return _opened(name, keeping)
+    except StoreFailed as error:
+        error.hint = "Name another with --store, such as sqlite:PATH, or --store memory."
+        raise
+
+
+def _opened(name: str, keeping: Keeping) -> Store:
     if name == "memory":
         return MemoryStore(keeping)
     if name == SQLITE:

@@ -21,5 +21,5 @@ def test_a_store_is_opened_by_its_name(tmp_path, monkeypatch):
 
 
 def test_a_store_of_no_known_kind_is_refused():
-    with pytest.raises(errors.StoreFailed, match="'etcd'"):
+    with pytest.raises(errors.StoreFailed, match=r"'etcd'.*--store"):
         open_store("etcd://localhost", KEEPING)
