@@ -139,7 +139,7 @@ class Source:
         return (*self.things, *self.stuff)
 
 
-THRESHOLDS = {"lite": Thresholds(presence=0.47), "tiny": Thresholds()}
+THRESHOLDS = {"lite": Thresholds(presence=0.48), "tiny": Thresholds()}
 
 
 def write_bundle(source: Source, out: Path, *, version: str) -> None:
