@@ -71,6 +71,37 @@ def test_what_the_server_does_not_know_is_said_again_once(hang_up):
     assert server.prompts() == [3, 3, 5]
 
 
+def test_a_session_whose_server_is_lost_before_it_was_opened_is_opened_in_the_next_stream():
+    lost = iter([HANG_UP, LEAVE])
+
+    def answer(command):
+        return next(lost, obey(command)) if isinstance(command, types.OpenImage) else obey(command)
+
+    with opened(answer) as session:
+        assert session.click(1, 1).area == 2
+
+
+async def test_so_is_the_awaited_one():
+    lost = iter([HANG_UP, LEAVE])
+
+    def answer(command):
+        return next(lost, obey(command)) if isinstance(command, types.OpenImage) else obey(command)
+
+    with scripted_server(answer) as address:
+        async with seem_client.connect_async(address) as client, client.open(PIXELS) as session:
+            assert (await session.click(1, 1)).area == 2
+
+
+def test_a_server_that_never_opens_a_session_is_given_up():
+    given_up = pytest.raises(errors.Disconnected)
+    with (
+        scripted_server(lambda _: HANG_UP) as address,
+        seem_client.connect(address, reconnect_s=0.3) as client,
+        given_up,
+    ):
+        client.open(PIXELS)
+
+
 def test_what_the_server_knows_is_not_said_again():
     server = Lossy(lambda command: [goes_on(command, last_seq=3), masks(3, 1)])
     with opened(server) as session:

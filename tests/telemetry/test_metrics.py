@@ -102,7 +102,7 @@ async def test_strangers_and_quotas_that_are_used_up_count_as_refusals(
         first, second = (Talk(stub, metadata=bearing(TOKEN)) for _ in range(2))
         await first.ask(open_image())
         assert (await second.ask(open_image())).code == "QUOTA_EXCEEDED"
-    assert refusals(metrics) == {("UNAUTHENTICATED",): 3, ("QUOTA_EXCEEDED",): 1}
+        assert refusals(metrics) == {("UNAUTHENTICATED",): 3, ("QUOTA_EXCEEDED",): 1}
     found = samples(metrics)
     assert found["seem_calls_total", "UNAUTHENTICATED", "GetModel"] == 2
     assert found["seem_calls_total", "UNAUTHENTICATED", "Interact"] == 1

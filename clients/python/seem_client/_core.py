@@ -189,6 +189,10 @@ class SessionCore:
         """Its stream ended before it was answered; nobody waits for that any more."""
         self._waiting.pop(attach.seq, None)
 
+    def unanswered(self) -> list[Command]:
+        """The commands that wait for their reply, in the order in which they were made."""
+        return [one.command for _, one in sorted(self._waiting.items())]
+
     def unheard(self, attached: Attached) -> list[Command]:
         """The commands that the server does not know, in the order in which to send them again."""
         known = attached.session.last_seq

@@ -21,7 +21,7 @@ from seem_wire.errors import SeemError
 from seem_wire.types import Example, ImageBytes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from seem_client._offering import KnownImages
     from seem_client.prompting import Shown
@@ -54,6 +54,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
     ) -> None:
         self._stub, self._reconnect_s = stub, reconnect_s
         self._closing = asyncio.Event()
+        self._delays: Iterator[float] | None = None
         self._core = core.SessionCore(model)
         self._address, self._timeout_s = address, timeout_s
         self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
@@ -231,6 +232,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         """Takes what comes in; why the stream ended, or None once command `until` is answered."""
         try:
             async for message in self._stream:
+                self._delays = None
                 reply = reply_of(message)
                 self._core.receive(reply)()
                 if reply.seq == until:
@@ -241,9 +243,10 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
 
     async def _go_on(self, error: SeemError) -> SeemError | None:
         """Attaches to the session again; None once that is done, else why it cannot be."""
-        if not (self._core.session_id and "attach" in self._core.offered.commands):
+        if "attach" not in self._core.offered.commands:
             return error
-        for delay_s in delays_s(self._reconnect_s):
+        self._delays = self._delays or delays_s(self._reconnect_s)
+        for delay_s in self._delays:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), delay_s)
             if self._closing.is_set():
@@ -261,6 +264,9 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         if self._outgoing is not None:
             self._outgoing.put_nowait(None)  # lets the sender of the lost stream go home
         self._outgoing = None
+        if not self._core.session_id:
+            self._begin_again(queue)
+            return None
         attach = self._core.attach_again()
         self._core.expect(attach, outcomes.append)
         queue.put_nowait(command_to_proto(attach))
@@ -279,6 +285,13 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
             queue.put_nowait(command_to_proto(command))
         self._outgoing = queue
         return None
+
+    def _begin_again(self, queue: _Queue) -> None:
+        """Says all that has no answer in a new stream: no session is known yet."""
+        for command in self._core.unanswered():
+            queue.put_nowait(command_to_proto(command))
+        self._outgoing = queue
+        self._stream = self._stub.Interact(_messages(queue))
 
     def _end(self, error: SeemError) -> None:
         tell = self._core.end(error)

@@ -22,7 +22,7 @@ from seem_wire.errors import SeemError
 from seem_wire.types import Example, ImageBytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from seem_client._offering import KnownImages
     from seem_client.prompting import Shown
@@ -49,6 +49,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
     ) -> None:
         self._stub, self._reconnect_s = stub, reconnect_s
         self._closing = threading.Event()
+        self._delays: Iterator[float] | None = None
         self._core = core.SessionCore(model)
         self._address, self._timeout_s = address, timeout_s
         self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
@@ -225,6 +226,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         """Takes what comes in; why the stream ended, or None once command `until` is answered."""
         try:
             for message in self._stream:
+                self._delays = None
                 reply = reply_of(message)
                 with self._lock:
                     tell = self._core.receive(reply)
@@ -237,9 +239,10 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
 
     def _go_on(self, error: SeemError) -> SeemError | None:
         """Attaches to the session again; None once that is done, else why it cannot be."""
-        if not (self._core.session_id and "attach" in self._core.offered.commands):
+        if "attach" not in self._core.offered.commands:
             return error
-        for delay_s in delays_s(self._reconnect_s):
+        self._delays = self._delays or delays_s(self._reconnect_s)
+        for delay_s in self._delays:
             if self._closing.wait(delay_s):
                 return error
             ending = self._attach_again()
@@ -256,6 +259,9 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
             if self._outgoing is not None:
                 self._outgoing.put(None)  # lets gRPC's sender of the lost stream go home
             self._outgoing = None
+            if not self._core.session_id:
+                self._begin_again(queue)
+                return None
             attach = self._core.attach_again()
             self._core.expect(attach, outcomes.append)
             queue.put(command_to_proto(attach))
@@ -276,6 +282,13 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
                 queue.put(command_to_proto(command))
             self._outgoing = queue
         return None
+
+    def _begin_again(self, queue: SimpleQueue[pb.Command | None]) -> None:
+        """Says all that has no answer in a new stream: no session is known yet. Needs the lock."""
+        for command in self._core.unanswered():
+            queue.put(command_to_proto(command))
+        self._outgoing = queue
+        self._stream = self._stub.Interact(iter(queue.get, None))
 
     def _end(self, error: SeemError) -> None:
         with self._lock:
