@@ -234,7 +234,7 @@ class InvalidValue(BadCommand):
     """A field's value is out of its range."""
 
     code = "INVALID_VALUE"
-    hint = "Send a value in the range that seem.proto gives."
+    hint = "Give a value that is allowed; the message says what is wrong with this one."
 
 
 class BadSequence(BadCommand):
@@ -318,7 +318,7 @@ class NothingToChoose(OutOfOrder):
     """The object's last prompt was not answered with such a hypothesis."""
 
     code = "NOTHING_TO_CHOOSE"
-    hint = "Prompt with `hypotheses`, and choose one of those that came with the mask."
+    hint = "Click first on an object with `hypotheses`, and choose one of those that came."
 
 
 class NotFound(CallerError):
@@ -490,7 +490,7 @@ class Disconnected(CapacityError):
     """There is no connection to the server, or it was lost."""
 
     code = "DISCONNECTED"
-    hint = "Check that a server is running at this address, and connect again."
+    hint = "Check that a server is running at this address, with TLS or without as asked for."
 
 
 class StoreFailed(CapacityError):

@@ -420,14 +420,16 @@ class Worker:
         changed = drawn.box
         if len(chain.keys) > 1:
             changed = rle.changed_box(self._drawn(chain, -2).rle, drawn.rle)
+        absent = self._is_absent(answer, chain.rounds[-1].prompt)
+        label = None if absent else answer.label
         return ObjectMask(
             object_id=chain.object_id,
             rle=drawn.rle,
             score=answer.score,
             box=drawn.box,
             area=drawn.area,
-            label=None if answer.label is None else answer.label.name,
-            label_probability=None if answer.label is None else answer.label.probability,
+            label=None if label is None else label.name,
+            label_probability=None if label is None else label.probability,
             round=len(chain.keys),
             changed=changed,
             presence=answer.presence,

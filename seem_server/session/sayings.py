@@ -91,8 +91,8 @@ def choose(objects: Objects, command: Choose) -> Objects:
     n_offered = chosen.rounds[-1].n_offered if chosen.rounds else 0
     if command.hypothesis >= n_offered:
         raise NothingToChoose(
-            f"The last prompt about object {command.object_id} was answered with {n_offered} "
-            f"hypotheses; {command.hypothesis} is none of them."
+            f"The last prompt about object {command.object_id} was answered with "
+            f"{_counted(n_offered)}; there is no number {command.hypothesis}, counted from 0."
         )
     again = replace(
         chosen.rounds[-1],
@@ -102,6 +102,10 @@ def choose(objects: Objects, command: Choose) -> Objects:
     )
     after = replace(chosen, rounds=(*chosen.rounds[:-1], again), settled=False)
     return tuple(after if one is chosen else one for one in objects)
+
+
+def _counted(n_offered: int) -> str:
+    return "one hypothesis" if n_offered == 1 else f"{n_offered} hypotheses"
 
 
 def n_mask_pixels(command: Prompt) -> int:

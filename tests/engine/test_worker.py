@@ -234,6 +234,7 @@ NAMED = ObjectPrompt(text="zebra")
 def test_a_named_object_that_is_not_there_has_an_empty_mask():
     answer = Bench(Threshold(0.25)).mask(wanting(NAMED))
     assert (answer.area, answer.box, answer.presence) == (0, None, 0.25)
+    assert (answer.label, answer.label_probability) == (None, None)
     assert answer.score > 0
     assert answer.hypotheses == ()
     assert answer.changed is None

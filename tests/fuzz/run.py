@@ -51,8 +51,9 @@ def main() -> int:
         slowest_ms = slowest_s * 1000
         tried = f"{decoder.name:<8} {count:>8} inputs in {spent_s:4.0f} s"
         _say(f"{tried}, {n_taken / count:4.0%} taken, slowest {slowest_ms:.0f} ms")
-    with (HERE / "finds.jsonl").open("a") as file:
-        file.writelines(f"{as_seed(find)}\n" for find in finds)
+    if finds:
+        with (HERE / "finds.jsonl").open("a") as file:
+            file.writelines(f"{as_seed(find)}\n" for find in finds)
     for find in finds[:20]:
         _say(f"{find.decoder}: {find.what[:160]}")
     _say(f"{len(finds)} finds")
