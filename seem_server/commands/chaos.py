@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import subprocess
@@ -24,6 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 import seem_client
+from seem_server import settings
 from seem_server.commands.reach import free_port
 from seem_wire.errors import CallerError, InvalidValue, SeemError
 
@@ -126,7 +128,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidValue("This kills servers of its own: leave --server out.")
     report = asyncio.run(
         bench_chaos(
-            arguments.bundle, kills=max(arguments.kills, 1), annotators=max(arguments.annotators, 1)
+            settings.read(arguments, os.environ).bundle,
+            kills=max(arguments.kills, 1),
+            annotators=max(arguments.annotators, 1),
         )
     )
     print(json.dumps(asdict(report)) if arguments.json else as_text(report))

@@ -25,6 +25,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    SeemError,
+)
+"""What reading a document that is none, or not as COCO has it, comes to."""
+
 FILE = "annotations.json"
 ANY_OBJECT = "object"
 """The name of what is marked without saying what it is; nobody is asked for it by this name."""
@@ -112,7 +123,7 @@ def read_images(folder: Path) -> tuple[Still, ...]:
         raise DatasetInvalid(f"{folder} is no dataset: it has no {FILE}.") from None
     except DatasetInvalid as error:
         raise DatasetInvalid(f"{path} cannot be used: {error.message}.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SeemError) as error:
+    except UNREADABLE as error:
         raise DatasetInvalid(f"{path} cannot be read: {_told(error)}.") from error
 
 

@@ -155,13 +155,14 @@ class Conversation:
         if self._session is not None and not self._session.closed:
             raise AlreadyOpen("The stream has a session already.")
         session = await self._reach(command.resumed)
+        self._session = session
         session.attach(self._outbox.put, self._moved)
         try:
             attached = await session.standing(command)
         except SeemError:
             session.detach(self._moved)
+            self._session = None
             raise
-        self._session = session
         self._outbox.put(attached)
         session.go_on(command)
 

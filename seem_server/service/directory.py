@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _GLANCE_S = 0.01
+_LEAVING_S = 1.0
+"""What a stream that was dismissed is given to end; then its session is let go of without it."""
 
 ID_BYTES = 24
 """192 random bits: knowing the id is what lets one use a session."""
@@ -206,6 +208,7 @@ class Directory:
             session
             for session in [*self._sessions.values()]
             if now_s - self._last_used_s[session.session_id] >= self._patience_s(session)
+            and not (session.kept and session.is_busy)
         ]
         for session in idle:
             session.park()
@@ -225,9 +228,11 @@ class Directory:
         going = ShuttingDown("The server goes down.")
         end_s = asyncio.get_running_loop().time() + within_s
         while streams := [one for one in self._sessions.values() if one.kept and one.attached]:
-            late = asyncio.get_running_loop().time() >= end_s
+            over_s = asyncio.get_running_loop().time() - end_s
             for session in streams:
-                if late or session.is_quiet:
+                if over_s >= _LEAVING_S:
+                    session.park()
+                elif over_s >= 0 or session.is_quiet:
                     session.dismiss(going)
             await asyncio.sleep(_GLANCE_S)
 
@@ -292,9 +297,12 @@ class Directory:
         try:
             with self._room_for(tenant, now_s=now_s):
                 claimed = await self._claim(session_id, tenant, journal)
-                restored = replay(session_id, self.model, claimed.records)
+                restored = await asyncio.to_thread(replay, session_id, self.model, claimed.records)
                 logger.info("session goes on here", extra={"session": session_tag(session_id)})
-                log = SessionLog(journal, session_id, claimed.epoch, restored.replies, tenant)
+                n_bytes = sum(map(len, claimed.records))
+                log = SessionLog(
+                    journal, session_id, claimed.epoch, restored.replies, tenant, n_bytes
+                )
                 session = LiveSession(
                     restored.state,
                     TenantEngine(self._engine, tenant),
@@ -335,4 +343,5 @@ class Directory:
 
 def _is_left(session: LiveSession) -> bool:
     """Whether a stream had it and none has it now, so that it can be let go of and is not lost."""
-    return session.kept and session.was_attached and not session.attached
+    left = session.kept and session.was_attached and not session.attached
+    return left and not session.is_busy

@@ -23,6 +23,7 @@ from seem_wire.errors import (
     BadSequence,
     ImageUnknown,
     Internal,
+    LimitExceeded,
     ReplyLost,
     SeemError,
     SessionMoved,
@@ -97,6 +98,7 @@ class LiveSession:
         self._loop = asyncio.get_running_loop()
         self._in_order = asyncio.Lock()
         self._asked: dict[int, asyncio.Future[Reply]] = {}
+        self._n_asking = 0
         self._tickets: dict[int, Ticket] = {}
         self._encoding: Ticket | None = None
         self._closed = False
@@ -136,15 +138,7 @@ class LiveSession:
 
         Waits only for an image to be read, never for the engine's answer.
         """
-        async with self._in_order:
-            try:
-                if self._closed:
-                    raise copy(self._because or UnknownSession("The session has ended."))
-                event = await self._event_of(command)
-            except SeemError as error:
-                self._tell(Failed.of(command.seq, error))
-                return
-            self._fold(event)
+        await self._obey(command, None)
 
     async def ask(self, command: Command) -> Reply:
         """Folds a command in and gives its reply. Cancelling this takes the command back.
@@ -155,16 +149,38 @@ class LiveSession:
         if command.seq in self._asked:
             raise BadSequence(f"Command {command.seq} is being answered already.")
         answer: asyncio.Future[Reply] = self._loop.create_future()
-        self._asked[command.seq] = answer
+        self._n_asking += 1
         try:
-            await self.obey(command)
+            await self._obey(command, answer)
             return await answer
         except asyncio.CancelledError:
-            if ticket := self._tickets.get(command.seq):
+            if self._asked.get(command.seq) is answer and (
+                ticket := self._tickets.get(command.seq)
+            ):
                 ticket.cancel()
             raise
         finally:
-            del self._asked[command.seq]
+            self._n_asking -= 1
+            if self._asked.get(command.seq) is answer:
+                del self._asked[command.seq]
+
+    async def _obey(self, command: Command, answer: asyncio.Future[Reply] | None) -> None:
+        """Folds a command in; `answer` is who waits for its reply, None where a stream does."""
+        async with self._in_order:
+            try:
+                self._check_open(command)
+                event = await self._event_of(command)
+                self._check_open(command)
+            except SeemError as error:
+                self._give(Failed.of(command.seq, error), answer)
+                return
+            self._fold(event, answer)
+
+    def _check_open(self, command: Command) -> None:
+        if self._closed:
+            raise copy(self._because or UnknownSession("The session has ended."))
+        if self._log is not None and self._log.is_full and isinstance(command, Prompt):
+            raise LimitExceeded("The session's log is full.")
 
     def close(self, because: SeemError | None = None) -> None:
         """Ends it, whatever it is at, and tells those who wait; can be called again."""
@@ -179,9 +195,16 @@ class LiveSession:
             self._tell(Failed.of(seq, gone))
         if self._encoding:
             self._encoding.cancel()
+        for seq, answer in self._asked.items():
+            self._give(Failed.of(seq, gone), answer)
         self._over()
 
     # --- streams
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits here for an answer, so that it must not be let go of."""
+        return bool(self._n_asking or self._tickets or self._in_order.locked())
 
     @property
     def is_quiet(self) -> bool:
@@ -242,10 +265,14 @@ class LiveSession:
         if command.masks and image is not None:
             shown = (one.without(*self._works) for one in self._state.history.objects)
             standing = tuple(one.to_answer() for one in shown if one.rounds)
-            if standing:
+            known = {} if self._log is None else self._log.masks()
+            sent = [known.get((one.object_id, one.rounds[-1].seq)) for one in standing]
+            unknown = tuple(one for one, mask in zip(standing, sent, strict=True) if mask is None)
+            masks = tuple(mask for mask in sent if mask is not None)
+            if unknown:
                 # under a name of its own, or a click would take its place
-                work = Decode(f"{self.session_id} standing", command.seq, image.key, standing)
-                masks = await self._masks(work)
+                work = Decode(f"{self.session_id} standing", command.seq, image.key, unknown)
+                masks += await self._masks(work)
         return Attached(command.seq, self.card, self._state.model, masks)
 
     async def _masks(self, work: Decode) -> tuple[ObjectMask, ...]:
@@ -284,16 +311,20 @@ class LiveSession:
         shown = ExamplePrompt(found.key, mask.mask)
         return PromptedObject(one.object_id, replace(one.prompt, example=shown))
 
-    def _fold(self, event: Event) -> None:
+    def _fold(self, event: Event, answer: asyncio.Future[Reply] | None = None) -> None:
+        """Folds an event in; `answer` is who waits for the reply, where it is a command of his."""
         before = self._state
         self._state, effects = step(before, event)
         replies = [effect.reply for effect in effects if isinstance(effect, Send)]
+        over = any(isinstance(effect, Forget) for effect in effects)
+        if self._state is before:
+            self._refuse(replies, before.last_seq, answer)
+            return
+        if answer is not None:
+            self._asked[self._state.last_seq] = answer
         for effect in effects:
             self._carry_out(effect)
-        over = any(isinstance(effect, Forget) for effect in effects)
-        if self._log is None or self._state is before:
-            if self._log is not None:
-                self._log.remember(*replies)
+        if self._log is None:
             self._tell_all(replies)
             if over:
                 self.close()
@@ -302,6 +333,15 @@ class LiveSession:
         else:
             self._unanswered.update(reply.seq for reply in replies)
             self._log.keep(event, replies, partial(self._kept, replies))
+
+    def _refuse(
+        self, replies: Sequence[Reply], last_seq: int, answer: asyncio.Future[Reply] | None
+    ) -> None:
+        """Tells the sender, and nobody else who may use the same number."""
+        for reply in replies:
+            if self._log is not None and reply.seq > last_seq:
+                self._log.remember(reply)
+            self._give(reply, answer)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -323,16 +363,20 @@ class LiveSession:
         if failure is not None:
             self._tell_all([Failed.of(reply.seq, failure) for reply in replies])
             self.close(failure)
-        elif not self._closed and self._log is not None:
+        elif self._log is not None:
             self._unanswered.difference_update(reply.seq for reply in replies)
             self._log.remember(*replies)
             self._tell_all(replies)
 
     async def _forget(self, log: SessionLog, replies: Sequence[Reply]) -> None:
         try:
-            await log.forget()
+            forgotten = await log.forget()
         except SeemError as error:
             logger.warning("a released session could not be forgotten", extra={"code": error.code})
+            forgotten = True
+        if not forgotten:
+            moved = SessionMoved("The session goes on elsewhere.")
+            replies = [Failed.of(reply.seq, moved) for reply in replies]
         self._tell_all(replies)
         self.close()
 
@@ -346,7 +390,9 @@ class LiveSession:
         task.add_done_callback(self._errands.discard)
 
     def _tell(self, reply: Reply) -> None:
-        answer = self._asked.get(reply.seq)
+        self._give(reply, self._asked.get(reply.seq))
+
+    def _give(self, reply: Reply, answer: asyncio.Future[Reply] | None) -> None:
         if answer is None:
             self._tell_others(reply)
         elif not answer.done():

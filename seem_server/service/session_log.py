@@ -10,7 +10,7 @@ from seem_server.service.tenants import EVERYBODY
 from seem_server.session import records
 from seem_server.session.events import ImageRead
 from seem_server.store.base import Entry
-from seem_wire.types import Prompt
+from seem_wire.types import Masks, Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from seem_server.service.journal import Journal, Told
     from seem_server.service.tenants import Tenant
     from seem_server.session.events import Event
-    from seem_wire.types import Reply
+    from seem_wire.types import ObjectMask, Reply
+
+MAX_BYTES = 64 * 1024**2
+"""Of a log since its image was set: what a session costs the store, and whoever takes it up."""
 
 CARRIED = 16
 """Replies from before a new image that can still be sent again, though the log begins anew."""
@@ -37,7 +40,9 @@ class SessionLog:
         epoch: int,
         replies: Mapping[int, Reply],
         tenant: Tenant = EVERYBODY,
+        n_bytes: int = 0,
     ) -> None:
+        self._n_bytes = n_bytes
         self._tenant = tenant
         self._journal = journal
         self._session_id = session_id
@@ -48,10 +53,12 @@ class SessionLog:
         """Writes an event with the replies that it made; calls `told` as `Journal.write` does."""
         fresh = isinstance(event, ImageRead)
         carried = [*self._replies.values()][-CARRIED:] if fresh else []
+        record = records.encode(event, [*carried, *replies])
+        self._n_bytes = len(record) + (0 if fresh else self._n_bytes)
         entry = Entry(
             self._session_id,
             self._epoch,
-            records.encode(event, [*carried, *replies]),
+            record,
             images=tuple(map(self._tenant.key_of, _images(event))),
             fresh=fresh,
         )
@@ -65,6 +72,16 @@ class SessionLog:
         while len(self._replies) > records.MAX_REPLIES:
             self._replies.popitem(last=False)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many bytes as it may have."""
+        return self._n_bytes >= MAX_BYTES
+
+    def masks(self) -> dict[tuple[int, int], ObjectMask]:
+        """The masks of the newest replies, by object and the round that each answered."""
+        answers = (reply for reply in self._replies.values() if isinstance(reply, Masks))
+        return {(one.object_id, reply.seq): one for reply in answers for one in reply.objects}
+
     def since(self, seq: int) -> Sequence[Reply]:
         """The replies to later commands than `seq` that are known, in the order of the sending."""
         return [reply for reply in self._replies.values() if reply.seq > seq]
@@ -74,9 +91,10 @@ class SessionLog:
         owns = partial(self._journal.store.owns, self._session_id, self._epoch)
         return await self._journal.call(owns)
 
-    async def forget(self) -> None:
-        """Ends the log. Raises StoreFailed where that fails; it then expires."""
-        await self._journal.call(partial(self._journal.store.forget, self._session_id))
+    async def forget(self) -> bool:
+        """Ends the log, if it is still ours. Raises StoreFailed where that fails; it expires."""
+        forget = partial(self._journal.store.forget, self._session_id, self._epoch)
+        return await self._journal.call(forget)
 
 
 def _images(event: Event) -> tuple[str, ...]:

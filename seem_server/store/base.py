@@ -100,8 +100,8 @@ class Store(Protocol):
         """
         ...
 
-    def forget(self, session_id: str) -> None:
-        """Ends a session's log; does nothing where there is none."""
+    def forget(self, session_id: str, epoch: int) -> bool:
+        """Ends a session's log, unless somebody claimed it after that epoch; whether it did."""
         ...
 
     def put_image(self, key: str, data: bytes, *, now_s: float) -> None:

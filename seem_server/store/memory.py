@@ -79,10 +79,13 @@ class MemoryStore:
         log.used_s = now_s
         return True
 
-    def forget(self, session_id: str) -> None:
-        """Ends a session's log; does nothing where there is none."""
+    def forget(self, session_id: str, epoch: int) -> bool:
+        """Ends a session's log, unless somebody claimed it after that epoch; whether it did."""
+        if not self.owns(session_id, epoch):
+            return False
         with self._lock:
             self._logs.pop(session_id, None)
+        return True
 
     def put_image(self, key: str, data: bytes, *, now_s: float) -> None:
         """Keeps an image file's bytes. Raises StoreFull where there is no room for them."""

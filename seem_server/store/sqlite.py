@@ -116,10 +116,13 @@ class SqliteStore:
         with self._transaction() as db:
             return tuple(_append(db, entry, now_s=now_s) for entry in entries)
 
-    def forget(self, session_id: str) -> None:
-        """Ends a session's log; does nothing where there is none."""
+    def forget(self, session_id: str, epoch: int) -> bool:
+        """Ends a session's log, unless somebody claimed it after that epoch; whether it did."""
         with self._transaction() as db:
-            db.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+            gone = db.execute(
+                "DELETE FROM sessions WHERE id = ? AND epoch = ?", (session_id, epoch)
+            )
+        return gone.rowcount > 0
 
     def put_image(self, key: str, data: bytes, *, now_s: float) -> None:
         """Keeps an image file's bytes. Raises StoreFull where there is no room for them."""

@@ -105,7 +105,11 @@ end
 return taken
 """
 
-_FORGET = "forget(ARGV[1])"
+_FORGET = """
+if redis.call('HGET', 'seem:session:' .. ARGV[1], 'epoch') ~= ARGV[2] then return 0 end
+forget(ARGV[1])
+return 1
+"""
 
 _PUT = """
 local key, data, now, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -210,10 +214,10 @@ class ValkeyStore:
         with _told():
             return tuple(bool(one) for one in self._append(args=words))
 
-    def forget(self, session_id: str) -> None:
-        """Ends a session's log; does nothing where there is none."""
+    def forget(self, session_id: str, epoch: int) -> bool:
+        """Ends a session's log, unless somebody claimed it after that epoch; whether it did."""
         with _told():
-            self._forget(args=[session_id])
+            return bool(self._forget(args=[session_id, epoch]))
 
     def put_image(self, key: str, data: bytes, *, now_s: float) -> None:
         """Keeps an image file's bytes. Raises StoreFull where there is no room for them."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import grpc
+
 from seem_server.service import unary
 from seem_server.service.conversation import Conversation
 from seem_server.telemetry import calls, logs
@@ -17,8 +19,6 @@ from seem_wire.v1.seem_pb2_grpc import SeemServicer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
     from concurrent.futures import Executor
-
-    import grpc
 
     from seem_server.service.directory import Directory
     from seem_server.telemetry.calls import CallWatch
@@ -54,7 +54,10 @@ class Servicer(SeemServicer):
 
         async def write(reply: Reply) -> None:
             watch.replied(reply)
-            await context.write(convert.reply_to_proto(reply))
+            try:
+                await context.write(convert.reply_to_proto(reply))
+            except grpc.aio.InternalError as error:  # the client left in the midst of it
+                raise asyncio.CancelledError from error
 
         conversation = Conversation(self._directory, now=self._now, caller=caller_of_call.get())
         try:

@@ -360,3 +360,114 @@ async def test_an_image_without_a_session_is_not_kept(store):
         said = (types.PromptedObject(1, FAR),)
         await unary.segment(here.directory, types.Segment(types.ImageBytes(PHOTO), said), now_s=0)
         assert store._logs == {}
+
+
+async def test_a_client_that_leaves_while_it_attaches_lets_go_of_the_session():
+    store = MemoryStore()
+    with service(store=store) as first:
+        session_id, _ = await left(first, click(3), click(4, object_id=2), types.Undo(5))
+        first.directory._sessions[session_id]._log._replies.clear()
+    backend, gate = slow_backend()
+    with service(backend=backend, store=store, max_sessions=1) as here:
+        stream = Stream(here.directory)
+        stream.say(types.Attach(9, session_id, after_seq=5, masks=True))
+        session = await _attaching(here)
+        del session._log._replies[3]  # so that its mask has to be made
+        await asyncio.sleep(0)
+        stream.task.cancel()
+        await asyncio.wait([stream.task])
+        gate.let_pass(10)
+        await until(lambda: not session.is_busy)
+        assert not session.attached
+        await here.directory.hand_over(within_s=0)
+        assert not session.attached
+
+
+async def _attaching(here):
+    await until(lambda: len(here.directory) == 1)
+    return next(iter(here.directory._sessions.values()))
+
+
+async def test_a_stream_that_does_not_end_when_it_is_dismissed_holds_up_nobody(monkeypatch):
+    monkeypatch.setattr("seem_server.service.directory._LEAVING_S", 0.02)
+    with service(store=MemoryStore()) as here:
+        session = await here.directory.open(now_s=0)
+        session.attach(lambda _: None, lambda _: None)  # one that never leaves
+        async with asyncio.timeout(20):
+            await here.directory.hand_over(within_s=0)
+        assert session.parked
+
+
+async def test_closing_a_session_that_another_server_has_leaves_it_there(store):
+    with service(store=store) as first, service(store=store) as second:
+        stale = Stream(first.directory)
+        stale.say(*opening(), click(3))
+        opened, *_ = await stale.hear(3)
+        elsewhere, _ = await attached(second, opened.session_id, after_seq=3)
+        stale.say(types.Release(4))
+        assert (await stale.hear())[0].code == "SESSION_MOVED"
+        elsewhere.say(types.Undo(4))
+        assert (await elsewhere.hear())[0].removed_object_ids == (1,)
+        await elsewhere.finish()
+        await stale.finish()
+
+
+async def test_a_session_that_somebody_waits_for_is_not_let_go_of():
+    backend, gate = slow_backend()
+    with service(backend=backend, store=MemoryStore(), max_sessions=1, idle_timeout_s=10) as here:
+        session_id, _ = await left(here)
+        session = await here.directory.reach(session_id, now_s=0)
+        asked = asyncio.create_task(session.ask(click(3)))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        assert here.directory.sweep(now_s=1000) == 0
+        with pytest.raises(errors.Overloaded):
+            await here.directory.open(now_s=1001)
+        gate.let_pass()
+        assert isinstance(await asked, types.Masks)
+        assert here.directory.sweep(now_s=2000) == 1
+
+
+async def test_a_session_that_was_closed_while_an_image_was_read_answers_all_the_same(store):
+    with service(store=store) as here:
+        session = await here.directory.open(now_s=0)
+        await session.ask(open_image())
+        asked = asyncio.create_task(session.ask(set_image()))
+        await asyncio.sleep(0)
+        session.close()
+        async with asyncio.timeout(20):
+            assert (await asked).code == "UNKNOWN_SESSION"
+
+
+async def test_each_caller_of_one_session_gets_the_replies_to_his_own_commands():
+    backend, gate = slow_backend()
+    with service(backend=backend, store=MemoryStore()) as here:
+        stream = Stream(here.directory)
+        stream.say(*opening())
+        opened, _ = await stream.hear(2)
+        session = await here.directory.reach(opened.session_id, now_s=0)
+        asked = asyncio.create_task(session.ask(click(3, object_id=7)))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        stream.say(click(3))
+        (refused,) = await stream.hear()
+        assert refused.code == "BAD_SEQUENCE"
+        gate.let_pass()
+        assert [one.object_id for one in (await asked).objects] == [7]
+        stream.say(click(4, FAR))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        assert (await session.ask(click(4, object_id=9))).code == "BAD_SEQUENCE"
+        gate.let_pass()
+        assert [one.object_id for one in (await stream.hear())[0].objects] == [1]
+        again, _ = await attached(here, opened.session_id, after_seq=3)
+        assert [one.object_id for one in (await again.hear())[0].objects] == [1]
+        await again.finish()
+
+
+async def test_a_full_log_takes_no_more_prompts_but_can_be_undone(store, monkeypatch):
+    with service(store=store) as here:
+        session = await here.directory.open(now_s=0)
+        for command in (*opening(), click(3)):
+            await session.ask(command)
+        monkeypatch.setattr("seem_server.service.session_log.MAX_BYTES", 10)
+        assert (await session.ask(click(4))).code == "LIMIT_EXCEEDED"
+        assert isinstance(await session.ask(types.Undo(4)), types.Masks)
+        assert isinstance(await session.ask(set_image(5)), types.ImageSet)

@@ -70,5 +70,26 @@ async def test_a_tenants_images_are_needed_by_its_keys_and_logged_by_content_has
 async def test_a_forgotten_log_is_gone():
     store = MemoryStore()
     log = log_of(store)
-    await log.forget()
+    assert await log.forget()
+    assert not await log.forget()
     assert store.claim("s", owner="", now_s=0) is None
+
+
+async def test_a_log_that_another_has_claimed_is_not_forgotten():
+    store = MemoryStore()
+    log = log_of(store)
+    assert store.claim("s", owner="", now_s=0)
+    assert not await log.forget()
+    assert store.claim("s", owner="", now_s=0)
+
+
+async def test_a_log_is_full_until_a_new_image_begins_it_anew(monkeypatch):
+    monkeypatch.setattr("seem_server.service.session_log.MAX_BYTES", 150)
+    log = log_of(MemoryStore())
+    log.keep(types.OpenImage(1), [], lambda _: None)
+    assert not log.is_full
+    for seq in range(2, 6):
+        log.keep(types.Undo(seq), [], lambda _: None)
+    assert log.is_full
+    log.keep(ImageRead(9, KEY, SIZE), [], lambda _: None)
+    assert not log.is_full

@@ -52,7 +52,9 @@ def test_it_tells_who_has_a_session(store):
     assert store.owns("s", first)
     second = read(store).epoch
     assert (store.owns("s", first), store.owns("s", second)) == (False, True)
-    store.forget("s")
+    assert not store.forget("s", first)
+    assert store.owns("s", second)
+    assert store.forget("s", second)
     assert not store.owns("s", second)
 
 
@@ -81,8 +83,7 @@ def test_a_fresh_entry_leaves_nothing_before_it(store):
 
 def test_a_forgotten_session_is_gone_and_cannot_be_written(store):
     begun(store)
-    store.forget("s")
-    store.forget("s")
+    assert (store.forget("s", 1), store.forget("s", 1)) == (True, False)
     assert read(store) is None
     assert store.append([entry()], now_s=1) == (False,)
 
@@ -109,7 +110,7 @@ def test_an_image_is_kept_while_a_session_needs_it(store):
     store.sweep(now_s=50)
     assert store.image("a", now_s=50) == b"abc"
     assert store.image("b", now_s=50) is None
-    store.forget("s")
+    store.forget("s", 1)
     store.sweep(now_s=100)
     assert not store.has_image("a", now_s=100)
 
