@@ -180,7 +180,9 @@ class LiveSession:
         if self._closed:
             raise copy(self._because or UnknownSession("The session has ended."))
         if self._log is not None and self._log.is_full and isinstance(command, Prompt):
-            raise LimitExceeded("The session's log is full.")
+            full = LimitExceeded("The session's log is full.")
+            full.hint = "Open another session, or set the image again, which begins anew."
+            raise full
 
     def close(self, because: SeemError | None = None) -> None:
         """Ends it, whatever it is at, and tells those who wait; can be called again."""
