@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seem_server.commands.echo import echo_process
+from seem_server.commands.measuring import positive
 from seem_server.commands.reach import add_reach_options, reach_process
 from seem_wire import types
 from seem_wire.convert import command_to_proto, reply_to_proto
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 IMAGE_SIZE = (868, 1152)  # (height, width): one megapixel
-BENCHES = ("click", "watching", "keeping", "chaos", "soak")
+BENCHES = {
+    "click": "latency of clicks and images, and what is added to the model and to gRPC",
+    "watching": "what keeping metrics costs a click",
+    "keeping": "what keeping sessions in SQLite costs a click",
+    "chaos": "what is lost when a server is killed again and again under annotators",
+    "soak": "what many clicks with cancels and disconnects leave behind",
+}
 
 COURSE = 5
 """Clicks on an object before the next object: what an annotator needs for most."""
@@ -125,20 +132,18 @@ class ClickBench:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command."""
     parser = subparsers.add_parser("bench", help="measure speed, and what is held under stress")
-    parser.add_argument(
-        "what",
-        nargs="?",
-        choices=["click", "watching", "keeping", "chaos", "soak"],
-        default="click",
-    )
-    parser.add_argument("--kills", type=int, default=200, help="of chaos (default: 200)")
-    parser.add_argument(
-        "--annotators", type=int, default=16, help="of chaos and soak (default: 16)"
-    )
-    parser.add_argument("--clicks", type=int, default=300, help="clicks to time (default: 300)")
-    parser.add_argument("--images", type=int, default=10, help="images to time (default: 10)")
+    parser.add_argument("what", nargs="?", choices=list(BENCHES), default="click", help=_told())
+    counts = {"kills": 200, "annotators": 16, "clicks": 300, "images": 10}
+    of = {"kills": "of chaos", "annotators": "of chaos and soak", "images": "of click"}
+    for name, usual in counts.items():
+        meaning = f"{of.get(name, 'to time')} (default: {usual})"
+        parser.add_argument(f"--{name}", type=positive, default=usual, help=meaning)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_reach_options(parser)
+
+
+def _told() -> str:
+    return "; ".join(f"{name}: {meaning}" for name, meaning in BENCHES.items())
 
 
 def run(arguments: argparse.Namespace) -> int:
