@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
-from service_words import PHOTO, Talk, click, open_image, opening, served, set_image
+from service_words import PHOTO, Talk, click, open_image, opening, served, set_image, until
 
 from seem_server import app
 from seem_server.telemetry.observers import Observers
@@ -111,10 +111,11 @@ async def test_what_fails_is_marked_with_its_code(spans):
 
 
 async def test_a_client_that_leaves_leaves_no_open_span(spans):
-    async with served() as (_, stub, _):
+    async with served() as (running, stub, _):
         talk = Talk(stub)
         await talk.ask(open_image())
         talk.hang_up()
+        await until(lambda: not len(running.directory))  # else the server may be the first to go
     assert by_name(spans())["seem.Interact"].attributes["seem.code"] == "CLIENT_LEFT"
 
 
