@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seem_server.runtime.backend import ExampleTokens, Prompts, TextStates
     from seem_server.runtime.specs import BundleManifest
     from seem_wire.pixels import Frame, PixelSets
-    from seem_wire.prompts import MaskPrompt, ObjectPrompt
+    from seem_wire.prompts import ExamplePrompt, MaskPrompt, ObjectPrompt
 
     Float32 = npt.NDArray[np.float32]
 
@@ -62,10 +62,19 @@ def selector(prompt: ObjectPrompt) -> Selector:
     return Selector.EXAMPLE if prompt.example is not None else Selector.TEXT
 
 
+def same_mask(
+    one: MaskPrompt | ExamplePrompt | None, other: MaskPrompt | ExamplePrompt | None
+) -> bool:
+    """Whether both are there and mark the same pixels."""
+    if one is None or other is None:
+        return False
+    return one is other or np.array_equal(one.mask, other.mask)
+
+
 def _for_refined(said: Said, frame: Frame, manifest: BundleManifest) -> PromptArrays:
     pixels = rasterise(said.prompt, frame)
     given, before = said.prompt.mask, said.before.mask if said.before else None
-    is_new = given is not None and not _same(given, before)
+    is_new = given is not None and not same_mask(given, before)
     previous = pixels.mask_logits if is_new else said.logits
     has_points = len(pixels.points) > 0
     states = np.zeros((1, manifest.text.width), np.float32)
@@ -127,7 +136,3 @@ def _labelled(pixels: PixelSets) -> tuple[Float32, Float32]:
     if not len(points):
         return np.zeros((1, 2), np.float32), np.full(1, PADDING, np.float32)
     return points, labels
-
-
-def _same(mask: MaskPrompt, other: MaskPrompt | None) -> bool:
-    return other is not None and (mask is other or np.array_equal(mask.mask, other.mask))

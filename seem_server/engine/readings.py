@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seem_server.engine.packing import selector
+from seem_server.engine.packing import same_mask, selector
 from seem_server.runtime.backend import Selector
 from seem_wire.errors import Internal
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from seem_server.engine.zoom import Window
     from seem_server.runtime.backend import Decoded
-    from seem_wire.prompts import ExamplePrompt, MaskPrompt, ObjectPrompt
+    from seem_wire.prompts import ObjectPrompt
 
     Float32 = npt.NDArray[np.float32]
     Mask = npt.NDArray[np.bool_]
@@ -148,12 +148,14 @@ def holds(before: ObjectPrompt, now: ObjectPrompt) -> bool:
     told = (before.box is not None and before.box == now.box) or (
         before.text is not None and before.text == now.text
     )
-    return stay or told or _same(before.mask, now.mask) or _shown_again(before, now)
+    return stay or told or same_mask(before.mask, now.mask) or _shown_again(before, now)
 
 
 def _shown_again(before: ObjectPrompt, now: ObjectPrompt) -> bool:
     one, other = before.example, now.example
-    return one is not None and other is not None and one.image == other.image and _same(one, other)
+    if one is None or other is None:
+        return False
+    return one.image == other.image and same_mask(one, other)
 
 
 def is_absent(prompt: ObjectPrompt, presence: float | None, threshold: float | None) -> bool:
@@ -165,10 +167,6 @@ def is_absent(prompt: ObjectPrompt, presence: float | None, threshold: float | N
     if presence is None or threshold is None or selector(prompt) is Selector.MARKS:
         return False
     return presence < threshold
-
-
-def _same(one: MaskPrompt | ExamplePrompt | None, other: MaskPrompt | ExamplePrompt | None) -> bool:
-    return one is not None and other is not None and np.array_equal(one.mask, other.mask)
 
 
 def _share(said: np.float32) -> float:

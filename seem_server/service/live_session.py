@@ -409,8 +409,7 @@ class LiveSession:
             self._image_is_missing(work, error)
             return
         except SeemError as error:
-            self._works.pop(work.seq, None)
-            self._fold(Failed.of(work.seq, error))
+            self._end(work.seq, Failed.of(work.seq, error))
             return
         self._tickets[work.seq] = ticket
         ticket.add_done_callback(partial(self._ended_in_any_thread, copy_context()))
@@ -439,6 +438,10 @@ class LiveSession:
         if isinstance(outcome, Failed) and outcome.code == ImageUnknown.code and seq in self._works:
             self._image_is_missing(self._works[seq], ImageUnknown(outcome.message))
             return
+        self._end(seq, outcome)
+
+    def _end(self, seq: int, outcome: Outcome) -> None:
+        """A work came to its outcome: nothing more is kept of it here."""
         self._brought.discard(seq)
         self._works.pop(seq, None)
         self._fold(outcome)
@@ -449,9 +452,7 @@ class LiveSession:
             self._brought.add(work.seq)
             self._run(self._bring(work))
             return
-        self._brought.discard(work.seq)
-        self._works.pop(work.seq, None)
-        self._fold(Failed.of(work.seq, error))
+        self._end(work.seq, Failed.of(work.seq, error))
 
     async def _bring(self, work: Asked) -> None:
         """Gives the engine the images that it lost, and asks again, if that is still wanted."""
@@ -465,8 +466,7 @@ class LiveSession:
         if failure is None:
             self._submit(work)
         else:
-            self._works.pop(work.seq, None)
-            self._fold(Failed.of(work.seq, failure))
+            self._end(work.seq, Failed.of(work.seq, failure))
 
     async def _bring_images(self, work: Asked) -> None:
         shown = work.example_keys if isinstance(work, Decode) else frozenset()
