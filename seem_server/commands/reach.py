@@ -15,7 +15,8 @@ from seem_wire.errors import Disconnected, SeemError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from multiprocessing.connection import Connection
 
     from seem_client import Client
@@ -43,36 +44,39 @@ def add_reach_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--provider", help="where its own server runs it: auto, cpu or cuda")
 
 
-@contextmanager
-def reach(arguments: argparse.Namespace) -> Iterator[Client]:
+def reach(arguments: argparse.Namespace) -> AbstractContextManager[Client]:
     """A client of the server that the arguments name, or of one in this process.
 
-    Raises:
+    Raises, when it is entered:
         SeemError: No server answers or lets us in, or none can be made.
         OSError: A file with a token or a certificate can't be read.
     """
-    if arguments.server is not None:
-        with _connected(arguments) as client:
-            yield client
-        return
-    # Only now: a command that asks another machine needs no runtime.
-    from seem_server.app import local_server  # noqa: PLC0415
+    return _reach(arguments, _server_here)
 
-    own = settings.read(arguments, os.environ)
-    with local_server(own) as address, seem_client.connect(address, token="") as client:
-        yield client
+
+def reach_process(arguments: argparse.Namespace) -> AbstractContextManager[Client]:
+    """The same with a process of its own, which shares no interpreter lock with its client."""
+    return _reach(arguments, server_process)
 
 
 @contextmanager
-def reach_process(arguments: argparse.Namespace) -> Iterator[Client]:
-    """The same with a process of its own, which shares no interpreter lock with its client."""
+def _reach(
+    arguments: argparse.Namespace, make: Callable[[Settings], AbstractContextManager[str]]
+) -> Iterator[Client]:
     if arguments.server is not None:
         with _connected(arguments) as client:
             yield client
         return
     own = settings.read(arguments, os.environ)
-    with server_process(own) as address, seem_client.connect(address, token="") as client:
+    with make(own) as address, seem_client.connect(address, token="") as client:
         yield client
+
+
+def _server_here(own: Settings) -> AbstractContextManager[str]:
+    # Only now: a command that asks another machine needs no runtime.
+    from seem_server.app import local_server  # noqa: PLC0415
+
+    return local_server(own)
 
 
 def _connected(arguments: argparse.Namespace) -> Client:
@@ -121,10 +125,8 @@ def _heard(ours: Connection[object, str | SeemError]) -> str:
 
 def _serve(own: Settings, theirs: Connection[str | SeemError, object]) -> None:
     """Serves until the other side closes the pipe."""
-    from seem_server.app import local_server  # noqa: PLC0415 - as in `reach`
-
     try:
-        with local_server(own) as address:
+        with _server_here(own) as address:
             theirs.send(address)
             theirs.poll(None)
     except SeemError as error:
