@@ -66,9 +66,9 @@ def command_to_proto(command: types.Command) -> pb.Command:  # noqa: C901  (a ca
         case types.Prompt():
             message.prompt.CopyFrom(_prompt_to_proto(command))
         case types.Undo():
-            message.undo.SetInParent()
+            message.undo.CopyFrom(pb.Undo(object_id=command.object_id))
         case types.Redo():
-            message.redo.SetInParent()
+            message.redo.CopyFrom(pb.Redo(object_id=command.object_id))
         case types.Clear():
             message.clear.SetInParent()
         case types.RemoveObject():
@@ -102,6 +102,10 @@ def command_from_proto(
         return types.Failed.of(message.seq, error)
 
 
+def _one_object(message: pb.Undo | pb.Redo) -> int | None:
+    return message.object_id if message.HasField("object_id") else None
+
+
 def _command_from_proto(  # noqa: C901  (a case a kind)
     message: pb.Command, limits: types.Limits
 ) -> types.Command:
@@ -115,9 +119,9 @@ def _command_from_proto(  # noqa: C901  (a case a kind)
         case "prompt":
             return _prompt_from_proto(message, limits)
         case "undo":
-            return types.Undo(seq, session_id=session)
+            return types.Undo(seq, _one_object(message.undo), session_id=session)
         case "redo":
-            return types.Redo(seq, session_id=session)
+            return types.Redo(seq, _one_object(message.redo), session_id=session)
         case "clear":
             return types.Clear(seq, session_id=session)
         case "remove_object":

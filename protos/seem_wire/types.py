@@ -208,12 +208,26 @@ class Prompt(_Numbered):
 
 @dataclass(frozen=True, slots=True)
 class Undo(_Numbered):
-    """Takes back the last prompt, choice, removal or clear."""
+    """Takes back the last prompt, choice, removal or clear; of one object, what it did to that."""
+
+    object_id: int | None = None
+
+    def __post_init__(self) -> None:
+        _Numbered.__post_init__(self)
+        if self.object_id is not None:
+            _check_object_id(self.object_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Redo(_Numbered):
-    """Does again what was undone last."""
+    """Does again what was undone last; of one object, also after a change of others."""
+
+    object_id: int | None = None
+
+    def __post_init__(self) -> None:
+        _Numbered.__post_init__(self)
+        if self.object_id is not None:
+            _check_object_id(self.object_id)
 
 
 @dataclass(frozen=True, slots=True)

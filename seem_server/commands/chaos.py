@@ -59,8 +59,10 @@ _MOVES = {
     "not": 0.12,
     "box": 0.10,
     "scribble": 0.08,
-    "undo": 0.14,
-    "redo": 0.08,
+    "undo": 0.08,
+    "redo": 0.05,
+    "undo one": 0.06,
+    "redo one": 0.03,
     "remove": 0.04,
     "clear": 0.02,
 }
@@ -307,6 +309,8 @@ def _says(session: AsyncSession, move: Move) -> Awaitable[Prediction | None]:
         "scribble": lambda: session.scribble([(x0, y0), (x1, y1)], object_id=one),
         "undo": session.undo,
         "redo": session.redo,
+        "undo one": lambda: session.undo(object_id=one),
+        "redo one": lambda: session.redo(object_id=one),
         "remove": lambda: session.remove(one),
         "clear": session.clear,
     }

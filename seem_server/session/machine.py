@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from seem_server.engine.work import Decode, Encode, MasksReady, SegmentsReady
 from seem_server.session import questions, sayings
 from seem_server.session.events import Effect, Forget, ImageRead, Send, Withdraw
-from seem_server.session.state import History, Image, Move, Pending, Phase, State
+from seem_server.session.history import History
+from seem_server.session.state import Image, Pending, Phase, State
 from seem_wire.errors import (
     AlreadyOpen,
     BadSequence,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
     from seem_server.engine.work import ObjectRounds
     from seem_server.session.events import Command, Event, Outcome
-    from seem_server.session.state import Objects, ObjectState
+    from seem_server.session.history import Objects, ObjectState
     from seem_wire.types import ObjectMask
 
 Effects = tuple[Effect, ...]
@@ -141,8 +142,7 @@ def _prompt(state: State, command: Prompt) -> Step:
     to_answer = tuple(one for one in objects if one.standing == command.seq)
     if not to_answer:
         return after, (Send(Done(command.seq)),)
-    pending = _pending(state, command.seq, to_answer, Move.CHANGE)
-    return _decode(after, pending, to_answer)
+    return _decode(after, _pending(state, command.seq, to_answer), to_answer)
 
 
 def _choose(state: State, command: Choose) -> Step:
@@ -151,7 +151,7 @@ def _choose(state: State, command: Choose) -> Step:
     limit = state.model.capabilities.limits.max_mask_pixels
     history = state.history.changed(command.seq, objects, n_mask_pixels=0, max_mask_pixels=limit)
     to_answer = tuple(one for one in objects if one.standing == command.seq)
-    pending = _pending(state, command.seq, to_answer, Move.CHANGE)
+    pending = _pending(state, command.seq, to_answer)
     after, withdrawn = _withdraw_pointless(replace(state, history=history), by_seq=command.seq)
     after, effects = _decode(after, pending, to_answer)
     return after, (*withdrawn, *effects)
@@ -159,16 +159,20 @@ def _choose(state: State, command: Choose) -> Step:
 
 def _undo(state: State, command: Undo) -> Step:
     _image(state)
-    if not state.history.undo:
-        raise NothingToUndo("There is nothing to undo.")
-    return _return_to(state, state.history.undone(command.seq), Move.UNDO)
+    if not state.history.can_undo(command.object_id):
+        raise NothingToUndo(f"There is nothing to undo{_of(command.object_id)}.")
+    return _return_to(state, state.history.undone(command.seq, command.object_id))
 
 
 def _redo(state: State, command: Redo) -> Step:
     _image(state)
-    if not state.history.redo:
-        raise NothingToRedo("There is nothing to redo.")
-    return _return_to(state, state.history.redone(command.seq), Move.REDO)
+    if not state.history.can_redo(command.object_id):
+        raise NothingToRedo(f"There is nothing to redo{_of(command.object_id)}.")
+    return _return_to(state, state.history.redone(command.seq, command.object_id))
+
+
+def _of(object_id: int | None) -> str:
+    return "" if object_id is None else f" of object {object_id}"
 
 
 def _remove(state: State, command: RemoveObject) -> Step:
@@ -200,13 +204,18 @@ def _change_to(state: State, seq: int, objects: Objects) -> Step:
     return after, (*withdrawn, Send(Done(seq)))
 
 
-def _return_to(state: State, history: History, move: Move) -> Step:
-    """Goes back or forth in history, and answers with the masks that stand differently now."""
+def _return_to(state: State, history: History) -> Step:
+    """Goes back or forth in history, and answers with the masks that stand differently now.
+
+    One object's way can bring back what others have taken the room of since.
+    """
+    if len(history.objects) > len(state.history.objects):
+        sayings.check_room(history.objects, state.model.capabilities.limits)
     before = {one.object_id: one.standing for one in state.history.objects if one.rounds}
     standing = [one for one in history.objects if one.rounds]
     to_answer = tuple(one for one in standing if before.get(one.object_id) != one.standing)
     removed = tuple(before.keys() - {one.object_id for one in standing})
-    pending = _pending(state, history.seq, to_answer, move, tuple(sorted(removed)))
+    pending = _pending(state, history.seq, to_answer, tuple(sorted(removed)), goes_back=True)
     after, withdrawn = _withdraw_pointless(replace(state, history=history), by_seq=history.seq)
     if not to_answer:
         return after, (*withdrawn, Send(_without_masks(after, pending)))
@@ -227,17 +236,12 @@ def _pending(
     state: State,
     seq: int,
     to_answer: Objects,
-    move: Move,
     removed: tuple[int, ...] = (),
+    *,
+    goes_back: bool = False,
 ) -> Pending:
-    return Pending(
-        seq,
-        answers=tuple((one.object_id, one.rounds[-1].seq) for one in to_answer),
-        removed=removed,
-        move=move,
-        redo=state.history.redo,
-        previous_seq=state.history.seq,
-    )
+    answers = tuple((one.object_id, one.rounds[-1].seq) for one in to_answer)
+    return Pending(seq, answers, removed, before=state.history, goes_back=goes_back)
 
 
 def _decode(state: State, pending: Pending, to_answer: Objects) -> Step:
@@ -293,15 +297,15 @@ def _end(state: State, outcome: Outcome) -> Step:
 
 
 def _masks_ready(state: State, pending: Pending, ready: MasksReady) -> Step:
-    history = state.history
     offered = {mask.object_id: len(mask.hypotheses) for mask in ready.masks}
     for one in ready.work.objects:
-        history = _adopt(history, _offering(one, offered.get(one.object_id, 0)))
+        state = _adopt(state, _offering(one, offered.get(one.object_id, 0)))
+    history = state.history
     by_id = {one.object_id: one for one in history.objects}
     stands = {object_id: _stands(by_id, object_id, seq) for object_id, seq in pending.answers}
     masks = tuple(mask for mask in ready.masks if stands.get(mask.object_id))
     shown = dict(state.shown)
-    if pending.move is not Move.CHANGE or _is_choice(ready):
+    if pending.goes_back or _is_choice(ready):
         masks = tuple(_changed_since(mask, shown.get(mask.object_id)) for mask in masks)
     reply = Masks(
         pending.seq,
@@ -315,8 +319,8 @@ def _masks_ready(state: State, pending: Pending, ready: MasksReady) -> Step:
     still_there = tuple(pair for pair in shown.items() if pair[0] in by_id)
     # What failed before this one is counted in by it, and can't be taken back any more.
     others = (one for one in state.pending if not (one.failed and one.seq < pending.seq))
-    still = _worth_keeping(one for one in others if one is not pending)
-    after = replace(state, history=history, pending=still, shown=still_there)
+    still = _worth_keeping(one for one in others if one.seq != pending.seq)
+    after = replace(state, pending=still, shown=still_there)
     return after, (Send(reply),)
 
 
@@ -346,7 +350,7 @@ def _changed_since(mask: ObjectMask, before: Box | None) -> ObjectMask:
     return replace(mask, changed=around)
 
 
-def _adopt(history: History, used: ObjectRounds) -> History:
+def _adopt(state: State, used: ObjectRounds) -> State:
     """Makes the rounds that the engine really used the chain of the answered round."""
     answered = used.rounds[-1].seq
 
@@ -359,7 +363,7 @@ def _adopt(history: History, used: ObjectRounds) -> History:
             return one
         return replace(one, rounds=(*used.rounds, *later), settled=not later)
 
-    return history.since(answered, rewrite)
+    return state.since(answered, rewrite)
 
 
 def _superseded(state: State, pending: Pending, outcome: SupersededBy) -> Step:
@@ -377,11 +381,8 @@ def _superseded(state: State, pending: Pending, outcome: SupersededBy) -> Step:
             return one
         return replace(one, rounds=one.rounds[:place] + one.rounds[place + 1 :])
 
-    after = replace(
-        state,
-        history=state.history.since(pending.seq, rewrite),
-        pending=_worth_keeping(one for one in state.pending if one is not pending),
-    )
+    left = tuple(one for one in state.pending if one is not pending)
+    after = replace(state, pending=_worth_keeping(left)).since(pending.seq, rewrite)
     reply = _without_masks(state, pending) if pending.removed else outcome
     return after, (Send(reply),)
 
@@ -394,7 +395,7 @@ def _failed(state: State, pending: Pending, outcome: Failed) -> Step:
     while newest := _failed_newest(after):
         after = replace(
             after,
-            history=newest.undo_of(after.history),
+            history=newest.before,
             pending=tuple(one for one in after.pending if one is not newest),
         )
     after = replace(after, pending=_worth_keeping(after.pending))

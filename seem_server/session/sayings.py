@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seem_server.engine.work import Round
-from seem_server.session.state import ObjectState
+from seem_server.session.history import ObjectState
 from seem_wire.errors import (
     LimitExceeded,
     NothingToChoose,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from seem_server.session.state import Objects
+    from seem_server.session.history import Objects
     from seem_wire.prompts import ObjectPrompt
     from seem_wire.types import Capabilities, Choose, Limits, Prompt
 
@@ -65,17 +65,23 @@ def add(objects: Objects, command: Prompt, limits: Limits) -> Objects:
         LimitExceeded: There would be too many objects, points, rounds or mask pixels.
     """
     by_id = {one.object_id: one for one in objects}
-    for said in command.objects:
-        before = by_id.get(said.object_id, ObjectState(said.object_id))
+    for place, said in enumerate(command.objects):
+        new = ObjectState(said.object_id, since=(command.seq, place))
+        before = by_id.get(said.object_id, new)
         prompt = _together(before.said, said.prompt)
         by_id[said.object_id] = replace(before, said=prompt, queued=True)
         _check_limit(f"points for object {said.object_id}", prompt.n_points, limits.max_points)
         check_regions(prompt)
-    _check_limit("objects", len(by_id), limits.max_objects)
     after = tuple(by_id.values())
-    if n_mask_pixels(command):
-        _check_limit("mask pixels", _n_mask_pixels_of(after), limits.max_mask_pixels)
+    check_room(after, limits, masks=n_mask_pixels(command) > 0)
     return _predicted(after, command) if command.predict else after
+
+
+def check_room(objects: Objects, limits: Limits, *, masks: bool = True) -> None:
+    """Raises LimitExceeded where these are too many objects, or `masks` of too many pixels."""
+    _check_limit("objects", len(objects), limits.max_objects)
+    if masks:
+        _check_limit("mask pixels", _n_mask_pixels_of(objects), limits.max_mask_pixels)
 
 
 def choose(objects: Objects, command: Choose) -> Objects:

@@ -152,6 +152,17 @@ def test_undo_redo_and_clear_give_what_stands(session):
     assert session.undo().rle == second.rle
 
 
+def test_undo_and_redo_of_one_object_leave_the_others(session):
+    first = session.click(40, 30)
+    second = session.click(60, 50)
+    other = session.click(20, 20, object_id=2)
+    assert session.undo(object_id=1).rle == first.rle
+    session.click(25, 25, object_id=2)
+    assert session.redo(object_id=1).rle == second.rle
+    assert session.undo(object_id=2).rle == other.rle
+    assert session.predictions[1].rle == second.rle
+
+
 def test_undoing_the_first_prompt_leaves_nothing(session):
     session.click(40, 30)
     assert session.undo() is None
@@ -171,6 +182,8 @@ def test_objects_are_kept_apart_and_removed_apart(session):
         (lambda s: s.click(40, 30, positive=False), errors.OnlyNegativePrompts),
         (lambda s: s.undo(), errors.NothingToUndo),
         (lambda s: s.redo(), errors.NothingToRedo),
+        (lambda s: s.undo(object_id=2), errors.NothingToUndo),
+        (lambda s: s.undo(object_id=0), errors.InvalidValue),
         (lambda s: s.remove(7), errors.UnknownObject),
         (lambda s: s.click(1000, 1), errors.PointOutsideImage),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hypothesis import assume, given
+from hypothesis import strategies as st
 from session_scripts import PAIRS, SCRIPTS, Engine, command
 from session_words import (
     content,
@@ -70,8 +71,8 @@ def test_a_question_changes_nothing_but_what_waits_and_the_newest_number(script)
 
 def objects_of_all_snapshots(state):
     history = state.history
-    snapshots = [history.objects, *(change.objects for change in (*history.undo, *history.redo))]
-    return [one for objects in snapshots for one in objects]
+    parts = (part for change in (*history.undo, *history.redo) for part in change.parts)
+    return [*history.objects, *(state for _, state in parts if state is not None)]
 
 
 def is_outcome(event):
@@ -85,6 +86,18 @@ def test_undo_takes_back_exactly_what_a_prompt_did(script, pairs):
     assume(after is not before)
     back, _ = play(after, types.Undo(101))
     assert content(back.history.objects) == content(before.history.objects)
+
+
+@given(SCRIPTS, st.integers(1, 3))
+def test_undoing_of_one_object_leaves_the_others_and_redoing_brings_it_back(script, object_id):
+    before, _, _ = run(script)
+    assume(before.history.can_undo(object_id))
+    back, _ = play(before, types.Undo(100, object_id))
+    others = [one for one in before.history.objects if one.object_id != object_id]
+    assert [one for one in back.history.objects if one.object_id != object_id] == others
+    after, _ = play(back, types.Redo(101, object_id))
+    assert content(after.history.objects) == content(before.history.objects)
+    assert after.card.undo_depth == before.card.undo_depth
 
 
 @given(SCRIPTS)

@@ -286,6 +286,41 @@ def test_a_new_prompt_forgets_what_could_be_redone():
     assert code_of(state, types.Redo(6)) == "NOTHING_TO_REDO"
 
 
+def test_undo_of_one_object_shows_its_mask_before():
+    state, _ = play(opened(), prompt(3, (1, HERE), (2, HERE)), prompt(4, (1, HERE), (2, HERE)))
+    state, effects = play(state, types.Undo(5, 1))
+    assert decodes(effects)[0].object_ids == {1}
+    assert (chain_of(state, 1), chain_of(state, 2)) == ([3], [3, 4])
+    state, _ = play(state, types.Redo(6, 1))
+    assert chain_of(state, 1) == [3, 4]
+
+
+def test_undo_of_one_object_takes_back_its_removal_after_all_that_came_since():
+    state, _ = play(opened(), prompt(3, HERE), types.RemoveObject(4, 1), prompt(5, (2, HERE)))
+    state, effects = play(state, types.Undo(6, 1))
+    assert chain(decodes(effects)[0]) == [3]
+    assert state.card.object_ids == (1, 2)
+
+
+def test_what_one_object_cannot_undo_or_redo_names_it():
+    state, _ = play(opened(), prompt(3, HERE), types.Undo(4))
+    for command in (types.Undo(5, 1), types.Redo(5, 2)):
+        refusal = last_reply(fold(state, command)[1])
+        assert refusal.message.endswith(f"of object {command.object_id}.")
+
+
+def test_an_object_does_not_come_back_where_others_took_its_room():
+    state, _ = play(opened(max_objects=1), prompt(3, HERE), types.RemoveObject(4, 1))
+    state, _ = play(state, prompt(5, (2, HERE)))
+    assert code_of(state, types.Undo(6, 1)) == "LIMIT_EXCEEDED"
+
+
+def test_an_undo_of_one_object_that_failed_is_taken_back():
+    state, _ = play(opened(), prompt(3, HERE), prompt(4, HERE), prompt(5, (2, HERE)))
+    after, _ = fold(state, types.Undo(6, 1), types.Failed.of(6, errors.Internal("")))
+    assert fingerprint(replace(after, last_seq=5)) == fingerprint(state)
+
+
 def test_what_an_undo_or_redo_changed_lies_around_both_masks():
     state, effects = fold(opened(), prompt(3, HERE), prompt(4, HERE))
     first, second = (ready(work) for work in decodes(effects))

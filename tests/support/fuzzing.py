@@ -175,6 +175,7 @@ def _commands() -> Iterator[bytes]:
         types.Attach(6, "session", 5, True, (1, 2, 3)),
         types.Choose(7, 1, 2),
         types.Undo(8, session_id="session"),
+        types.Redo(8, 3, session_id="session"),
     ):
         yield convert.command_to_proto(command).SerializeToString()
 

@@ -32,6 +32,7 @@ PAIRS = st.lists(
 COMMANDS = st.one_of(
     st.builds(lambda *said: ("prompt", *said), PAIRS, st.booleans(), st.booleans()),
     st.sampled_from([("undo",), ("undo",), ("redo",), ("clear",), ("remove",), ("image",)]),
+    st.builds(lambda name, one: (name, one), st.sampled_from(["undo", "redo"]), st.integers(1, 3)),
     st.sampled_from([("choose", 0), ("choose", 1), ("choose", 2)]),
     st.just(("everything",)),
 )
@@ -47,9 +48,9 @@ def command(seq, name, *said):
         case "choose":
             return types.Choose(seq, 1, *said)
         case "undo":
-            return types.Undo(seq)
+            return types.Undo(seq, *said)
         case "redo":
-            return types.Redo(seq)
+            return types.Redo(seq, *said)
         case "clear":
             return types.Clear(seq)
         case "remove":

@@ -146,13 +146,16 @@ def content(objects):
     ]
 
 
+def parts(change):
+    """What a change returns to, as comparable values."""
+    return [(one, state and content([state])) for one, state in change.parts]
+
+
 def fingerprint(state):
     """All of a state, as comparable values."""
     history = state.history
-    stacks = [
-        [(c.seq, content(c.objects)) for c in stack] for stack in (history.undo, history.redo)
-    ]
-    waiting = [(p.seq, p.answers, p.removed, p.move, p.failed) for p in state.pending]
+    stacks = [[(c.seq, c.past, parts(c)) for c in stack] for stack in (history.undo, history.redo)]
+    waiting = [(p.seq, p.answers, p.removed, p.goes_back, p.failed) for p in state.pending]
     return (
         state.phase,
         state.last_seq,

@@ -54,7 +54,7 @@ def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]
             assert_type(session.prompt(box=(1, 2, 3, 4), example=(pixels, rough)), Prediction)
             assert_type(session.everything(["cat"], kind="instance"), list[Prediction])
             assert_type(session.undo(), Prediction | None)
-            assert_type(session.redo(), Prediction | None)
+            assert_type(session.redo(object_id=2), Prediction | None)
             session.clear()
             session.remove(2)
             assert_type(session.predictions, dict[int, Prediction])

@@ -147,13 +147,13 @@ class SessionCore:
         require_question(self.offered, question)
         return Everything(self._number(), question)
 
-    def undo(self) -> Undo:
-        """Takes back the last change."""
-        return Undo(self._number())
+    def undo(self, object_id: int | None = None) -> Undo:
+        """Takes back the last change, of one object or at all."""
+        return Undo(self._number(), object_id)
 
-    def redo(self) -> Redo:
-        """Does again what was undone last."""
-        return Redo(self._number())
+    def redo(self, object_id: int | None = None) -> Redo:
+        """Does again what was undone last, of one object or at all."""
+        return Redo(self._number(), object_id)
 
     def clear(self) -> Clear:
         """Forgets all objects."""

@@ -85,13 +85,19 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         )
         return await self._wait(choosing)
 
-    async def undo(self) -> Prediction | None:
-        """Takes back the last change; gives the mask that now stands for what it changed."""
-        return await self._wait(self._send(self._core.undo, core.read_standing))
+    async def undo(self, *, object_id: int | None = None) -> Prediction | None:
+        """Takes back the last change; gives the mask that now stands for what it changed.
 
-    async def redo(self) -> Prediction | None:
-        """Does again what was undone last; gives the mask that now stands."""
-        return await self._wait(self._send(self._core.redo, core.read_standing))
+        With an `object_id` it is the last change of that object, and the others stay as they are.
+        """
+        return await self._wait(self._send(lambda: self._core.undo(object_id), core.read_standing))
+
+    async def redo(self, *, object_id: int | None = None) -> Prediction | None:
+        """Does again what was undone last; gives the mask that now stands.
+
+        With an `object_id` it is what was undone last of that object, also after changes of others.
+        """
+        return await self._wait(self._send(lambda: self._core.redo(object_id), core.read_standing))
 
     async def clear(self) -> None:
         """Forgets all objects; can be undone."""

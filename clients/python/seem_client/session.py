@@ -82,13 +82,19 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         )
         return self._wait(choosing)
 
-    def undo(self) -> Prediction | None:
-        """Takes back the last change; gives the mask that now stands for what it changed."""
-        return self._wait(self._send(self._core.undo, core.read_standing))
+    def undo(self, *, object_id: int | None = None) -> Prediction | None:
+        """Takes back the last change; gives the mask that now stands for what it changed.
 
-    def redo(self) -> Prediction | None:
-        """Does again what was undone last; gives the mask that now stands."""
-        return self._wait(self._send(self._core.redo, core.read_standing))
+        With an `object_id` it is the last change of that object, and the others stay as they are.
+        """
+        return self._wait(self._send(lambda: self._core.undo(object_id), core.read_standing))
+
+    def redo(self, *, object_id: int | None = None) -> Prediction | None:
+        """Does again what was undone last; gives the mask that now stands.
+
+        With an `object_id` it is what was undone last of that object, also after changes of others.
+        """
+        return self._wait(self._send(lambda: self._core.redo(object_id), core.read_standing))
 
     def clear(self) -> None:
         """Forgets all objects; can be undone."""

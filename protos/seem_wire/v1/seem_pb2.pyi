@@ -511,21 +511,40 @@ class Undo(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    OBJECT_ID_FIELD_NUMBER: builtins.int
+    object_id: builtins.int
+    """Takes back the last of them that changed this object, and only what it did to this object. Not set: whatever came
+    last, with all that it did.
+    """
     def __init__(
         self,
+        *,
+        object_id: builtins.int | None = ...,
     ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_object_id", b"_object_id", "object_id", b"object_id"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_object_id", b"_object_id", "object_id", b"object_id"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_object_id", b"_object_id"]) -> typing.Literal["object_id"] | None: ...
 
 global___Undo = Undo
 
 @typing.final
 class Redo(google.protobuf.message.Message):
-    """Does again what was undone. Answered by Masks."""
+    """Does again what was undone. Answered by Masks. Nothing is left to redo after a new change; for one object, after a
+    new change of that object.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    OBJECT_ID_FIELD_NUMBER: builtins.int
+    object_id: builtins.int
     def __init__(
         self,
+        *,
+        object_id: builtins.int | None = ...,
     ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_object_id", b"_object_id", "object_id", b"object_id"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_object_id", b"_object_id", "object_id", b"object_id"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_object_id", b"_object_id"]) -> typing.Literal["object_id"] | None: ...
 
 global___Redo = Redo
 
