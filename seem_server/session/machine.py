@@ -353,6 +353,9 @@ def _changed_since(mask: ObjectMask, before: Box | None) -> ObjectMask:
 def _adopt(state: State, used: ObjectRounds) -> State:
     """Makes the rounds that the engine really used the chain of the answered round."""
     answered = used.rounds[-1].seq
+    same = (one for one in state.history.objects if one.object_id == used.object_id)
+    if any(one.settled and one.rounds == used.rounds for one in same):
+        return state  # all took it up when its mask was shown first
 
     def rewrite(one: ObjectState) -> ObjectState:
         place = one.place_of(answered) if one.object_id == used.object_id else None
