@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
+import urllib.request
 from dataclasses import replace
+from http.client import HTTPException
 from itertools import chain
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from opentelemetry.sdk.trace import TracerProvider
 from secure_words import (
     OTHER_TOKEN,
@@ -25,6 +29,7 @@ from secure_words import (
 from service_words import KEY, PHOTO, Talk, click, open_image, opening, set_image, show
 
 import seem_client
+from seem_server.commands.reach import free_port
 from seem_server.service.callers import Caller, line_of
 from seem_server.service.tenants import Tenants
 from seem_server.telemetry.logs import JsonLines, TextLines
@@ -186,6 +191,34 @@ async def test_a_quota_is_refused_with_the_time_to_try_again(files):
         assert "tenant_sessions of 1" in details
         assert retry_after_ms > 0
         await execute(stub, open_image(), RIVAL)
+
+
+async def test_what_each_tenant_uses_is_told_on_the_operators_page_alone(files):
+    port = free_port()
+    async with (
+        guarded(files, metrics_port=port) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        stub = SeemStub(channel)
+        for tenant in (ACME, RIVAL):
+            await execute(stub, open_image(), tenant)
+        page = await asyncio.to_thread(get, port, "/metrics")
+        assert re.findall(r'seem_tenant_sessions{tenant="(\w+)"}', page) == ["acme", "rival"]
+        asked = reflection_pb2.ServerReflectionRequest(list_services="")
+        reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+        reply = await reflection.ServerReflectionInfo(iter([asked]), metadata=RIVAL).read()
+        served = {one.name.rpartition(".")[2] for one in reply.list_services_response.service}
+        assert served == {"Seem", "Health", "ServerReflection"}
+        card = await stub.GetModel(pb.GetModelRequest(), metadata=RIVAL)
+        assert "acme" not in str(card)
+        with pytest.raises((OSError, HTTPException)):
+            await asyncio.to_thread(get, running.port, "/metrics")
+
+
+def get(port, path):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+        return answer.read().decode()
 
 
 # --- between tenants, in what is kept

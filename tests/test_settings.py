@@ -52,6 +52,10 @@ def test_a_setting_out_of_its_range_is_refused(changes, what):
         Settings(**changes)
 
 
+def test_metrics_listen_to_this_machine_alone_wherever_the_server_does():
+    assert Settings(host="0.0.0.0", metrics_port=9464).metrics_host == "127.0.0.1"  # noqa: S104
+
+
 def test_a_variable_that_is_no_number_is_refused():
     with pytest.raises(SettingInvalid, match="SEEM_PORT is 'http'; it must be a whole number"):
         read(SEEM_PORT="http")

@@ -29,7 +29,6 @@ from seem_server.store.base import Header
 from seem_wire.errors import (
     ModelChanged,
     Overloaded,
-    QuotaExceeded,
     SessionMoved,
     ShuttingDown,
     UnknownSession,
@@ -96,7 +95,7 @@ class Directory:
         self._images = images
         self._config = config
         self._journal = journal
-        self._tenants = tenants or Tenants()
+        self.tenants = tenants or Tenants()
         self._owners: dict[str, Tenant] = {}
         self._sessions: dict[str, LiveSession] = {}
         self._last_used_s: dict[str, float] = {}
@@ -109,7 +108,7 @@ class Directory:
 
     def admit(self, caller: Caller = ANONYMOUS) -> None:
         """Counts a request of the caller's tenant; raises QuotaExceeded at too many."""
-        self._tenants.of(caller).request()
+        self.tenants.of(caller).request()
 
     async def open(
         self,
@@ -130,13 +129,14 @@ class Directory:
             QuotaExceeded: The tenant has as many as it may have.
             StoreFailed: It could not be kept.
         """
-        tenant = self._tenants.of(caller)
+        tenant = self.tenants.of(caller)
         with self._room_for(tenant, now_s=now_s):
             state = State(secrets.token_urlsafe(ID_BYTES), self.model)
             log = None
             if self._journal is not None and not passing:
                 log = await self._new_log(self._journal, state.session_id, tenant)
-                self._make_room(now_s=now_s)
+                with tenant.usage.noting_overload():
+                    self._make_room(now_s=now_s)
             session = LiveSession(
                 state,
                 TenantEngine(self._engine, tenant),
@@ -155,7 +155,7 @@ class Directory:
         Raises:
             UnknownSession: The caller's tenant has none (any more).
         """
-        if self._owners.get(session_id) is not self._tenants.of(caller):
+        if self._owners.get(session_id) is not self.tenants.of(caller):
             raise UnknownSession("There is no session with this id.")
         self._last_used_s[session_id] = now_s
         return self._sessions[session_id]
@@ -172,7 +172,7 @@ class Directory:
             ModelChanged: It was begun with another model.
             ShuttingDown, Overloaded, QuotaExceeded, StoreFailed: As `open`.
         """
-        tenant = self._tenants.of(caller)
+        tenant = self.tenants.of(caller)
         if self._journal is None:
             return self.find(session_id, now_s=now_s, caller=caller)
         if await self._is_held(session_id, tenant):
@@ -250,13 +250,11 @@ class Directory:
     @contextmanager
     def _room_for(self, tenant: Tenant, *, now_s: float) -> Iterator[None]:
         """Room for a session that the block makes, counted in its tenant's quota until it ends."""
-        self._make_room(now_s=now_s)
-        try:
-            tenant.open_session()
-        except QuotaExceeded:
-            if not self._park_one_left(tenant):
-                raise
-            tenant.open_session()
+        with tenant.usage.noting_overload():
+            self._make_room(now_s=now_s)
+        if not tenant.usage.has_room:
+            self._park_one_left(tenant)
+        tenant.open_session()
         try:
             yield
         except BaseException:

@@ -9,12 +9,14 @@ may overdraw it; then nothing is let in until it has filled again.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from seem_wire.errors import QuotaExceeded
+from seem_wire.errors import Overloaded, QuotaExceeded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
 
 BURST_S = 5.0
@@ -76,10 +78,28 @@ class Bucket:
         return Bucket(self.per_s, self.capacity, self.level_at(now_s) - amount, now_s)
 
 
+OVERLOADED = "overloaded"
+"""Why a tenant is refused where the server is full, whatever its quotas."""
+
+REASONS = (*(one.name for one in fields(Quotas)), OVERLOADED)
+"""Why a tenant may be refused: the quota that is used up, or that there is no room for anybody."""
+
+
 class Usage:
-    """What one tenant uses. All of it belongs to one thread, but `pay_device` may to another."""
+    """What one tenant uses. All of it belongs to one thread, but `pay_device` may to another.
+
+    What was counted may be read from any thread.
+
+    Attributes:
+        n_sessions: Sessions that are open now.
+        n_requests, image_bytes, device_s: Of all that was let in, ever.
+        n_refused: Refusals, by each of `REASONS`.
+    """
 
     def __init__(self, quotas: Quotas, *, now_s: float) -> None:
+        self.n_sessions = self.n_requests = self.image_bytes = 0
+        self.device_s = 0.0
+        self.n_refused = dict.fromkeys(REASONS, 0)
         self._quotas = quotas
         requests_per_s = quotas.tenant_requests_per_s
         # At least one request fits, however seldom they may come.
@@ -87,7 +107,11 @@ class Usage:
         self._requests = Bucket.full(requests_per_s, lasts_s=burst_s, now_s=now_s)
         self._image_bytes = _minute(quotas.tenant_image_bytes_per_minute, now_s)
         self._device = _minute(quotas.tenant_device_s_per_minute, now_s)
-        self._n_sessions = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more session may be opened."""
+        return not 0 < self._quotas.tenant_sessions <= self.n_sessions
 
     def open_session(self) -> None:
         """Counts a session in, which you must count out again by `close_session`.
@@ -95,47 +119,58 @@ class Usage:
         Raises:
             QuotaExceeded: There are as many as there may be.
         """
-        if 0 < self._quotas.tenant_sessions <= self._n_sessions:
-            raise _used_up("tenant_sessions", self._quotas.tenant_sessions, _SESSION_RETRY_MS)
-        self._n_sessions += 1
+        if not self.has_room:
+            raise self._used_up("tenant_sessions", _SESSION_RETRY_MS)
+        self.n_sessions += 1
 
     def close_session(self) -> None:
         """Counts a session out."""
-        self._n_sessions -= 1
+        self.n_sessions -= 1
 
     def request(self, *, now_s: float) -> None:
         """Counts a request. Raises QuotaExceeded where too many came, and does not count it."""
         wait_s = self._requests.wait_s(_ONE, now_s=now_s)
-        _let_in("tenant_requests_per_s", self._quotas.tenant_requests_per_s, wait_s)
+        self._let_in("tenant_requests_per_s", wait_s)
         self._requests = self._requests.without(1.0, now_s=now_s)
+        self.n_requests += 1
 
     def image(self, n_bytes: int, *, now_s: float) -> None:
         """Counts an image file. Raises QuotaExceeded, uncounted, where they were too large."""
         wait_s = self._image_bytes.wait_s(_ANYTHING, now_s=now_s)
-        allowed = self._quotas.tenant_image_bytes_per_minute
-        _let_in("tenant_image_bytes_per_minute", allowed, wait_s)
+        self._let_in("tenant_image_bytes_per_minute", wait_s)
         self._image_bytes = self._image_bytes.without(n_bytes, now_s=now_s)
+        self.image_bytes += n_bytes
 
     def check_device(self, *, now_s: float) -> None:
         """Raises QuotaExceeded where the device has worked for it enough."""
         wait_s = self._device.wait_s(_ANYTHING, now_s=now_s)
-        _let_in("tenant_device_s_per_minute", self._quotas.tenant_device_s_per_minute, wait_s)
+        self._let_in("tenant_device_s_per_minute", wait_s)
 
     def pay_device(self, spent_s: float, *, now_s: float) -> None:
         """Counts time of the device. Only one thread may call this."""
         self._device = self._device.without(spent_s, now_s=now_s)
+        self.device_s += spent_s
+
+    @contextmanager
+    def noting_overload(self) -> Iterator[None]:
+        """Counts it as a refusal where the block finds the server full."""
+        try:
+            yield
+        except Overloaded:
+            self.n_refused[OVERLOADED] += 1
+            raise
+
+    def _let_in(self, quota: str, wait_s: float) -> None:
+        if wait_s > 0:
+            raise self._used_up(quota, min(math.ceil(wait_s * 1000), _LONGEST_MS))
+
+    def _used_up(self, quota: str, retry_after_ms: int) -> QuotaExceeded:
+        self.n_refused[quota] += 1
+        allowed: float = getattr(self._quotas, quota)
+        return QuotaExceeded(
+            f"The quota {quota} of {allowed:g} is used up.", retry_after_ms=retry_after_ms
+        )
 
 
 def _minute(amount: float, now_s: float) -> Bucket:
     return Bucket.full(amount / _MINUTE_S, lasts_s=_MINUTE_S, now_s=now_s)
-
-
-def _let_in(quota: str, allowed: float, wait_s: float) -> None:
-    if wait_s > 0:
-        raise _used_up(quota, allowed, min(math.ceil(wait_s * 1000), _LONGEST_MS))
-
-
-def _used_up(quota: str, allowed: float, retry_after_ms: int) -> QuotaExceeded:
-    return QuotaExceeded(
-        f"The quota {quota} of {allowed:g} is used up.", retry_after_ms=retry_after_ms
-    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from seem_server.service.quotas import Quotas, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from seem_server.service.callers import Caller
 
@@ -26,12 +26,13 @@ class Tenant:
     Attributes:
         name: What the callers' file calls it.
         apart: Whether its images have keys of its own.
+        usage: What it has used, to be read.
     """
 
     def __init__(self, name: str, usage: Usage, *, apart: bool, now: Callable[[], float]) -> None:
         self.name = name
         self.apart = apart
-        self._usage = usage
+        self.usage = usage
         self._now = now
 
     def key_of(self, content_hash: str) -> str:
@@ -42,27 +43,27 @@ class Tenant:
 
     def open_session(self) -> None:
         """See `Usage.open_session`."""
-        self._usage.open_session()
+        self.usage.open_session()
 
     def close_session(self) -> None:
         """See `Usage.close_session`."""
-        self._usage.close_session()
+        self.usage.close_session()
 
     def request(self) -> None:
         """See `Usage.request`."""
-        self._usage.request(now_s=self._now())
+        self.usage.request(now_s=self._now())
 
     def image(self, n_bytes: int) -> None:
         """See `Usage.image`."""
-        self._usage.image(n_bytes, now_s=self._now())
+        self.usage.image(n_bytes, now_s=self._now())
 
     def check_device(self) -> None:
         """See `Usage.check_device`."""
-        self._usage.check_device(now_s=self._now())
+        self.usage.check_device(now_s=self._now())
 
     def pay_device(self, spent_s: float) -> None:
         """See `Usage.pay_device`."""
-        self._usage.pay_device(spent_s, now_s=self._now())
+        self.usage.pay_device(spent_s, now_s=self._now())
 
 
 EVERYBODY = Tenant("", Usage(Quotas(), now_s=0.0), apart=False, now=time.monotonic)
@@ -86,6 +87,11 @@ class Tenants:
         self._shared = shared
         self._now = now
         self._by_name: dict[str, Tenant] = {}
+
+    @property
+    def known(self) -> Sequence[Tenant]:
+        """All that have called; may be asked for from any thread."""
+        return [*self._by_name.values()]
 
     def of(self, caller: Caller) -> Tenant:
         """The tenant on whose behalf `caller` asks; there are as many as the callers' file has."""

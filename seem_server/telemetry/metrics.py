@@ -3,7 +3,9 @@
     told as it happens   histograms and counters, by the engine and the transport
     read when asked      how queue, caches, sessions and memory stand at the moment of a scrape
 
-Nothing here names a session, a client or an image: every label has a handful of values.
+Nothing here names a session, a client or an image: every label has a handful of values, or is a
+tenant of the callers' file, whose lines the operator wrote. Where nobody is asked who he is, the
+one tenant is "".
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from seem_server.engine.work import Work
     from seem_server.runtime.device_memory import DeviceMemory
     from seem_server.service.directory import Directory
+    from seem_server.service.tenants import Tenant
     from seem_server.telemetry.calls import Asked, CallWatch, Metadata
     from seem_wire.types import Reply, Timings
 
@@ -171,6 +174,7 @@ class _Standing(Collector):
         yield from _of_engine(engine)
         yield from _of_caches(engine)
         yield from _of_sessions(directory)
+        yield from _of_tenants(directory.tenants.known)
         yield from _of_memory(self.sources.device_memory())
 
 
@@ -215,6 +219,30 @@ def _of_sessions(directory: Directory) -> Iterator[Metric]:
     yield _gauge("seem_sessions", "Sessions that are open.", n_now)
     yield CounterMetricFamily("seem_sessions_opened", "Sessions ever opened.", n_opened)
     yield CounterMetricFamily("seem_sessions_ended", "Sessions that are over.", n_opened - n_now)
+
+
+def _of_tenants(tenants: Sequence[Tenant]) -> Iterator[Metric]:
+    name = ("tenant",)
+    sessions = GaugeMetricFamily("seem_tenant_sessions", "That are open.", labels=name)
+    requests = CounterMetricFamily("seem_tenant_requests", "That were let in.", labels=name)
+    refusals = CounterMetricFamily(
+        "seem_tenant_refusals",
+        "By the quota that was used up, or for want of room for anybody.",
+        labels=(*name, "reason"),
+    )
+    sent = CounterMetricFamily("seem_tenant_image_bytes", "Of files that were sent.", labels=name)
+    worked = CounterMetricFamily(
+        "seem_tenant_device_seconds", "In which the device worked for it.", labels=name
+    )
+    for tenant in tenants:
+        usage, labels = tenant.usage, (tenant.name,)
+        sessions.add_metric(labels, usage.n_sessions)
+        requests.add_metric(labels, usage.n_requests)
+        sent.add_metric(labels, usage.image_bytes)
+        worked.add_metric(labels, usage.device_s)
+        for reason, n_refused in usage.n_refused.items():
+            refusals.add_metric((tenant.name, reason), n_refused)
+    yield from (sessions, requests, refusals, sent, worked)
 
 
 def _of_memory(device: DeviceMemory | None) -> Iterator[Metric]:

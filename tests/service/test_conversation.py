@@ -141,7 +141,7 @@ async def test_a_client_that_does_not_read_is_held_back(here, monkeypatch):
 
 async def test_a_stream_that_asks_too_much_is_refused_by_command_and_goes_on(here):
     clock = [0.0]
-    here.directory._tenants = Tenants(Quotas(tenant_requests_per_s=0.6), now=lambda: clock[0])
+    here.directory.tenants = Tenants(Quotas(tenant_requests_per_s=0.6), now=lambda: clock[0])
     stream = Stream(here.directory, caller=Caller("acme", "ann"))
     stream.say(*opening(), click(3), types.Failed(4, "UNKNOWN_COMMAND", "What?"), click(5))
     replies = sorted(await stream.hear(5), key=lambda reply: reply.seq)

@@ -125,9 +125,9 @@ async def test_a_session_that_finds_the_server_full_counts_for_no_quota():
         for _ in range(5):
             with pytest.raises(errors.Overloaded):
                 await here.directory.open(now_s=0, caller=ANN)
-        assert tenants.of(ANN)._usage._n_sessions == len(opened)
+        assert tenants.of(ANN).usage.n_sessions == len(opened)
         here.directory.close()
-        assert tenants.of(ANN)._usage._n_sessions == 0
+        assert tenants.of(ANN).usage.n_sessions == 0
 
 
 async def test_it_counts_whom_it_ever_let_in(here):
@@ -150,7 +150,7 @@ class Counted:
 
 
 def n_counted(here, caller):
-    return here.tenants.of(caller)._usage._n_sessions
+    return here.tenants.of(caller).usage.n_sessions
 
 
 async def kept_ids(counted, caller, n=1):

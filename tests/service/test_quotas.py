@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seem_server.service.quotas import BURST_S, Bucket, Quotas, Usage
+from seem_server.service.quotas import BURST_S, OVERLOADED, REASONS, Bucket, Quotas, Usage
 from seem_wire.convert import error_from_bytes, error_to_bytes
-from seem_wire.errors import QuotaExceeded
+from seem_wire.errors import ImageUnknown, Overloaded, QuotaExceeded
 
 
 def usage(**quotas):
@@ -86,6 +86,27 @@ def test_a_wait_for_ever_is_a_hint_that_can_be_sent():
     hardly.image(10**9, now_s=0)
     error = refused(hardly.image, 1, now_s=0)
     assert error_from_bytes(error_to_bytes(error)).retry_after_ms == 2**32 - 1
+
+
+def test_what_was_used_and_refused_can_be_read():
+    some = usage(tenant_sessions=1, tenant_requests_per_s=0.1, tenant_image_bytes_per_minute=60)
+    some.open_session()
+    some.request(now_s=0)
+    some.image(70, now_s=0)
+    some.pay_device(1.5, now_s=0)
+    for call in (some.open_session, lambda: some.request(now_s=0), lambda: some.image(1, now_s=0)):
+        refused(call)
+    used = (some.n_sessions, some.n_requests, some.image_bytes, some.device_s)
+    assert used == (1, 1, 70, 1.5)
+    assert [some.n_refused[reason] for reason in REASONS] == [1, 1, 1, 0, 0]
+
+
+def test_a_full_server_is_a_refusal_too_and_other_errors_are_none():
+    some = usage()
+    for error in (Overloaded, ImageUnknown):
+        with pytest.raises(error), some.noting_overload():
+            raise error("")
+    assert some.n_refused == dict.fromkeys(REASONS, 0) | {OVERLOADED: 1}
 
 
 def test_a_clock_that_stands_still_or_steps_back_fills_nothing():

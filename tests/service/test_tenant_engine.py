@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from service_words import HERE, KEY, OTHER_KEY, OTHER_MASK, np, service, slow_backend
 
+from seem_server.engine.engine import EngineConfig
+from seem_server.engine.scheduler import Limits as QueueLimits
 from seem_server.engine.tickets import TicketState
 from seem_server.engine.work import Decode, Encode, Everything, ObjectRounds, Round
 from seem_server.service.callers import ANONYMOUS, Caller
-from seem_server.service.quotas import Quotas
+from seem_server.service.quotas import OVERLOADED, Quotas
 from seem_server.service.tenant_engine import TenantEngine, keyed
 from seem_server.service.tenants import Tenants
 from seem_wire import errors
@@ -126,6 +129,22 @@ async def test_the_device_is_paid_for_and_then_refused_for_a_while(caller):
         assert caught.value.retry_after_ms > 0
         clock[0] = caught.value.retry_after_ms / 1000 + 1
         await engine.submit(asked(HERE))
+
+
+@pytest.mark.parametrize("caller", [ANN, ANONYMOUS])
+async def test_work_that_finds_the_queue_full_is_a_refusal_of_its_tenant(caller):
+    backend, gate = slow_backend()
+    with service(backend=backend, engine=EngineConfig(QueueLimits(max_waiting=1))) as here:
+        engine, tenant = submitting(here, caller)
+        hold(here, tenant)
+        running = engine.submit(asked(HERE))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        engine.submit(replace(asked(HERE), session_id="t"))
+        with pytest.raises(errors.Overloaded):
+            engine.submit(replace(asked(HERE), session_id="u"))
+        gate.let_pass(9)
+        await running
+    assert tenant.usage.n_refused[OVERLOADED] == 1
 
 
 async def test_what_runs_is_paid_for_even_if_nobody_wants_it_any_more():

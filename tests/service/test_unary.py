@@ -141,7 +141,7 @@ async def test_commands_reach_the_sessions_of_ones_own_tenant_alone(here):
 
 
 async def test_calls_count_for_the_tenants_quota(here):
-    here.directory._tenants = Tenants(Quotas(tenant_requests_per_s=0.1), now=lambda: 0.0)
+    here.directory.tenants = Tenants(Quotas(tenant_requests_per_s=0.1), now=lambda: 0.0)
     request = types.Segment(IMAGE, (types.PromptedObject(1, HERE),))
     await unary.segment(here.directory, request, now_s=0, caller=ANN)
     with pytest.raises(errors.QuotaExceeded, match="tenant_requests_per_s"):

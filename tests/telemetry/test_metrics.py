@@ -10,12 +10,17 @@ from service_words import Talk, open_image, service
 from seem_server import app
 from seem_server.engine.work import Encode
 from seem_server.runtime.device_memory import DeviceMemory
+from seem_server.service.callers import ANONYMOUS, Caller
+from seem_server.service.quotas import Quotas
+from seem_server.service.tenants import Tenants
 from seem_server.telemetry import metrics as module
 from seem_server.telemetry.metrics import Metrics, Sources
 from seem_server.telemetry.observers import Observers
 from seem_wire import errors, types
 from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
+
+ANN, ROB = Caller("acme", "ann"), Caller("rival", "rob")
 
 
 def samples(metrics):
@@ -128,6 +133,29 @@ async def test_how_things_stand_is_read_when_somebody_asks(metrics):
     assert found["seem_cache_limit_bytes", "features"] > 0
     assert found["seem_resident_memory_bytes",] > 2**20
     assert (found["seem_device_memory_used_bytes",], found["seem_device_memory_bytes",]) == (7, 10)
+
+
+async def test_what_each_tenant_uses_and_is_refused_is_told_by_its_name(metrics):
+    tenants = Tenants(Quotas(tenant_sessions=1))
+    with service(tenants=tenants, max_sessions=2) as here:
+        here.directory.admit(ANN)
+        await here.directory.open(now_s=0, caller=ANN)
+        with pytest.raises(errors.QuotaExceeded):
+            await here.directory.open(now_s=0, caller=ANN)
+        await here.directory.open(now_s=0)
+        with pytest.raises(errors.Overloaded):
+            await here.directory.open(now_s=0, caller=ROB)
+        tenants.of(ANONYMOUS).image(70)
+        tenants.of(ANONYMOUS).pay_device(1.5)
+        metrics.read_from(Sources(here.engine, here.directory, lambda: None))
+        found = samples(metrics)
+    assert found["seem_tenant_sessions", "acme"] == found["seem_tenant_sessions", ""] == 1
+    assert found["seem_tenant_requests_total", "acme"] == 1
+    assert found["seem_tenant_refusals_total", "tenant_sessions", "acme"] == 1
+    assert found["seem_tenant_refusals_total", "overloaded", "rival"] == 1
+    assert found["seem_tenant_refusals_total", "overloaded", "acme"] == 0
+    assert found["seem_tenant_image_bytes_total", ""] == 70
+    assert found["seem_tenant_device_seconds_total", ""] == 1.5
 
 
 async def test_what_nobody_can_tell_is_absent(metrics, monkeypatch, tmp_path):
