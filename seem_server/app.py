@@ -193,7 +193,9 @@ async def _pages(
     from seem_server.telemetry.pages import Pages, loop_answers, serve_pages  # noqa: PLC0415
 
     ask_device = partial(device_memory, engine.provider)
-    metrics.read_from(measured.Sources(engine, directory, ask_device))
+    metrics.read_from(
+        measured.Sources(engine, directory, ask_device, lambda: server.n_failed_logins)
+    )
     loop = asyncio.get_running_loop()
     pages = Pages(
         metrics=metrics.page,

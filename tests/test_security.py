@@ -202,8 +202,10 @@ async def test_what_each_tenant_uses_is_told_on_the_operators_page_alone(files):
         stub = SeemStub(channel)
         for tenant in (ACME, RIVAL):
             await execute(stub, open_image(), tenant)
+        await error_of(stub.GetModel(pb.GetModelRequest(), metadata=bearing(WRONG_TOKEN)))
         page = await asyncio.to_thread(get, port, "/metrics")
         assert re.findall(r'seem_tenant_sessions{tenant="(\w+)"}', page) == ["acme", "rival"]
+        assert 'seem_failed_logins_total{reason="unknown_token"} 1.0' in page
         asked = reflection_pb2.ServerReflectionRequest(list_services="")
         reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
         reply = await reflection.ServerReflectionInfo(iter([asked]), metadata=RIVAL).read()

@@ -13,7 +13,7 @@
     │   │   ├── UnknownCommand · InvalidValue · BadSequence · LimitExceeded
     │   │   └── NotOffered
     │   ├── NotAllowed
-    │   │   └── Unauthenticated · PlaintextToken
+    │   │   └── Unauthenticated · TooManyAttempts · PlaintextToken
     │   ├── OutOfOrder
     │   │   ├── AlreadyOpen · NoImage · NothingToUndo · NothingToRedo · NothingToChoose
     │   │   └── SessionMoved · ModelChanged · ReplyLost
@@ -270,6 +270,13 @@ class Unauthenticated(NotAllowed):
 
     code = "UNAUTHENTICATED"
     hint = "Send a token that the server's operator gave you: connect(token=...), or SEEM_TOKEN."
+
+
+class TooManyAttempts(NotAllowed):
+    """Nor did the server know who called the many times before, from the same address."""
+
+    code = "TOO_MANY_ATTEMPTS"
+    hint = "Check the token; until retry_after_ms no other answer comes, but a right one is let in."
 
 
 class PlaintextToken(NotAllowed):
@@ -595,6 +602,7 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "LIMIT_EXCEEDED": "INVALID_ARGUMENT",
         "NOT_OFFERED": "UNIMPLEMENTED",
         "UNAUTHENTICATED": "UNAUTHENTICATED",
+        "TOO_MANY_ATTEMPTS": "RESOURCE_EXHAUSTED",
         "PLAINTEXT_TOKEN": "UNAUTHENTICATED",
         "ALREADY_OPEN": "FAILED_PRECONDITION",
         "NO_IMAGE": "FAILED_PRECONDITION",

@@ -24,7 +24,7 @@ BURST_S = 5.0
 
 _MINUTE_S = 60.0
 _ANYTHING = 1e-9
-_ONE = 1.0 - _ANYTHING
+ONE = 1.0 - _ANYTHING
 """A request, less what rounding may take of it: a bucket for a single one must be able to fill."""
 _SESSION_RETRY_MS = 2000
 _LONGEST_MS = (1 << 32) - 1
@@ -129,7 +129,7 @@ class Usage:
 
     def request(self, *, now_s: float) -> None:
         """Counts a request. Raises QuotaExceeded where too many came, and does not count it."""
-        wait_s = self._requests.wait_s(_ONE, now_s=now_s)
+        wait_s = self._requests.wait_s(ONE, now_s=now_s)
         self._let_in("tenant_requests_per_s", wait_s)
         self._requests = self._requests.without(1.0, now_s=now_s)
         self.n_requests += 1

@@ -31,7 +31,7 @@ from seem_wire.tags import kind_name
 from seem_wire.types import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from seem_server.engine.engine import Engine
     from seem_server.engine.tickets import Ticket
@@ -61,11 +61,17 @@ _STATM = Path("/proc/self/statm")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is read at a scrape. `device_memory` gives None where nobody can tell."""
+    """What is read at a scrape.
+
+    Attributes:
+        device_memory: None where nobody can tell.
+        n_failed_logins: By reason.
+    """
 
     engine: Engine
     directory: Directory
     device_memory: Callable[[], DeviceMemory | None]
+    n_failed_logins: Callable[[], Mapping[str, int]]
 
 
 class Metrics:
@@ -175,6 +181,7 @@ class _Standing(Collector):
         yield from _of_caches(engine)
         yield from _of_sessions(directory)
         yield from _of_tenants(directory.tenants.known)
+        yield _of_logins(self.sources.n_failed_logins())
         yield from _of_memory(self.sources.device_memory())
 
 
@@ -243,6 +250,15 @@ def _of_tenants(tenants: Sequence[Tenant]) -> Iterator[Metric]:
         for reason, n_refused in usage.n_refused.items():
             refusals.add_metric((tenant.name, reason), n_refused)
     yield from (sessions, requests, refusals, sent, worked)
+
+
+def _of_logins(n_failed: Mapping[str, int]) -> Metric:
+    failed = CounterMetricFamily(
+        "seem_failed_logins", "Calls of nobody who is known, by reason.", labels=("reason",)
+    )
+    for reason, n in n_failed.items():
+        failed.add_metric((reason,), n)
+    return failed
 
 
 def _of_memory(device: DeviceMemory | None) -> Iterator[Metric]:

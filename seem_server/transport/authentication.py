@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import inspect
 import logging
+import time
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 from grpc_health.v1 import health
 
 from seem_server.service.callers import ANONYMOUS
+from seem_server.service.logins import (
+    NO_TOKEN,
+    UNKNOWN_CERTIFICATE,
+    UNKNOWN_TOKEN,
+    FailedLogins,
+)
 from seem_server.transport.status import abort
-from seem_wire.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -56,6 +63,12 @@ class Authentication(grpc.aio.ServerInterceptor):
     def __init__(self, callers: Callers, *, certificates: bool) -> None:
         self._callers = callers
         self._certificates = certificates
+        self._failed = FailedLogins()
+
+    @property
+    def n_failed(self) -> Mapping[str, int]:
+        """How many attempts failed, by reason; may be asked for from any thread."""
+        return self._failed.n_failed
 
     def renew(self, callers: Callers) -> None:
         """Lets in these from now on; calls that have begun go on."""
@@ -78,34 +91,34 @@ class Authentication(grpc.aio.ServerInterceptor):
             return _surrounded(handler, self._by_certificate)
         caller = None if token is None else self._callers.with_token(token)
         if caller is None:
-            missing = token is None
-            problem = "has no token" if missing else "has a token that is not known here"
-            return _refusing(Unauthenticated(f"The call {problem}."))
-        return _surrounded(handler, lambda _: caller)
+            reason = NO_TOKEN if token is None else UNKNOWN_TOKEN
+            return _refusing(partial(self._refuse, reason))
+        return _surrounded(handler, partial(_known, caller))
 
-    def _by_certificate(self, context: Context) -> Caller | None:
-        return self._callers.with_certificate(_names_of(context.auth_context()))
+    async def _by_certificate(self, context: Context) -> Caller:
+        caller = self._callers.with_certificate(_names_of(context.auth_context()))
+        return caller or await self._refuse(UNKNOWN_CERTIFICATE, context)
+
+    async def _refuse(self, reason: str, context: Context) -> NoReturn:
+        await abort(context, self._failed.refusal(reason, context.peer(), now_s=time.monotonic()))
 
 
-def _surrounded(handler: Handler, caller_of: Callable[[Context], Caller | None]) -> Handler:
+async def _known(caller: Caller, _: Context) -> Caller:
+    return caller
+
+
+def _surrounded(handler: Handler, caller_of: Callable[[Context], Awaitable[Caller]]) -> Handler:
     """The handler, for calls that have a caller."""
     behaviour: Any = (
         handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
     )
 
-    async def let_in(context: Context) -> None:
-        caller = caller_of(context)
-        if caller is None:
-            await abort(context, Unauthenticated("No line names the call's certificate."))
-        else:
-            caller_of_call.set(caller)
-
     async def call(request: Any, context: Context) -> Any:
-        await let_in(context)
+        caller_of_call.set(await caller_of(context))
         return await behaviour(request, context)
 
     async def generate(request: Any, context: Context) -> AsyncIterator[Any]:
-        await let_in(context)
+        caller_of_call.set(await caller_of(context))
         async for message in behaviour(request, context):
             yield message
 
@@ -118,13 +131,13 @@ def _surrounded(handler: Handler, caller_of: Callable[[Context], Caller | None])
     return surrounded
 
 
-def _refusing(error: Unauthenticated) -> Handler:
+def _refusing(refuse: Callable[[Context], Awaitable[NoReturn]]) -> Handler:
     """A handler that ends a call of any kind before anything of it is read."""
 
-    async def refuse(_: Any, context: Context) -> None:
-        await abort(context, error)
+    async def end(_: Any, context: Context) -> None:
+        await refuse(context)
 
-    return grpc.stream_stream_rpc_method_handler(refuse)
+    return grpc.stream_stream_rpc_method_handler(end)
 
 
 def _token_of(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:

@@ -16,6 +16,8 @@ from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import add_SeemServicer_to_server
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from seem_server.service.callers import Callers
     from seem_server.telemetry.calls import CallsObserver
     from seem_server.transport.servicer import Servicer
@@ -106,6 +108,11 @@ class Server:
     def is_ready(self) -> bool:
         """Whether it is between `ready` and `drain`."""
         return self._is_ready
+
+    @property
+    def n_failed_logins(self) -> Mapping[str, int]:
+        """By reason; none where it asks nobody who calls. May be asked for from any thread."""
+        return self._authentication.n_failed if self._authentication else {}
 
     def renew(self, callers: Callers) -> None:
         """Serves these callers from now on, where it asks who calls at all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
@@ -26,7 +26,7 @@ def trailer_of(error: SeemError) -> tuple[tuple[str, bytes], ...]:
     return ((ERROR_METADATA_KEY, error_to_bytes(error)),)
 
 
-async def abort(context: grpc.aio.ServicerContext[Any, Any], error: SeemError) -> None:
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: SeemError) -> NoReturn:
     """Ends a call because of `error`; raises what gRPC ends it by, with the error as its cause."""
     try:
         await context.abort(status_of(error), str(error), trailer_of(error))

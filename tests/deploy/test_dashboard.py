@@ -33,7 +33,7 @@ async def families():
     """All that a server tells, one entry for each name that Prometheus stores."""
     metrics = Metrics()
     with service() as here:
-        metrics.read_from(Sources(here.engine, here.directory, lambda: DeviceMemory(0, 0)))
+        metrics.read_from(Sources(here.engine, here.directory, lambda: DeviceMemory(0, 0), dict))
         found = list(metrics.registry.collect())
     return {f"{one.name}{suffix}": one for one in found for suffix in SUFFIXES.get(one.type, ("",))}
 

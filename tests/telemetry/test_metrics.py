@@ -123,7 +123,7 @@ async def test_how_things_stand_is_read_when_somebody_asks(metrics):
     with service() as here:
         await here.directory.open(now_s=0)
         (await here.directory.open(now_s=0)).close()
-        metrics.read_from(Sources(here.engine, here.directory, lambda: DeviceMemory(7, 10)))
+        metrics.read_from(Sources(here.engine, here.directory, lambda: DeviceMemory(7, 10), dict))
         found = samples(metrics)
     assert found["seem_sessions",] == found["seem_sessions_ended_total",] == 1
     assert found["seem_sessions_opened_total",] == 2
@@ -147,7 +147,7 @@ async def test_what_each_tenant_uses_and_is_refused_is_told_by_its_name(metrics)
             await here.directory.open(now_s=0, caller=ROB)
         tenants.of(ANONYMOUS).image(70)
         tenants.of(ANONYMOUS).pay_device(1.5)
-        metrics.read_from(Sources(here.engine, here.directory, lambda: None))
+        metrics.read_from(Sources(here.engine, here.directory, lambda: None, dict))
         found = samples(metrics)
     assert found["seem_tenant_sessions", "acme"] == found["seem_tenant_sessions", ""] == 1
     assert found["seem_tenant_requests_total", "acme"] == 1
@@ -158,10 +158,19 @@ async def test_what_each_tenant_uses_and_is_refused_is_told_by_its_name(metrics)
     assert found["seem_tenant_device_seconds_total", ""] == 1.5
 
 
+async def test_failed_logins_are_told_by_reason(metrics):
+    with service() as here:
+        failed = {"unknown_token": 3, "too_many": 0}
+        metrics.read_from(Sources(here.engine, here.directory, lambda: None, lambda: failed))
+        found = samples(metrics)
+    assert found["seem_failed_logins_total", "unknown_token"] == 3
+    assert found["seem_failed_logins_total", "too_many"] == 0
+
+
 async def test_what_nobody_can_tell_is_absent(metrics, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "_STATM", tmp_path / "not linux")
     with service() as here:
-        metrics.read_from(Sources(here.engine, here.directory, lambda: None))
+        metrics.read_from(Sources(here.engine, here.directory, lambda: None, dict))
         names = {name for name, *_ in samples(metrics)}
     assert "seem_sessions" in names
     assert not [name for name in names if "memory" in name]
@@ -175,7 +184,7 @@ def test_two_servers_of_one_process_count_apart(metrics):
 
 async def test_every_name_has_our_prefix_and_counters_end_as_prometheus_asks(metrics):
     with service() as here:
-        metrics.read_from(Sources(here.engine, here.directory, lambda: DeviceMemory(0, 0)))
+        metrics.read_from(Sources(here.engine, here.directory, lambda: DeviceMemory(0, 0), dict))
         families = list(metrics.registry.collect())
     assert all(one.name.startswith("seem_") for one in families)
     assert all(one.documentation.endswith(".") for one in families)

@@ -12,9 +12,12 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from secure_words import LAPTOP, OTHER_TOKEN, TOKEN, WRONG_TOKEN, Files, bearing, guarded
 from service_words import Talk, opening
 
+from seem_server.service import logins
 from seem_server.service.callers import line_of
+from seem_server.service.logins import FAILURES
 from seem_server.telemetry.logs import JsonLines
 from seem_wire.convert import ERROR_METADATA_KEY, error_from_bytes
+from seem_wire.errors import GRPC_STATUS
 from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
@@ -35,13 +38,13 @@ async def channel(files):
         yield made
 
 
-async def refusal(call):
+async def refusal(call, code="UNAUTHENTICATED"):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     failure = caught.value
-    assert failure.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert failure.code().name == GRPC_STATUS[code]
     error = error_from_bytes(dict(failure.trailing_metadata())[ERROR_METADATA_KEY])
-    assert error.code == "UNAUTHENTICATED"
+    assert error.code == code
     return error
 
 
@@ -71,6 +74,37 @@ async def test_no_call_is_served_without_a_known_token(channel, metadata):
     for call in calls_of(SeemStub(channel), metadata):
         error = await refusal(call)
         assert WRONG_TOKEN not in str(error)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "unix:{}/seem"])
+async def test_many_failures_are_told_to_wait_while_a_right_token_is_let_in(
+    files, tmp_path, host, monkeypatch
+):
+    monkeypatch.setattr(logins, "WINDOW_S", 1e6)  # however slow the test is
+    async with (
+        guarded(files, host=host.format(tmp_path)) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        stub = SeemStub(channel)
+        for _ in range(FAILURES):
+            await refusal(stub.GetModel(ASKED, metadata=bearing(WRONG_TOKEN)))
+        for call in calls_of(stub, bearing(WRONG_TOKEN)):
+            error = await refusal(call, "TOO_MANY_ATTEMPTS")
+            assert error.retry_after_ms > 0
+        await refusal(reflected(channel), "TOO_MANY_ATTEMPTS")
+        assert (await stub.GetModel(ASKED, metadata=bearing(TOKEN))).name == "fake"
+
+
+async def test_strangers_certificates_are_told_to_wait_too(files, monkeypatch):
+    monkeypatch.setattr(logins, "WINDOW_S", 1e6)
+    credentials = files.trust(*files.issued("laptop-4.acme.example"))
+    async with (
+        guarded(files, mtls=True) as running,
+        grpc.aio.secure_channel(running.address, credentials) as channel,
+    ):
+        for _ in range(FAILURES):
+            await refusal(SeemStub(channel).GetModel(ASKED))
+        await refusal(SeemStub(channel).GetModel(ASKED), "TOO_MANY_ATTEMPTS")
 
 
 async def test_of_a_strangers_message_nothing_is_read(files):
