@@ -18,7 +18,7 @@
     │   │   ├── AlreadyOpen · NoImage · NothingToUndo · NothingToRedo · NothingToChoose
     │   │   └── SessionMoved · ModelChanged · ReplyLost
     │   ├── NotFound
-    │   │   └── UnknownSession · UnknownObject
+    │   │   └── UnknownSession · SessionExpired · UnknownObject
     │   ├── Withdrawn
     │   │   └── Superseded · Cancelled
     │   ├── BadCheckpoint
@@ -339,6 +339,13 @@ class UnknownSession(NotFound):
     hint = "Open a session, and use the id of Opened until it is released or expires."
 
 
+class SessionExpired(NotFound):
+    """The session was used here until now, and is forgotten: it was too old, or ended elsewhere."""
+
+    code = "SESSION_EXPIRED"
+    hint = "Open a new session, and set the image again."
+
+
 class UnknownObject(NotFound):
     """The session has no such object."""
 
@@ -613,6 +620,7 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "MODEL_CHANGED": "FAILED_PRECONDITION",
         "REPLY_LOST": "FAILED_PRECONDITION",
         "UNKNOWN_SESSION": "NOT_FOUND",
+        "SESSION_EXPIRED": "NOT_FOUND",
         "UNKNOWN_OBJECT": "NOT_FOUND",
         "SUPERSEDED": "ABORTED",
         "CANCELLED": "CANCELLED",

@@ -29,7 +29,6 @@ from seem_server.store.base import Header
 from seem_wire.errors import (
     ModelChanged,
     Overloaded,
-    SessionMoved,
     ShuttingDown,
     UnknownSession,
 )
@@ -188,8 +187,9 @@ class Directory:
         if self._owners.get(session_id) is not tenant:
             return False
         held = self._sessions[session_id]
-        if not await held.is_ours() and not held.closed:
-            held.close(SessionMoved("The session goes on elsewhere."))
+        loss = await held.loss()
+        if loss is not None and not held.closed:
+            held.close(loss)
         return self._sessions.get(session_id) is held
 
     def leave(self, session: LiveSession, moved: Moved, *, now_s: float) -> None:

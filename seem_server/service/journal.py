@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seem_wire.errors import Internal, SeemError, SessionMoved, StoreFailed
+from seem_wire.errors import Internal, SeemError, SessionExpired, SessionMoved, StoreFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,7 +72,8 @@ class Journal:
     def write(self, entry: Entry, told: Told) -> None:
         """Appends an entry, and calls `told` on the loop: with None once it is kept.
 
-        Otherwise with StoreFailed, or SessionMoved where another server has the session now.
+        Otherwise with StoreFailed, SessionMoved where another server has the session now, or
+        SessionExpired where nobody has it any more.
         """
         if self._thread is None:
             told(self._append([entry])[0])
@@ -140,8 +141,32 @@ class Journal:
                 logger.exception("a session's log could not be written")
                 return [error]
             return [outcome for one in entries for outcome in self._append([one])]
+        return [
+            None if kept else self._refused(one) for one, kept in zip(entries, taken, strict=True)
+        ]
+
+    def _refused(self, entry: Entry) -> SeemError:
         moved = SessionMoved("The session goes on elsewhere.")
-        return [None if one else moved for one in taken]
+        try:
+            return self.loss(entry.session_id, entry.epoch) or moved
+        except StoreFailed:
+            logger.exception("why a session was lost could not be read")
+            return moved
+
+    def loss(self, session_id: str, epoch: int) -> SessionMoved | SessionExpired | None:
+        """How the session was lost to whoever had it by `epoch`; None where it was not.
+
+        Call this as the store's only user, as by `call`.
+
+        Raises:
+            StoreFailed: As the store does.
+        """
+        last = self.store.epoch(session_id)
+        if last == epoch:
+            return None
+        if last is None:
+            return SessionExpired("The session was kept for as long as any is, or ended elsewhere.")
+        return SessionMoved("The session goes on elsewhere.")
 
     def _answer(self, one: _Call) -> None:
         try:

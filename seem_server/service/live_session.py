@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from seem_server.session.events import Command as SessionCommand
     from seem_server.session.events import Effect, Event, Outcome
     from seem_server.session.state import State
+    from seem_wire.errors import SessionExpired
     from seem_wire.types import Command, ObjectMask, Reply, SessionCard
 
     Asked = Decode | Everything
@@ -213,9 +214,9 @@ class LiveSession:
         """Whether nothing is left to answer."""
         return not (self._works or self._unanswered or self._in_order.locked())
 
-    async def is_ours(self) -> bool:
-        """Whether no other server has taken the session over since. Raises StoreFailed."""
-        return self._log is None or await self._log.is_ours()
+    async def loss(self) -> SessionMoved | SessionExpired | None:
+        """How the session was lost to this server since, if it was. Raises StoreFailed."""
+        return None if self._log is None else await self._log.loss()
 
     def attach(self, tell: Tell, moved: Moved) -> None:
         """Lets a stream have the session; one that had it before hears by its `moved`."""
@@ -371,14 +372,14 @@ class LiveSession:
             self._tell_all(replies)
 
     async def _forget(self, log: SessionLog, replies: Sequence[Reply]) -> None:
+        loss = None
         try:
-            forgotten = await log.forget()
+            if not await log.forget():
+                loss = await log.loss()
         except SeemError as error:
             logger.warning("a released session could not be forgotten", extra={"code": error.code})
-            forgotten = True
-        if not forgotten:
-            moved = SessionMoved("The session goes on elsewhere.")
-            replies = [Failed.of(reply.seq, moved) for reply in replies]
+        if isinstance(loss, SessionMoved):  # one that expired is gone, as it was to be
+            replies = [Failed.of(reply.seq, loss) for reply in replies]
         self._tell_all(replies)
         self.close()
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seem_server.service.journal import Journal, Told
     from seem_server.service.tenants import Tenant
     from seem_server.session.events import Event
+    from seem_wire.errors import SessionExpired, SessionMoved
     from seem_wire.types import ObjectMask, Reply
 
 MAX_BYTES = 64 * 1024**2
@@ -86,10 +87,10 @@ class SessionLog:
         """The replies to later commands than `seq` that are known, in the order of the sending."""
         return [reply for reply in self._replies.values() if reply.seq > seq]
 
-    async def is_ours(self) -> bool:
-        """Whether nobody else has claimed the session since. Raises StoreFailed."""
-        owns = partial(self._journal.store.owns, self._session_id, self._epoch)
-        return await self._journal.call(owns)
+    async def loss(self) -> SessionMoved | SessionExpired | None:
+        """How the session was lost since, if it was. Raises StoreFailed."""
+        loss = partial(self._journal.loss, self._session_id, self._epoch)
+        return await self._journal.call(loss)
 
     async def forget(self) -> bool:
         """Ends the log, if it is still ours. Raises StoreFailed where that fails; it expires."""

@@ -88,8 +88,8 @@ class Store(Protocol):
         """Takes a session over from whoever has it; None where `owner` has no such session."""
         ...
 
-    def owns(self, session_id: str, epoch: int) -> bool:
-        """Whether the session is there, and nobody claimed it after that epoch."""
+    def epoch(self, session_id: str) -> int | None:
+        """The epoch of whoever claimed the session last; None where it is forgotten."""
         ...
 
     def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:

@@ -57,11 +57,11 @@ class MemoryStore:
             log.used_s = now_s
             return Claimed(log.header, log.epoch, tuple(log.records))
 
-    def owns(self, session_id: str, epoch: int) -> bool:
-        """Whether the session is there, and nobody claimed it after that epoch."""
+    def epoch(self, session_id: str) -> int | None:
+        """The epoch of whoever claimed the session last; None where it is forgotten."""
         with self._lock:
             log = self._logs.get(session_id)
-            return log is not None and log.epoch == epoch
+            return None if log is None else log.epoch
 
     def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:
         """Appends all entries; whether each was taken."""
@@ -81,7 +81,7 @@ class MemoryStore:
 
     def forget(self, session_id: str, epoch: int) -> bool:
         """Ends a session's log, unless somebody claimed it after that epoch; whether it did."""
-        if not self.owns(session_id, epoch):
+        if self.epoch(session_id) != epoch:
             return False
         with self._lock:
             self._logs.pop(session_id, None)

@@ -103,13 +103,13 @@ class SqliteStore:
         header = Header(session_id, model, opened_s, owner)
         return Claimed(header, epoch, tuple(data for (data,) in records))
 
-    def owns(self, session_id: str, epoch: int) -> bool:
-        """Whether the session is there, and nobody claimed it after that epoch."""
+    def epoch(self, session_id: str) -> int | None:
+        """The epoch of whoever claimed the session last; None where it is forgotten."""
         with self._told():
             row = self._db.execute(
-                "SELECT 1 FROM sessions WHERE id = ? AND epoch = ?", (session_id, epoch)
+                "SELECT epoch FROM sessions WHERE id = ?", (session_id,)
             ).fetchone()
-        return row is not None
+        return None if row is None else int(row[0])
 
     def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:
         """Appends all entries at once, or none; whether each was taken."""

@@ -199,11 +199,11 @@ class ValkeyStore:
         header = Header(session_id, model.decode(), float(opened_s), owner)
         return Claimed(header, int(epoch), tuple(records))
 
-    def owns(self, session_id: str, epoch: int) -> bool:
-        """Whether the session is there, and nobody claimed it after that epoch."""
+    def epoch(self, session_id: str) -> int | None:
+        """The epoch of whoever claimed the session last; None where it is forgotten."""
         with _told():
             found: bytes | None = self._client.hget(f"seem:session:{session_id}", "epoch")
-        return found is not None and int(found) == epoch
+        return None if found is None else int(found)
 
     def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:
         """Appends all entries at once, or none; whether each was taken."""

@@ -76,6 +76,26 @@ async def test_who_lost_the_session_is_told_that_it_moved(store):
     await journal.close()
 
 
+async def test_who_writes_to_a_session_that_is_forgotten_is_told_that_it_expired(store):
+    journal = Journal(store)
+    store.forget("s", 1)
+    assert await written(journal, entry(b"1")) == [(b"1", "SESSION_EXPIRED")]
+    await journal.close()
+
+
+async def test_what_was_kept_is_not_written_again_where_the_store_fails_to_say_why(store):
+    def fails(_):
+        raise errors.StoreFailed("It broke.")
+
+    journal = Journal(store)
+    store.claim("s", owner="", now_s=0)
+    store.epoch = fails
+    told = await written(journal, entry(b"1"), entry(b"2", epoch=2))
+    assert told == [(b"1", "SESSION_MOVED"), (b"2", None)]
+    await journal.close()
+    assert store.claim("s", owner="", now_s=0).records == (b"2",)
+
+
 async def test_what_comes_while_the_store_is_busy_is_written_in_one_go():
     store = Slow()
     store.open(Header("s", "model@1", 0.0))

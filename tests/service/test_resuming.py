@@ -398,6 +398,34 @@ async def test_a_stream_that_does_not_end_when_it_is_dismissed_holds_up_nobody(m
         assert session.parked
 
 
+async def test_a_session_that_grew_too_old_is_told_so_and_to_open_a_new_one():
+    clock = [0.0]
+    store = MemoryStore(Keeping(age_s=100))
+    with service(store=store, wall=lambda: clock[0]) as here:
+        stream = Stream(here.directory)
+        stream.say(*opening(), click(3))
+        opened, *_ = await stream.hear(3)
+        clock[0] = 101.0
+        assert store.sweep(now_s=clock[0]) == 1
+        stream.say(types.Undo(4), types.Undo(5))
+        assert [reply.code for reply in await stream.hear(2)] == ["SESSION_EXPIRED"] * 2
+        stream.say(open_image(6))
+        assert (await stream.hear())[0].session_id != opened.session_id
+        await stream.finish()
+
+
+async def test_a_session_that_grew_too_old_is_released_all_the_same():
+    store = MemoryStore(Keeping(age_s=100))
+    with service(store=store) as here:
+        stream = Stream(here.directory)
+        stream.say(*opening())
+        await stream.hear(2)
+        assert store.sweep(now_s=101) == 1
+        stream.say(types.Release(3))
+        assert isinstance((await stream.hear())[0], types.Done)
+        await stream.finish()
+
+
 async def test_closing_a_session_that_another_server_has_leaves_it_there(store):
     with service(store=store) as first, service(store=store) as second:
         stale = Stream(first.directory)
