@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from seem_wire.prompts import Box, MaskPrompt, ObjectPrompt
     from seem_wire.rle import Rle
 
-MAX_SEQ = (1 << 64) - 1
+MAX_SEQ = (1 << 63) - 1
+"""What a signed number of 64 bits holds; the wire's has one bit more."""
+
 MAX_OBJECT_ID = (1 << 31) - 1
 MAX_CLIENT_CHARACTERS = 256
 MAX_HYPOTHESIS = (1 << 31) - 1
@@ -85,9 +87,18 @@ def content_hash(data: bytes) -> str:
 # --- commands
 
 
+def _no_number(seq: int) -> BadSequence:
+    error = BadSequence(f"A command has the number {seq}.")
+    if seq > MAX_SEQ:
+        error.hint = (
+            f"Number commands 1, 2, 3 and so on, to {MAX_SEQ} at most; open a new session for more."
+        )
+    return error
+
+
 @dataclass(frozen=True, slots=True)
 class _Numbered:
-    """`seq` is the client's number for the command: from 1, rising within a session.
+    """`seq` is the client's number for the command: from 1 to MAX_SEQ, rising within a session.
 
     `session_id` is set where a unary call carries the command, empty within a stream.
     """
@@ -97,7 +108,7 @@ class _Numbered:
 
     def __post_init__(self) -> None:
         if not 1 <= self.seq <= MAX_SEQ:
-            raise BadSequence(f"A command has the number {self.seq}.")
+            raise _no_number(self.seq)
         check_text(self.session_id)
 
 

@@ -330,6 +330,12 @@ def test_a_faulty_command_is_refused_by_its_number(kind, code):
     assert refusal(**kind) == code
 
 
+def test_a_command_of_the_largest_number_of_the_wire_is_refused_by_it():
+    refused = convert.command_from_proto(pb.Command(seq=2**64 - 1, undo=pb.Undo()))
+    assert (refused.seq, refused.code) == (2**64 - 1, "BAD_SEQUENCE")
+    assert "new session" in refused.hint
+
+
 def test_a_command_without_a_number_is_refused():
     assert convert.command_from_proto(pb.Command(undo=pb.Undo())).code == "BAD_SEQUENCE"
 

@@ -32,6 +32,13 @@ def test_equal_commands_are_equal_values():
     assert types.SetImage(1, KEY) == types.SetImage(1, types.ImageKey("0" * 64))
 
 
+def test_a_number_beyond_the_last_is_refused_with_what_to_do():
+    types.Undo(2**63 - 1)
+    for seq in (2**63, 2**64 - 1):
+        with pytest.raises(errors.BadSequence, match="open a new session"):
+            types.Undo(seq)
+
+
 @pytest.mark.parametrize("seq", [0, -1, types.MAX_SEQ + 1])
 @pytest.mark.parametrize(
     "make",

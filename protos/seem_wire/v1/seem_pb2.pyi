@@ -106,7 +106,7 @@ class Command(google.protobuf.message.Message):
     CHOOSE_FIELD_NUMBER: builtins.int
     ATTACH_FIELD_NUMBER: builtins.int
     seq: builtins.int
-    """Chosen by the client, at least 1, rising within a session."""
+    """Chosen by the client, at least 1 and below 2^63, rising within a session."""
     session_id: builtins.str
     """For Execute. Empty in a stream, which has one session of its own."""
     @property
