@@ -35,6 +35,10 @@ MIN_CORNERS = 3
 MAX_REGIONS = 32
 """Negative boxes and lassos of one object: each costs time in every later round."""
 
+_UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"})
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+"""Fillers of Hangul and the empty pattern of Braille, to Unicode letters and a symbol."""
+
 _HALF = 0.5
 _FEW_ROWS = 64
 
@@ -59,8 +63,10 @@ def check_prompt(prompt: ObjectPrompt) -> None:
         raise MaskEmpty("An example's mask marks no pixel.")
     if prompt.text is not None:
         check_text(prompt.text)
-        if not prompt.text.strip():
-            raise PromptEmpty("A text prompt is blank.")
+        if is_blank(prompt.text):
+            error = PromptEmpty("A text prompt is blank.")
+            error.hint = "Name the object with letters that can be seen, or leave the text out."
+            raise error
     if not all(scribble.points for scribble in prompt.scribbles):
         raise PromptEmpty("A scribble has no points.")
 
@@ -185,6 +191,13 @@ def _controls(letter: str) -> bool:
     return unicodedata.category(letter) == "Cc" and not letter.isspace()
 
 
+def is_blank(text: str) -> bool:
+    """Whether nothing in it can be seen: blanks, what formats others, marks that stand alone."""
+    return all(
+        unicodedata.category(letter) in _UNSEEN or letter in _BLANK_LETTERS for letter in text
+    )
+
+
 def check_names(names: tuple[str, ...]) -> None:
     """Checks a vocabulary.
 
@@ -198,7 +211,7 @@ def check_names(names: tuple[str, ...]) -> None:
         if not isinstance(name, str):
             raise InvalidValue(f"A vocabulary's name is {name!r}, no text.")
         check_text(name)
-        if not name.strip():
+        if is_blank(name):
             error = PromptEmpty("A name of the vocabulary is blank.")
             error.hint = "Give names of things, or leave the vocabulary out."
             raise error

@@ -13,6 +13,7 @@ import numpy as np
 from seem_wire import rle
 from seem_wire.errors import BadImage, CallerError, SeemError
 from seem_wire.rle import Rle
+from seem_wire.validate import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -130,7 +131,7 @@ def read_images(folder: Path) -> tuple[Still, ...]:
 def _stills(folder: Path, document: Mapping[str, Any]) -> tuple[Still, ...]:
     names = {one["id"]: str(one["name"]) for one in document.get("categories", [])}
     for category_id, name in names.items():
-        if not name.strip():
+        if is_blank(name):
             raise DatasetInvalid(f"category {category_id} has a blank name")
     images = [_image(folder, entry) for entry in document["images"]]
     entries: dict[int, list[Mapping[str, Any]]] = {image_id: [] for image_id, _ in images}

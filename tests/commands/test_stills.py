@@ -136,7 +136,7 @@ def test_an_annotation_of_an_image_that_is_not_listed_is_refused(tmp_path):
 
 def test_a_blank_name_is_refused(tmp_path):
     with pytest.raises(DatasetInvalid, match="category 1 has a blank name"):
-        read_stills(made_dataset(tmp_path, [annotation(1, SQUARE)], names=(" ",)))
+        read_stills(made_dataset(tmp_path, [annotation(1, SQUARE)], names=("\u200b",)))
 
 
 @pytest.mark.parametrize("name", ["/somewhere/1.png", "../1.png", "a/../../1.png"])

@@ -5,7 +5,7 @@ import pytest
 
 from seem_wire import errors
 from seem_wire.prompts import Box, ExamplePrompt, Lasso, MaskPrompt, ObjectPrompt, Point, Scribble
-from seem_wire.validate import check_fits, check_names, check_prompt
+from seem_wire.validate import check_fits, check_names, check_prompt, is_blank
 
 NAN, INFINITE = float("nan"), float("inf")
 SIZE = (20, 30)  # (height, width)
@@ -53,6 +53,7 @@ def test_a_prompt_of_every_kind_passes():
         (ObjectPrompt(mask=mask_of(4, 4, value=False)), errors.MaskEmpty),
         (ObjectPrompt(example=ExamplePrompt("a" * 64, np.zeros((4, 4), bool))), errors.MaskEmpty),
         (ObjectPrompt(text=" \n"), errors.PromptEmpty),
+        (ObjectPrompt(text="\u200b"), errors.PromptEmpty),
         (ObjectPrompt(scribbles=(Scribble(()),)), errors.PromptEmpty),
         (ObjectPrompt(text="half \ud83d"), errors.InvalidValue),
         (ObjectPrompt(text="nothing\0at all"), errors.InvalidValue),
@@ -121,12 +122,35 @@ def test_a_vocabulary_of_distinct_names_passes():
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " \t\n\u00a0\u3000\u2028",
+        "\u200b\u200c\u200d\u2060\ufeff",  # of no width
+        "\u200e\u202e\u00ad",  # directions, and where a word may break
+        "\U000e0041\ufe0f\u034f\u0301",  # tags and marks on nothing
+        "\u3164\u2800",
+    ],
+)
+def test_a_text_that_nobody_can_see_is_blank(text):
+    assert is_blank(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a\u200b", "猫", "e\u0301", "नि", "👩\u200d🚀", "7", "?", "\u0378"]
+)
+def test_a_text_with_one_letter_or_sign_is_not(text):
+    assert not is_blank(text)
+
+
+@pytest.mark.parametrize(
     ("names", "error"),
     [
         ((), errors.InvalidValue),
         (("cat", "cat"), errors.InvalidValue),
         (("half \ud83d",), errors.InvalidValue),
         (("cat", " "), errors.PromptEmpty),
+        (("cat", "\u200d\ufe0f"), errors.PromptEmpty),
         (("cat", 1), errors.InvalidValue),
     ],
 )
