@@ -192,7 +192,6 @@ def take(stills: tuple[Still, ...], limit: int | None) -> tuple[Still, ...]:
 
 
 def _image(folder: Path, entry: Mapping[str, Any]) -> tuple[int, Still]:
-    ignore = entry.get("ignore")
     source = str(entry.get("source") or "all")
     name = Path(entry["file_name"])
     if name.is_absolute() or ".." in name.parts:
@@ -201,10 +200,20 @@ def _image(folder: Path, entry: Mapping[str, Any]) -> tuple[int, Still]:
         folder / name,
         source,
         (),
-        _rle(ignore) if ignore else None,
+        _ignored(entry),
         exhaustive=bool(entry.get("exhaustive")),
     )
     return int(entry["id"]), still
+
+
+def _ignored(entry: Mapping[str, Any]) -> Rle | None:
+    if not entry.get("ignore"):
+        return None
+    try:
+        return _rle(entry["ignore"])
+    except UNREADABLE as error:
+        what = f"image {entry.get('id')}: the band to ignore"
+        raise DatasetInvalid(f"{what}: {_told(error)}") from error
 
 
 def _marked(still: Still, entries: list[Mapping[str, Any]], names: Mapping[int, str]) -> Still:
@@ -214,8 +223,9 @@ def _marked(still: Still, entries: list[Mapping[str, Any]], names: Mapping[int, 
         try:
             found = _rle(entry["segmentation"])
             name = names[entry["category_id"]] if "category_id" in entry else None
-        except (DatasetInvalid, ValueError, KeyError, TypeError, SeemError) as error:
-            raise DatasetInvalid(f"annotation {entry.get('id')}: {_told(error)}") from error
+        except UNREADABLE as error:
+            what = f"annotation {entry.get('id')} of image {entry['image_id']}"
+            raise DatasetInvalid(f"{what}: {_told(error)}") from error
         name = None if name == ANY_OBJECT else name
         marks.append(Mark(name, found))
         if not entry.get("iscrowd"):
@@ -229,7 +239,11 @@ def _rle(entry: Mapping[str, Any] | list[Any]) -> Rle:
     height, width = entry["size"]
     if not isinstance(entry["counts"], str):
         raise DatasetInvalid("the run lengths are not compressed")
-    return Rle(int(height), int(width), entry["counts"])
+    found = Rle(int(height), int(width), entry["counts"])
+    rle.area(
+        found
+    )  # reads the run lengths, so that nonsense is found here, where its place is known
+    return found
 
 
 def _told(error: Exception) -> str:

@@ -118,15 +118,37 @@ def test_an_image_with_nothing_but_a_crowd_is_an_image_without_targets(tmp_path)
 
 
 def test_a_category_that_is_not_listed_is_refused(tmp_path):
-    with pytest.raises(DatasetInvalid, match="annotation 1: there is no 5"):
+    with pytest.raises(DatasetInvalid, match="annotation 1 of image 1: there is no 5"):
         read_stills(made_dataset(tmp_path, [annotation(1, SQUARE, category_id=5)]))
 
 
 def test_polygons_are_refused_with_the_annotation(tmp_path):
     listed = annotation(7, SQUARE)
     listed["segmentation"] = [[1, 1, 5, 1, 5, 5]]
-    with pytest.raises(DatasetInvalid, match="annotation 7: it has polygons"):
+    with pytest.raises(DatasetInvalid, match="annotation 7 of image 1: it has polygons"):
         read_stills(made_dataset(tmp_path, [listed]))
+
+
+@pytest.mark.parametrize(
+    ("counts", "why"),
+    [
+        ("garbage!", "a character that COCO never writes"),
+        ("11", "cover 2 pixels, not 64 x 96"),
+        ("Q", "end in the middle of a number"),
+        (7, "not compressed"),
+    ],
+)
+def test_run_lengths_that_are_none_are_refused_with_their_place(tmp_path, counts, why):
+    wrong = {"size": [64, 96], "counts": counts}
+    listed = [annotation(1, SQUARE), annotation(7, SQUARE) | {"segmentation": wrong}]
+    with pytest.raises(DatasetInvalid, match=f"annotation 7 of image 1: .*{why}"):
+        read_stills(made_dataset(tmp_path, listed))
+    folder = made_dataset(tmp_path, [annotation(1, SQUARE)])
+    document = json.loads((folder / "annotations.json").read_text())
+    document["images"][0]["ignore"] = wrong
+    (folder / "annotations.json").write_text(json.dumps(document))
+    with pytest.raises(DatasetInvalid, match=f"image 1: the band to ignore: .*{why}"):
+        read_stills(folder)
 
 
 def test_an_annotation_of_an_image_that_is_not_listed_is_refused(tmp_path):
@@ -153,7 +175,7 @@ def test_an_image_outside_of_the_folder_is_refused(tmp_path, name):
 def test_a_huge_mask_is_refused_in_one_sentence(tmp_path):
     listed = annotation(3, SQUARE)
     listed["segmentation"]["size"] = [10**7, 10]
-    with pytest.raises(DatasetInvalid, match="annotation 3: ") as caught:
+    with pytest.raises(DatasetInvalid, match="annotation 3 of image 1: ") as caught:
         read_stills(made_dataset(tmp_path, [listed]))
     assert caught.value.message.count(".") <= 2
 
