@@ -72,12 +72,9 @@ def measure_prompts(
 
 
 def ways_of(prompts: Sequence[str]) -> tuple[Way, ...]:
-    """The ways among some prompts; jittered clicks come with the exact ones they lose against."""
+    """The ways among some prompts."""
     others = {EXAMPLE, TEXT_CLICK, HYPOTHESES}
-    ways = [Way(prompt) for prompt in prompts if prompt not in others]
-    if Way.JITTERED in ways:
-        ways.insert(0, Way.CLICKS)
-    return tuple(dict.fromkeys(ways))
+    return tuple(Way(prompt) for prompt in prompts if prompt not in others)
 
 
 def measure_words(

@@ -41,8 +41,9 @@ OTHERS = (
     "tight box; a stroke along the middle; a lasso "
     f"{gestures.LOOSENESS:g} √area outside; a mask worn or swollen and moved by "
     f"{gestures.SPOILING:g} √area; jittered clicks are off by a normal error of {clicks.JITTER:g} "
-    "of the wrong region's width and height, within it; mixed begins with each in turn and "
-    "corrects by clicks and strokes; an example is the next image of the source with the name, "
+    "of the wrong region's width and height, within it, and what that loses is told where exact "
+    "clicks are played too; mixed begins with each in turn and corrects by clicks and strokes; "
+    "an example is the next image of the source with the name, "
     "scored against all of the name; text+click says one object's name, clicks once, and does "
     "both; hypotheses clicks once and asks for all that it may have meant: the best is scored too"
 )

@@ -34,8 +34,8 @@ def server():
     return StandIn(lambda *_: Said(SQUARE, 0.8, 0.9))
 
 
-def test_jittered_clicks_bring_the_exact_ones_they_lose_against():
-    assert ways_of(["box", "jittered-clicks"]) == (Way.CLICKS, Way.BOX, Way.JITTERED)
+def test_only_the_ways_that_were_asked_for_are_played():
+    assert ways_of(["box", "jittered-clicks"]) == (Way.BOX, Way.JITTERED)
     assert ways_of(["clicks", "jittered-clicks"]) == (Way.CLICKS, Way.JITTERED)
     assert ways_of(["example", "text+click", "hypotheses"]) == ()
 

@@ -66,6 +66,13 @@ def test_what_trembling_loses_is_told_where_exact_clicks_were_played():
     assert "lose against exact ones:  0.050 ± 0.050" in text
 
 
+def test_jittered_clicks_alone_are_told_without_a_loss():
+    told = as_json(reported(jittered_clicks=TREMBLING), "dataset")
+    assert "lost_against_exact_clicks" not in told["prompts"]["jittered-clicks"]
+    assert "overall" not in told
+    assert "lose against" not in as_text(reported(jittered_clicks=TREMBLING))
+
+
 def test_examples_and_words_with_clicks_are_told():
     told = json.loads(json.dumps(as_json(with_everything(), "dataset")))["prompts"]
     assert told["example"]["iou"]["overall"]["mean"] == pytest.approx(0.6)
