@@ -32,7 +32,7 @@ async def test_it_may_be_awaited_and_knows_what_the_server_runs():
 
 
 async def test_no_server_is_told_with_what_to_do():
-    with pytest.raises(errors.Disconnected, match="Check that a server is running"):
+    with pytest.raises(errors.Disconnected, match="start the server, or check host and port"):
         async with seem_client.connect_async("127.0.0.1:1"):
             pass
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import grpc
 import pytest
-from secure_words import OTHER_TOKEN, TOKEN, Files
+import trustme
+from secure_words import LAPTOP, OTHER_TOKEN, TOKEN, Files, guarded_address
 
+import seem_client
 from seem_client import _channel as channel
 from seem_wire import convert, errors, types
 from seem_wire.v1 import seem_pb2 as pb
@@ -42,6 +46,72 @@ def test_a_status_without_an_error_tells_what_it_can(code, kind):
     assert type(error) is kind
     assert "here:1" in error.message
     assert "because" in error.message
+
+
+def hint_of(address, **options):
+    with pytest.raises(errors.Disconnected) as caught:
+        seem_client.connect(address, token=TOKEN, **options)
+    return caught.value.hint
+
+
+@pytest.fixture
+def files(tmp_path):
+    return Files(tmp_path)
+
+
+def test_tls_to_a_server_without_it_is_told_so(files):
+    with guarded_address(files) as running:
+        assert "not with TLS" in hint_of(running.address, tls=files.ca)
+
+
+def test_plaintext_to_a_server_with_tls_is_told_what_it_may_want(files):
+    with guarded_address(files, tls=True) as running:
+        assert "may want TLS" in hint_of(running.address)
+
+
+@pytest.mark.parametrize("whose", ["nobody's", "another authority's"])
+def test_a_client_whose_certificate_is_not_taken_is_told_what_may_be_wanted(files, whose):
+    own = files.issued(LAPTOP, authority=trustme.CA()) if whose != "nobody's" else None
+    with guarded_address(files, mtls=True) as running:
+        hint = hint_of(running.address, tls=files.ca, client_cert=own)
+        assert "client certificate of an authority that it trusts" in hint
+
+
+def test_an_authority_that_is_not_trusted_is_told_apart_from_a_wrong_name(files, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = Files(tmp_path / "other")
+    certificate, key = files.issued("other.example.org")
+    with guarded_address(files, tls=True, tls_cert=certificate, tls_key=key) as running:
+        for tls in (True, other.ca):
+            assert "no authority that is trusted" in hint_of(running.address, tls=tls)
+        assert "for another name" in hint_of(running.address, tls=files.ca)
+
+
+def test_a_certificate_that_expired_is_told(files):
+    past = datetime(2019, 1, 1, tzinfo=UTC)
+    days = {"not_before": past, "not_after": past + timedelta(1)}
+    certificate, key = files.issued("localhost", "127.0.0.1", **days)
+    with guarded_address(files, tls=True, tls_cert=certificate, tls_key=key) as running:
+        assert "too old" in hint_of(running.address, tls=files.ca)
+
+
+def test_a_file_that_is_no_certificate_is_told(files, tmp_path):
+    (tmp_path / "nonsense.pem").write_text("nonsense")
+    with guarded_address(files, tls=True) as running:
+        assert "PEM files" in hint_of(running.address, tls=tmp_path / "nonsense.pem")
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [("127.0.0.1:1", "Nothing listens"), ("unix:/nowhere/seem", "no such socket")],
+)
+def test_that_nobody_is_there_is_told(address, hint):
+    assert hint in hint_of(address)
+
+
+def test_a_connection_that_was_there_and_is_lost_says_nothing_of_tls():
+    failure = Failure(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+    assert channel.error_of(failure, "here:1").hint == errors.Disconnected.hint
 
 
 def test_an_error_that_came_along_is_the_servers_word():

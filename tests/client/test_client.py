@@ -35,7 +35,9 @@ def test_it_knows_what_the_server_runs():
 
 
 def test_no_server_is_told_with_what_to_do():
-    with pytest.raises(errors.Disconnected, match="Check that a server is running") as caught:
+    with pytest.raises(
+        errors.Disconnected, match="start the server, or check host and port"
+    ) as caught:
         seem_client.connect("127.0.0.1:1")
     assert caught.value.fault is errors.Fault.CAPACITY
 

@@ -81,7 +81,7 @@ def test_an_authority_that_nobody_knows_is_not_trusted(files, monkeypatch):
     monkeypatch.setenv("SEEM_TOKEN", TOKEN)
     with (
         guarded_address(files, tls=True) as running,
-        pytest.raises(errors.Disconnected),
+        pytest.raises(errors.Disconnected, match="--tls-ca"),
         reach(parsed("--server", running.address, "--tls")),
     ):
         pass

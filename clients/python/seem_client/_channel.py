@@ -62,6 +62,36 @@ _MEANING: dict[grpc.StatusCode, tuple[type[SeemError], str]] = {
 }
 
 
+_HINTS = {
+    "WRONG_VERSION_NUMBER": (
+        "The server answers, but not with TLS: connect without it, or have the server started with "
+        "a certificate (--tls-cert)."
+    ),
+    "certificate has expired": "The server's certificate is too old: its operator has to renew it.",
+    "CERTIFICATE_VERIFY_FAILED": (
+        "The server's certificate is of no authority that is trusted here: give the CA file that "
+        "its operator gave you (tls=FILE, or --tls-ca)."
+    ),
+    "Hostname Verification Check failed": (
+        "The server's certificate is for another name: use that name in the address."
+    ),
+    "Failed to create security handshaker": (
+        "The CA file, or the client certificate with its key, is not what it should be: PEM files."
+    ),
+    "Connection refused": "Nothing listens there: start the server, or check host and port.",
+    "No such file": "There is no such socket: start the server, or check the path.",
+    "errors resolving": "The host's name is not known: check it.",
+    "Socket closed": (
+        "Something listens there, and hung up at once: it may want TLS (tls=True or FILE, --tls or "
+        "--tls-ca), or a client certificate of an authority that it trusts (client_cert=, "
+        "--client-cert)."
+    ),
+}
+"""What to do where no connection came about, by what gRPC says of it; the first that is found."""
+
+_NO_CONNECTION = ("failed to connect", "errors resolving")
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """Where a server is, and what is shown to it; made by `reach_of`.
@@ -209,7 +239,10 @@ def error_of(failure: _Status, address: str) -> SeemError:
         return error_from_bytes(carried)
     code, details = failure.code(), (failure.details() or "").strip()
     kind, sentence = _MEANING.get(code, (Internal, "The call to {} failed"))
-    return kind(f"{sentence.format(address)} ({code.name}: {details}).")
+    error = kind(f"{sentence.format(address)} ({code.name}: {details}).")
+    if kind is Disconnected and any(sign in details for sign in _NO_CONNECTION):
+        error.hint = next((hint for sign, hint in _HINTS.items() if sign in details), error.hint)
+    return error
 
 
 def is_told(failure: _Status) -> bool:
