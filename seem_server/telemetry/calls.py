@@ -34,7 +34,7 @@ class CallWatch(Protocol):
         """This is about to be written as an answer."""
 
     def ended(self, code: str) -> None:
-        """It is over: "OK", "CLIENT_LEFT", or an error's code."""
+        """It is over: "OK", an error's code, or "CLIENT_LEFT", where the client broke it off."""
 
 
 class CallsObserver(Protocol):

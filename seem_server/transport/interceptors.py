@@ -80,7 +80,7 @@ class Calls(grpc.aio.ServerInterceptor):
             session_tag.set("")
             watch = self._watch(name, context)
             started_s = self._now()
-            code = "CLIENT_LEFT"  # how a stream ends after its release, and before it
+            code = "CLIENT_LEFT"  # unless it ends as one of the two sides says
             try:
                 await context.send_initial_metadata(((REQUEST_ID_KEY, request_id.get()),))
                 answer = await behaviour(request, context)

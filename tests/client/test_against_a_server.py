@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import numpy as np
 import pytest
 from fake_server import fake_client
+from service_words import slow_backend, until
 
 import seem_client
 from seem_server.app import local_server
@@ -247,3 +249,47 @@ async def test_the_awaited_client_does_the_same():
             clicked = await session.click(21, 21, hypotheses=True)
             assert (await session.choose(1)).rle == clicked.hypotheses[1].rle
             assert (await client.segment(PIXELS, box=(20, 20, 60, 40))).area > 0
+
+
+def ends_of_streams(caplog):
+    """The codes of the streams that the server has logged the end of."""
+    calls = [one for one in caplog.records if getattr(one, "method", "") == "Interact"]
+    return [one.code for one in calls]
+
+
+@pytest.mark.parametrize("end", ["close", "leave"])
+def test_a_session_that_is_closed_or_left_ends_its_stream_in_good_order(caplog, end):
+    caplog.set_level(logging.INFO, "seem_server")
+    with (
+        local_server(Settings(bundle="fake")) as address,
+        seem_client.connect(address) as client,
+    ):
+        session = client.open(PIXELS)
+        session.click(40, 30)
+        getattr(session, end)()
+        assert ends_of_streams(caplog) == ["OK"]
+
+
+@pytest.mark.parametrize("end", ["close", "leave"])
+async def test_an_awaited_session_that_is_closed_or_left_does_too(caplog, end):
+    caplog.set_level(logging.INFO, "seem_server")
+    with local_server(Settings(bundle="fake")) as address:
+        async with seem_client.connect_async(address) as client:
+            session = await client.open(PIXELS)
+            await session.click(40, 30)
+            await getattr(session, end)()
+            assert ends_of_streams(caplog) == ["OK"]
+
+
+async def test_a_client_that_leaves_in_the_midst_of_work_is_told_of_as_one_that_left(caplog):
+    caplog.set_level(logging.INFO, "seem_server")
+    backend, gate = slow_backend()
+    with local_server(Settings(bundle="fake"), make_backend=lambda: backend) as address:
+        async with seem_client.connect_async(address) as client:
+            session = await client.open(PIXELS)
+            session.submit_click(40, 30)
+            await asyncio.to_thread(gate.wait_for_somebody)
+            await session.leave()
+            await until(lambda: ends_of_streams(caplog))
+            gate.let_pass(9)
+    assert ends_of_streams(caplog) == ["CLIENT_LEFT"]

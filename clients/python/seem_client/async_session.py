@@ -125,8 +125,11 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         """
         self._sessions.discard(self)
         self._closing.set()
-        self._end(core.closed())
-        self._stream.cancel()
+        try:
+            if self._end(core.closed()):
+                await asyncio.wait([self._reader], timeout=self._goodbye_s)
+        finally:
+            self._stream.cancel()
         await asyncio.wait([self._reader], timeout=self._goodbye_s)
 
     async def show(self, source: ImageSource) -> ImageSet:
@@ -299,11 +302,14 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         self._outgoing = queue
         self._stream = self._stub.Interact(_messages(queue))
 
-    def _end(self, error: SeemError) -> None:
+    def _end(self, error: SeemError) -> bool:
+        """Says no more; whether all that was said is answered, so that the server ends it, too."""
+        at_rest = self._outgoing is not None and not self._core.unanswered()
         tell = self._core.end(error)
         if self._outgoing is not None:
             self._outgoing.put_nowait(None)  # lets the sender go home
         tell()
+        return at_rest
 
 
 async def _messages(queue: _Queue) -> AsyncIterator[pb.Command]:

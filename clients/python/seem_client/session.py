@@ -121,7 +121,8 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         """
         self._sessions.discard(self)
         self._closing.set()
-        self._end(core.closed())
+        if self._end(core.closed()):
+            self._reader.join(self._goodbye_s)
         self._stream.cancel()
         self._reader.join(self._goodbye_s)
 
@@ -296,9 +297,12 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         self._outgoing = queue
         self._stream = self._stub.Interact(iter(queue.get, None))
 
-    def _end(self, error: SeemError) -> None:
+    def _end(self, error: SeemError) -> bool:
+        """Says no more; whether all that was said is answered, so that the server ends it, too."""
         with self._lock:
+            at_rest = self._outgoing is not None and not self._core.unanswered()
             tell = self._core.end(error)
             if self._outgoing is not None:
                 self._outgoing.put(None)  # lets gRPC's sender go home
         tell()
+        return at_rest
