@@ -41,15 +41,24 @@ class TenantEngine:
         """
         self._tenant.check_device()
         if not self._tenant.apart:
-            return self._engine.submit(work, pay=self._tenant.pay_device)
+            return self._submit(work)
         try:
-            inner = self._engine.submit(keyed(work, self._tenant), pay=self._tenant.pay_device)
+            inner = self._submit(keyed(work, self._tenant))
         except ImageUnknown as error:
             raise _unnamed(error) from error
         outer = Ticket(work)
         inner.add_done_callback(partial(_pass_on, outer))
         outer.add_done_callback(partial(_let_go, inner))
         return outer
+
+    def check_room(self, session_id: str, image_key: str) -> None:
+        """See `Engine.check_room`."""
+        tenant = self._tenant
+        self._engine.check_room(session_id, tenant.key_of(image_key), tenant=tenant.name)
+
+    def _submit(self, work: Work) -> Ticket:
+        tenant = self._tenant
+        return self._engine.submit(work, tenant=tenant.name, pay=tenant.pay_device)
 
 
 def keyed(work: Work, tenant: Tenant) -> Work:
