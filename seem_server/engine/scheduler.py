@@ -43,6 +43,11 @@ takes alone; the rest, to three times, is for what no estimate knows."""
 LEAST_WAIT_S = 0.005
 """So long a click may wait at any rate: nobody can tell, and quick models would refuse noise."""
 
+SESSION_GRACE_S = 0.1
+"""What a run may take without being held against a session that has nothing more waiting. So the
+clicks of those who wait for each answer go by age: or whoever clicks again at once would be
+overtaken, after he was let in, by all who come later."""
+
 MIN_RETRY_MS, MAX_RETRY_MS = 50, 10_000
 
 
@@ -65,7 +70,7 @@ class Limits:
 
 
 class Marks(NamedTuple):
-    """Where its tenant stood, and its session within it, when work began to wait (see `turns`)."""
+    """Where the clocks of all tenants, and of its own one's sessions, stood when it came."""
 
     tenant_s: float = 0.0
     session_s: float = 0.0
@@ -83,7 +88,7 @@ class Entry:
         dropped: `seq`s of the commands that it superseded, directly or through others.
         tenant: On whose behalf.
         cost_s: What it is likely to take.
-        joined: Where its turn began: with the first of its tenant, and of its session, that waits.
+        joined: When the first of its tenant, and of its session, came that waits, by `turns`.
     """
 
     number: int
@@ -117,8 +122,8 @@ class Shares:
         own = [one for one in waiting if one.tenant == tenant]
         alike = [one.joined.session_s for one in own if one.work.session_id == session_id]
         return Marks(
-            min([one.joined.tenant_s for one in own] or [self.tenants.joins_at(tenant)]),
-            min(alike or [self.of(tenant).joins_at(session_id)]),
+            min([one.joined.tenant_s for one in own] or [self.tenants.clock_s]),
+            min(alike or [self.of(tenant).clock_s]),
         )
 
     def after(self, ran: Sequence[Entry], spent_s: float, waiting: Sequence[Entry]) -> Shares:
@@ -127,12 +132,16 @@ class Shares:
         for entry in (*ran, *waiting):
             wanting[entry.tenant].add(entry.work.session_id)
         tenants, sessions = self.tenants, {**self.sessions}
+        still = {entry.work.session_id for entry in waiting}
         for entry in ran:
             mine, name, each_s = entry.tenant, entry.work.session_id, spent_s / len(ran)
             tenants = tenants.after(mine, entry.joined.tenant_s, each_s, wanting=wanting)
             turns = sessions.get(mine, Turns())
-            joined_s = entry.joined.session_s
-            sessions[mine] = turns.after(name, joined_s, each_s, wanting=wanting[mine])
+            sessions[mine] = turns.after(
+                *(name, entry.joined.session_s, each_s),
+                wanting=wanting[mine],
+                grace_s=0.0 if name in still else SESSION_GRACE_S,
+            )
         owed_s = self.owed_to_clicks_s
         if any(_is_click(entry) for entry in ran):
             owed_s = max(owed_s - spent_s, 0.0)

@@ -25,20 +25,25 @@ class Turns:
     clock_s: float = 0.0
     marks: Mapping[str, float] = field(default_factory=dict)
 
-    def joins_at(self, name: str) -> float:
-        """The mark of a flow that begins to wait now."""
-        return max(self.clock_s, self.marks.get(name, self.clock_s))
-
     def mark(self, name: str, joined_s: float) -> float:
-        """The mark of a flow that has waited since its mark was `joined_s`."""
+        """The mark of a flow that has waited since the clock was at `joined_s`."""
         return max(joined_s, self.marks.get(name, joined_s))
 
     def after(
-        self, name: str, joined_s: float, spent_s: float, *, wanting: Collection[str]
+        self,
+        name: str,
+        joined_s: float,
+        spent_s: float,
+        *,
+        wanting: Collection[str],
+        grace_s: float = 0.0,
     ) -> Turns:
-        """The same after `spent_s` for one of the flows that wanted the device meanwhile."""
+        """The same after `spent_s` for one of the flows that wanted the device meanwhile.
+
+        `grace_s`: so much of it will not be held against the flow.
+        """
         start_s = self.mark(name, joined_s)
         clock_s = max(self.clock_s + spent_s / len(wanting), start_s)
-        marks = {**self.marks, name: start_s + spent_s}
+        marks = {**self.marks, name: start_s + max(spent_s - grace_s, 0.0)}
         kept = {one: at_s for one, at_s in marks.items() if at_s > clock_s or one in wanting}
         return Turns(clock_s, kept)

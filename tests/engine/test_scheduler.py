@@ -358,9 +358,17 @@ def test_turns_are_of_time_not_of_clicks():
     assert order(*long, *short) == [0, 4, 5, 1, 6, 7]
 
 
-def test_who_was_just_served_goes_behind_who_was_not():
-    again, other = clicked(2, session="me", at=0.1), clicked(3, at=0.2)
-    shares = ran(clicked(1, session="me"), 0.01, again, other)
+@pytest.mark.parametrize(("spent_s", "expected"), [(0.09, [2, 3]), (0.5, [3, 2])])
+def test_who_has_had_much_goes_behind_who_has_not(spent_s, expected):
+    other = clicked(3, at=0.2)
+    shares = ran(clicked(1, session="me"), spent_s, other)
+    again = clicked(2, session="me", at=0.1)
+    assert order(again, other, shares=shares) == expected
+
+
+def test_of_tenants_who_was_just_served_goes_behind_who_was_not():
+    again, other = clicked(2, tenant="a", at=0.1), clicked(3, tenant="b", at=0.2)
+    shares = ran(clicked(1, tenant="a"), 0.01, again, other)
     assert order(again, other, shares=shares) == [3, 2]
 
 
@@ -376,8 +384,8 @@ def test_who_was_away_has_saved_no_turns_up():
 
 
 def test_who_supersedes_keeps_the_turn():
-    shares = Shares().after((clicked(1, session="a"),), 1.0, (clicked(2, session="b"),))
     old = clicked(3, session="b")
+    shares = Shares().after((clicked(1, session="a"),), 1.0, (old,))
     admitted = admit(entry(4, click(1, 2, session="b")), Scene((old,), shares=shares), limits=ALONE)
     assert admitted.entry.joined == old.joined != shares.joined("", "b", ())
 

@@ -5,9 +5,15 @@ import pytest
 from seem_server.engine.turns import Turns
 
 
-def test_who_comes_first_begins_at_the_clock():
+def test_a_flow_stands_where_it_came_or_behind_what_it_had():
     turns = Turns(5.0, {"served": 7.0})
-    assert (turns.joins_at("new"), turns.joins_at("served")) == (5.0, 7.0)
+    assert (turns.mark("new", 5.0), turns.mark("served", 5.0)) == (5.0, 7.0)
+
+
+@pytest.mark.parametrize(("grace_s", "mark"), [(0.5, 1.5), (9.0, 0.0)])
+def test_what_is_within_the_grace_is_not_held_against_a_flow(grace_s, mark):
+    turns = Turns().after("a", 0.0, 2.0, wanting=["a", "b"], grace_s=grace_s)
+    assert (turns.mark("a", 0.0), turns.clock_s) == (mark, 1.0)
 
 
 def test_what_a_flow_had_puts_it_back_by_as_much():
