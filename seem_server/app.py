@@ -317,7 +317,11 @@ def _backend_maker(settings: Settings) -> MakeBackend:
 
 def _engine_config(settings: Settings) -> EngineConfig:
     return EngineConfig(
-        QueueLimits(max_waiting=settings.max_waiting, max_batch=settings.max_batch),
+        QueueLimits(
+            max_waiting=settings.max_waiting,
+            max_batch=settings.max_batch,
+            max_wait_s=settings.max_wait_s,
+        ),
         CacheConfig(
             images_bytes=settings.images_bytes,
             features_bytes=settings.features_bytes,

@@ -79,7 +79,15 @@ class Settings:
     max_image_bytes: int = _option(32 * 1024**2, "of an image file", least=1, most=MAX_IMAGE_BYTES)
     max_image_pixels: int = _option(64 * 1024**2, "of an image", least=1)
     max_objects: int = _option(64, "in a session", least=1, most=65_536)
-    max_waiting: int = _option(256, "pieces of work in the queue; more are refused", least=1)
+    max_waiting: int = _option(
+        256, "pieces of a tenant's work in the queue; more are refused", least=1
+    )
+    max_wait_s: float = _option(
+        0.0,
+        "a click that is likely to wait longer is refused; 0 for one and a half times what a click "
+        "takes, so that under any load none takes three times what it takes alone",
+        least=0,
+    )
     max_batch: int = _option(8, "pieces of work in one run on a GPU; on a CPU it is 1", least=1)
     images_bytes: int = _option(512 * 1024**2, "of images kept to be encoded", least=0)
     features_bytes: int = _option(1024**3, "of encoded images kept, for quick clicks", least=0)

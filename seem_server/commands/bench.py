@@ -35,6 +35,7 @@ BENCHES = {
     "watching": "what keeping metrics costs a click",
     "keeping": "what keeping sessions in SQLite costs a click",
     "chaos": "what is lost when a server is killed again and again under annotators",
+    "load": "what becomes of clicks at 4 times the capacity, and of a light tenant beside it",
     "soak": "what many clicks with cancels and disconnects leave behind",
 }
 
@@ -134,7 +135,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("bench", help="measure speed, and what is held under stress")
     parser.add_argument("what", nargs="?", choices=list(BENCHES), default="click", help=_told())
     counts = {"kills": 200, "annotators": 16, "clicks": 300, "images": 10}
+    counts |= {"seconds": 20, "sessions": 64}
     of = {"kills": "of chaos", "annotators": "of chaos and soak", "images": "of click"}
+    of |= {"seconds": "of each part of load", "sessions": "of load"}
     for name, usual in counts.items():
         meaning = f"{of.get(name, 'to time')} (default: {usual})"
         parser.add_argument(f"--{name}", type=positive, default=usual, help=meaning)
@@ -156,6 +159,10 @@ def run(arguments: argparse.Namespace) -> int:
         from seem_server.commands import chaos  # noqa: PLC0415  (seconds to import)
 
         return chaos.run(arguments)
+    if arguments.what == "load":
+        from seem_server.commands import load  # noqa: PLC0415  (which needs this module)
+
+        return load.run(arguments)
     if arguments.what == "soak":
         from seem_server.commands import soak  # noqa: PLC0415  (as chaos)
 

@@ -12,13 +12,9 @@ import asyncio
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +22,7 @@ from tqdm import tqdm
 
 import seem_client
 from seem_server import settings
-from seem_server.commands.reach import free_port
+from seem_server.commands.serving import STARTING_S, ServerProcess
 from seem_wire.errors import CallerError, InvalidValue, SeemError
 
 if TYPE_CHECKING:
@@ -42,7 +38,6 @@ if TYPE_CHECKING:
 
 IMAGE_SIZE = (120, 160)
 MOST_OBJECTS = 3
-STARTING_S = 60.0
 HUNG_S = 120.0
 """A command that is not answered within this time counts as hung."""
 
@@ -147,14 +142,13 @@ async def bench_chaos(
     courses = [Course(seed * 1000 + number) for number in range(annotators)]
     waits_s: list[float] = []
     with tempfile.TemporaryDirectory(prefix="seem-chaos-") as folder:
-        server = _Server(bundle, Path(folder) / "sessions.sqlite")
+        server, peaceful = (
+            ServerProcess("--bundle", bundle, "--store", f"sqlite:{folder}/{name}.sqlite")
+            for name in ("sessions", "peaceful")
+        )
         model = await _under_kills(server, courses, kills, waits_s, show=show)
-        peaceful = _Server(bundle, Path(folder) / "peaceful.sqlite")
-        try:
-            await peaceful.start()
+        async with peaceful:
             reference = await _in_peace(peaceful.address, courses)
-        finally:
-            await peaceful.kill()
     return ChaosReport(
         model=model,
         annotators=annotators,
@@ -186,36 +180,13 @@ def as_text(report: ChaosReport) -> str:
     )
 
 
-class _Server:
-    """`seem serve` in a process of its own that is killed and started again."""
-
-    def __init__(self, bundle: str, store: Path) -> None:
-        port = free_port()
-        self.address = f"127.0.0.1:{port}"
-        self._command = [sys.executable, "-m", "seem_server", "serve", "--bundle", bundle]
-        self._command += ["--port", str(port), "--store", f"sqlite:{store}"]
-        self._command += ["--log-level", "error"]
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        """Starts it, and waits until it serves."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        said = self._process.stdout
-        line = await asyncio.wait_for(said.readline(), STARTING_S) if said else b""
-        if not line:
-            raise InvalidValue(f"The server does not start: {' '.join(self._command)}.")
-
-    async def kill(self) -> None:
-        """Kills it at once, in the middle of whatever it does."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
-
-
 async def _under_kills(
-    server: _Server, courses: Sequence[Course], kills: int, waits_s: list[float], *, show: bool
+    server: ServerProcess,
+    courses: Sequence[Course],
+    kills: int,
+    waits_s: list[float],
+    *,
+    show: bool,
 ) -> str:
     """Plays all courses while the server is killed; what they said and were told is in them."""
     await server.start()
@@ -238,7 +209,7 @@ async def _under_kills(
 
 
 async def _kill_again_and_again(
-    server: _Server, kills: int, waits_s: Sequence[float], most_answers: int, *, show: bool
+    server: ServerProcess, kills: int, waits_s: Sequence[float], most_answers: int, *, show: bool
 ) -> None:
     """Kills and starts; `waits_s` has an entry for each answer."""
     chance = random.Random(kills)  # noqa: S311  (not a secret)

@@ -18,8 +18,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seem_server.engine import scheduler
+from seem_server.engine.durations import Durations, Kind
 from seem_server.engine.observing import Unobserved
-from seem_server.engine.scheduler import Admitted, Entry, Expire, Limits, Refused, Run
+from seem_server.engine.scheduler import (
+    Admitted,
+    Entry,
+    Expire,
+    Limits,
+    Refused,
+    Run,
+    Scene,
+    Shares,
+)
 from seem_server.engine.tickets import Ticket
 from seem_server.engine.work import Decode, Encode, Everything, MasksReady
 from seem_server.engine.worker import CacheConfig, Caches, Drawing, Unfinished, Worker
@@ -50,9 +60,6 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 logger = logging.getLogger(__name__)
-
-_SMOOTHING = 0.2
-"""Weight of the newest run in the running mean of how long a batch takes."""
 
 _TURNS_BETWEEN = 2.0
 """How many of its turns a long search waits at most for the next: it gets a third of the device."""
@@ -133,7 +140,8 @@ class Engine:
         self._n_submitted = 0
         self._n_failures = 0
         self._n_restarts = 0
-        self._mean_run_s = 0.0
+        self._durations = Durations()
+        self._shares = Shares()
         self._closing = False
         self._drawings: list[Future[None]] = []
         self._artist = ThreadPoolExecutor(1, thread_name_prefix="seem-drawing")
@@ -213,17 +221,23 @@ class Engine:
         return image_key in self._caches.features
 
     def submit(
-        self, work: Work, *, deadline_s: float | None = None, pay: Pay | None = None
+        self,
+        work: Work,
+        *,
+        deadline_s: float | None = None,
+        tenant: str = "",
+        pay: Pay | None = None,
     ) -> Ticket:
         """A ticket for `work`, which you await, or cancel when nobody wants it any more.
 
-        `deadline_s`: seconds from now after which it must not begin. `pay` is told, in the engine's
+        `deadline_s`: seconds from now after which it must not begin. `tenant`: on whose
+        behalf; tenants share the device evenly. `pay` is told, in the engine's
         thread, how long the device worked for it, whatever becomes of its ticket meanwhile; it must
         be quick and must not raise.
 
         Raises:
             ImageUnknown: Its image is not held (any more): send the bytes again.
-            Overloaded: Too much waits already.
+            Overloaded: It would wait too long.
             ShuttingDown: The engine is closing.
         """
         ticket = Ticket(work, pay=pay)
@@ -234,7 +248,7 @@ class Engine:
                 raise Overloaded("Too many images are being drawn.", retry_after_ms=1000)
             if not self.has_image(work.image_key):
                 raise ImageUnknown(f"The server does not hold the image {work.image_key}.")
-            admission = self._admit(work, deadline_s)
+            admission = self._admit(work, deadline_s, tenant)
             entry = admission.entry
             superseded = [self._tickets[old.number] for old in admission.superseded]
             self._waiting = admission.waiting
@@ -247,6 +261,11 @@ class Engine:
             for old in superseded:
                 old.supersede(work.seq)
         return ticket
+
+    def check_room(self, session_id: str, image_key: str, *, tenant: str = "") -> None:
+        """Raises Overloaded where a new click of a session of which nothing waits would be."""
+        with self._changed:
+            self._admit(Decode(session_id, 0, image_key, ()), None, tenant)
 
     def close(self, *, drain_s: float = 10.0) -> None:
         """Takes no new work, finishes what waits within `drain_s`, and ends every ticket.
@@ -268,21 +287,33 @@ class Engine:
 
     # --- the queue
 
-    def _admit(self, work: Work, deadline_s: float | None) -> Admitted:
+    def _admit(self, work: Work, deadline_s: float | None, tenant: str) -> Admitted:
         now_s = self._now()
         self._n_submitted += 1
         deadline = None if deadline_s is None else now_s + deadline_s
-        entry = Entry(self._n_submitted, work, now_s, now_s, deadline)
-        admission = scheduler.admit(entry, self._waiting, self._running, limits=self._limits)
+        cost_s = self._durations.cost_s(work, encoded=self.has_features(work.image_key))
+        entry = Entry(self._n_submitted, work, now_s, now_s, deadline, tenant=tenant, cost_s=cost_s)
+        admission = scheduler.admit(entry, self._scene(now_s), limits=self._limits)
         if isinstance(admission, Refused):
-            n_waiting = admission.n_waiting
             raise Overloaded(
-                f"{n_waiting} requests wait already.",
-                retry_after_ms=scheduler.retry_after_ms(
-                    n_waiting, self._mean_run_s, max_batch=self._limits.max_batch
-                ),
+                f"This would wait for {admission.wait_s:.2f} s, longer than it may.",
+                retry_after_ms=scheduler.retry_after_ms(admission.wait_s),
             )
         return admission
+
+    def _scene(self, now_s: float) -> Scene:
+        usual_s = self._durations.usual_s
+        scene = Scene(
+            self._waiting,
+            self._running,
+            self._shares,
+            click_s=usual_s(Kind.UNHURRIED),
+            another_s=usual_s(Kind.ANOTHER),
+        )
+        if not self._running or self._running_since_s is None:
+            return scene
+        ends_s = self._running_since_s + scene.cost_s(self._running)
+        return replace(scene, rest_s=max(ends_s - now_s, 0.0))
 
     @property
     def _n_drawings(self) -> int:
@@ -347,7 +378,9 @@ class Engine:
             self._running = ()
             self._running_since_s = None
             while True:
-                action = scheduler.next_action(self._waiting, self._now(), limits=self._limits)
+                action = scheduler.next_action(
+                    self._waiting, self._now(), limits=self._limits, shares=self._shares
+                )
                 if action is not None:
                     taken = set(map(id, action.entries))
                     self._waiting = tuple(e for e in self._waiting if id(e) not in taken)
@@ -391,8 +424,12 @@ class Engine:
             if ticket and ticket.pay:
                 ticket.pay((ended_s - started_s) / len(entries))
         self._n_failures = 0
-        self._mean_run_s += _SMOOTHING * (ended_s - started_s - self._mean_run_s)
-        self._observer.ran([entry.work for entry in entries])
+        works = [entry.work for entry in entries]
+        alone = not self._waiting
+        self._durations.learn(works, outcomes, ended_s - started_s, alone=alone)
+        with self._changed:
+            self._shares = self._shares.after(entries, ended_s - started_s, self._waiting)
+        self._observer.ran(works)
         for entry, outcome in zip(entries, outcomes, strict=True):
             if isinstance(outcome, Unfinished):
                 self._put_back(entry, outcome.work, ended_s - started_s)
@@ -407,7 +444,8 @@ class Engine:
             if entry.number in self._tickets:
                 waits_s = min(_TURNS_BETWEEN * turn_s, self._limits.patience_s)
                 since_s = self._now() - self._limits.patience_s + waits_s
-                again = replace(entry, work=work, arrived_s=since_s)
+                joined = self._shares.joined(entry.tenant, work.session_id, self._waiting)
+                again = replace(entry, work=work, arrived_s=since_s, joined=joined)
                 self._waiting = (*self._waiting, again)
 
     def _leave(self, entry: Entry, drawing: Drawing, started_s: float) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from seem_server.service.ingest import read_image
 from seem_server.service.tenants import EVERYBODY
-from seem_wire.errors import ImageTooLarge, ImageUnknown
+from seem_wire.errors import ImageTooLarge, ImageUnknown, Overloaded
 from seem_wire.types import ImageBytes, ImageKey, Timings, content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
 
     from seem_server.engine.engine import Engine
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 MAX_SIZES = 65_536
 """Images whose size is remembered: many more than the engine can hold."""
+
+MAX_READING = 64
+"""Images of one tenant that are read, or wait for it: gigabytes of files, and a second or two."""
+
+_READING_RETRY_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ class Images:
         self._executor = executor
         self._now = now
         self._sizes: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._n_reading: Counter[str] = Counter()
 
     async def find(self, source: ImageSource, tenant: Tenant = EVERYBODY) -> FoundImage:
         """The image, held by the engine under the tenant's own key for it, until it needs the room.
@@ -74,6 +81,7 @@ class Images:
         Raises:
             ImageUnknown: It was named by a hash that is not held for this tenant (any more).
             BadImage: See `ingest.read_image`.
+            Overloaded: MAX_READING of the tenant's images are read already.
             QuotaExceeded: The tenant has sent too many bytes.
             StoreFailed: Its bytes could not be kept.
         """
@@ -82,11 +90,26 @@ class Images:
             case ImageKey(key):
                 size = await self._known(key, tenant)
             case ImageBytes(data):
-                tenant.image(len(data))
-                key, size = await self._take(data, tenant)
+                with self._reading(tenant):
+                    tenant.image(len(data))
+                    key, size = await self._take(data, tenant)
         timings = Timings(total_ms=(self._now() - started_s) * 1000)
         encoded = self._engine.has_features(tenant.key_of(key))
         return FoundImage(key, size, encoded, timings)
+
+    @contextmanager
+    def _reading(self, tenant: Tenant) -> Iterator[None]:
+        """A permit: the threads that read bound the work, this bounds what waits for them."""
+        name = tenant.name
+        if self._n_reading[name] >= MAX_READING:
+            raise Overloaded(
+                f"{MAX_READING} images are read already.", retry_after_ms=_READING_RETRY_MS
+            )
+        self._n_reading[name] += 1
+        try:
+            yield
+        finally:
+            self._n_reading[name] -= 1
 
     async def _take(self, data: bytes, tenant: Tenant) -> tuple[str, tuple[int, int]]:
         if len(data) > self._limits.max_image_bytes:

@@ -170,12 +170,22 @@ class LiveSession:
         async with self._in_order:
             try:
                 self._check_open(command)
+                self._check_room(command)
                 event = await self._event_of(command)
                 self._check_open(command)
             except SeemError as error:
                 self._give(Failed.of(command.seq, error), answer)
                 return
             self._fold(event, answer)
+
+    def _check_room(self, command: Command) -> None:
+        """Refuses a prompt at the door, so that it costs no record and no reading of an example.
+
+        One that may take the place of what waits, or was obeyed before, is not for the door.
+        """
+        image, is_new = self._state.image, command.seq > self._state.last_seq
+        if isinstance(command, Prompt) and image is not None and is_new and not self._tickets:
+            self._engine.check_room(self.session_id, image.key)
 
     def _check_open(self, command: Command) -> None:
         if self._closed:

@@ -51,9 +51,16 @@ class TenantEngine:
         outer.add_done_callback(partial(_let_go, inner))
         return outer
 
+    def check_room(self, session_id: str, image_key: str) -> None:
+        """See `Engine.check_room`."""
+        tenant = self._tenant
+        with tenant.usage.noting_overload():
+            self._engine.check_room(session_id, tenant.key_of(image_key), tenant=tenant.name)
+
     def _submit(self, work: Work) -> Ticket:
-        with self._tenant.usage.noting_overload():
-            return self._engine.submit(work, pay=self._tenant.pay_device)
+        tenant = self._tenant
+        with tenant.usage.noting_overload():
+            return self._engine.submit(work, tenant=tenant.name, pay=tenant.pay_device)
 
 
 def keyed(work: Work, tenant: Tenant) -> Work:

@@ -10,7 +10,7 @@ import pytest
 from scripted_server import HANG_UP, LEAVE, MODEL, SIZE, masks, obey, scripted_server
 
 import seem_client
-from seem_client._reconnecting import delays_s, is_transient
+from seem_client._reconnecting import delays_s, hint_s, is_transient
 from seem_wire import errors, types
 
 PIXELS = np.zeros((*SIZE, 3), np.uint8)
@@ -162,6 +162,13 @@ def test_delays_begin_at_once_grow_and_come_to_an_end():
     assert delays[-1] > delays[1]
     assert 10 <= sum(delays) + len(delays) * 0.05 < 14
     assert list(delays_s(0)) == []
+
+
+def test_a_refusal_is_left_alone_for_as_long_as_it_asks():
+    asked = iter([0.0, hint_s(errors.Overloaded("Full.", retry_after_ms=3000)), 60.0, 60.0])
+    delays = list(delays_s(10, lambda: next(asked)))
+    assert delays == [0, 3, pytest.approx(6.95)]
+    assert hint_s(errors.ShuttingDown("Down.")) == 0
 
 
 @pytest.mark.parametrize(

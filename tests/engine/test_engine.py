@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from blobs import ROOM, BlobBackend, paint
-from engine_words import BrokenBackend, Gate, click, engine, image, points
+from engine_words import PATIENCE_S, BrokenBackend, Gate, click, engine, image, points
 
 from seem_server.engine import findings
 from seem_server.engine.engine import Engine, EngineConfig
@@ -311,7 +311,8 @@ async def test_a_search_gets_a_third_of_the_device_under_constant_clicking():
                 made.submit(Decode(f"{seconds[0]}", 1, "k", asked))
             return super().decode(items)
 
-    made = Engine(lambda: Ticking(lambda: None), now=lambda: seconds[0])
+    config = EngineConfig(Limits(max_wait_s=60))
+    made = Engine(lambda: Ticking(lambda: None), config, now=lambda: seconds[0])
     made.put_image("k", paint(*ROOM))
     assert isinstance(await made.submit(everything()), SegmentsReady)
     busy_s = made.manifest.everything.clicks.most * 0.01
@@ -435,6 +436,79 @@ async def test_whoever_finds_the_queue_full_is_refused_with_a_hint(slow, gate):
     with pytest.raises(Overloaded) as refusal:
         slow.submit(click(1, session="late"))
     assert refusal.value.retry_after_ms > 0
+
+
+@pytest.fixture
+def timed(gate):
+    """An engine on a clock of one's own, whose clicks have taken 10 s so far."""
+    clock = [0.0]
+    made = engine(
+        FakeBackend(decode_s=1, wait=gate), EngineConfig(Limits(max_batch=1)), now=lambda: clock[0]
+    )
+    ended = threading.Event()
+    made.submit(click(1, session="taught")).add_done_callback(lambda _: ended.set())
+    gate.wait_for_somebody()
+    clock[0] = 10.0
+    gate.let_pass()
+    assert ended.wait(PATIENCE_S)
+    yield made, clock
+    gate.let_pass(1000)
+    made.close()
+
+
+def begin(made, gate, session, **options):
+    """Has a click run."""
+    ticket = made.submit(click(2, session=session), **options)
+    gate.wait_for_somebody()
+    return ticket
+
+
+def test_whoever_would_wait_longer_than_he_may_is_told_for_how_long(timed, gate):
+    made, clock = timed
+    begin(made, gate, "running")
+    made.submit(click(1, session="a"))
+    clock[0] = 13.0
+    with pytest.raises(Overloaded) as refusal:
+        made.submit(click(1, session="late"))
+    assert "17.00 s" in str(refusal.value)
+    assert refusal.value.retry_after_ms == 10_000
+    clock[0] = 15.0
+    assert made.submit(click(1, session="late")).state is TicketState.WAITING
+
+
+def test_the_door_tells_who_would_be_refused_and_lets_nobody_in(timed, gate):
+    made, _ = timed
+    begin(made, gate, "running")
+    made.check_room("a", "k")
+    assert made.stats.n_waiting == 0
+    made.submit(click(1, session="a"))
+    with pytest.raises(Overloaded):
+        made.check_room("late", "k")
+    made.check_room("light", "k", tenant="light")
+    assert made.stats.n_waiting == 1
+
+
+def test_a_tenant_that_asks_for_more_than_its_share_is_refused_alone(timed, gate):
+    made, _ = timed
+    begin(made, gate, "running", tenant="heavy")
+    made.submit(click(1, session="a"), tenant="heavy")
+    with pytest.raises(Overloaded):
+        made.submit(click(1, session="b"), tenant="heavy")
+    light = made.submit(click(3, session="light"), tenant="light")
+    gate.let_pass()
+    gate.wait_for_somebody()
+    assert light.state is TicketState.RUNNING
+
+
+def test_a_click_takes_its_sessions_waiting_one_s_place_whatever_waits(timed, gate):
+    made, clock = timed
+    begin(made, gate, "running")
+    old = made.submit(click(1, session="a"))
+    clock[0] = 17.0
+    made.submit(click(1, session="b"))
+    clock[0] = 12.0
+    newer = made.submit(click(1, 2, session="a"))
+    assert (old.state, newer.state) == (TicketState.SUPERSEDED, TicketState.WAITING)
 
 
 async def test_cancelling_makes_room_at_once(slow, gate):

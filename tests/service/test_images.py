@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from service_words import HEIGHT, KEY, PHOTO, WIDTH, photo, service
 
@@ -110,3 +112,14 @@ async def test_bytes_are_kept_by_their_plain_hash_where_tenants_share():
         found = await second.images.find(types.ImageKey(KEY), tenants.of(ROB))
         assert found.size == (HEIGHT, WIDTH)
     assert set(store._images) == {KEY}
+
+
+async def test_images_that_wait_to_be_read_are_bounded_for_each_tenant(here, monkeypatch):
+    monkeypatch.setattr("seem_server.service.images.MAX_READING", 2)
+    acme, rival = Tenants().of(ANN), Tenants().of(ROB)
+    read = [here.images.find(types.ImageBytes(photo(n)), acme) for n in range(3)]
+    found = await asyncio.gather(*read, return_exceptions=True)
+    assert [isinstance(one, errors.Overloaded) for one in found] == [False, False, True]
+    assert found[2].retry_after_ms > 0
+    assert await here.images.find(types.ImageBytes(photo(2)), acme)
+    assert await here.images.find(types.ImageBytes(photo(3)), rival)

@@ -26,6 +26,7 @@ from service_words import (
 from session_words import MODEL
 
 from seem_server.service import live_session
+from seem_server.store.memory import MemoryStore
 from seem_server.telemetry.logs import JsonLines, request_id
 from seem_wire import errors, types
 from seem_wire.prompts import MaskPrompt, ObjectPrompt
@@ -118,6 +119,49 @@ async def test_asking_no_more_takes_the_command_back():
         assert session.card.object_ids == ()
         gate.let_pass()
         assert asking.cancelled()
+
+
+def shut(here, monkeypatch):
+    """Lets no new click in."""
+    full = errors.Overloaded("Full.", retry_after_ms=70)
+
+    def refuse(*_arguments, **_options):
+        raise full
+
+    monkeypatch.setattr(here.engine, "check_room", refuse)
+
+
+async def test_a_prompt_without_room_is_refused_at_the_door_and_leaves_no_trace(monkeypatch):
+    store = MemoryStore()
+    with service(store=store) as here:
+        session = await opened(here)
+        with monkeypatch.context() as door:
+            shut(here, door)
+            refused = await session.ask(click(3))
+        assert (refused.code, refused.retry_after_ms) == ("OVERLOADED", 70)
+        assert session.card.object_ids == ()
+        assert isinstance(await session.ask(click(3)), types.Masks)
+        kept = store.claim(session.session_id, owner="", now_s=0).records
+        assert not any(b"OVERLOADED" in bytes(record) for record in kept)
+
+
+async def test_a_click_that_may_take_a_waiting_ones_place_is_not_refused_at_the_door(monkeypatch):
+    backend, gate = slow_backend()
+    with service(backend=backend) as here:
+        session = await opened(here)
+        first = asyncio.create_task(session.ask(click(3)))
+        await until(lambda: session.n_tickets)
+        shut(here, monkeypatch)
+        gate.let_pass(2)
+        assert isinstance(await session.ask(click(4)), types.Masks)
+        assert first.done()
+
+
+async def test_a_command_that_was_obeyed_before_is_not_refused_for_want_of_room(here, monkeypatch):
+    session = await opened(here)
+    await session.ask(click(3))
+    shut(here, monkeypatch)
+    assert (await session.ask(click(3))).code == "BAD_SEQUENCE"
 
 
 async def test_a_newer_click_takes_the_place_of_one_that_waits():

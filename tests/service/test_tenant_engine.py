@@ -161,3 +161,20 @@ async def test_what_runs_is_paid_for_even_if_nobody_wants_it_any_more():
         await engine.submit(asked(HERE, seq=9))
     assert len(paid) == 2
     assert min(paid) > 0
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_the_engine_is_told_on_whose_behalf_whether_images_are_shared_or_not(
+    here, monkeypatch, shared
+):
+    told, submit = [], here.engine.submit
+
+    def noting(work, *, tenant="", **options):
+        told.append(tenant)
+        return submit(work, tenant=tenant, **options)
+
+    monkeypatch.setattr(here.engine, "submit", noting)
+    engine, tenant = submitting(here, tenants=Tenants(shared=shared))
+    hold(here, tenant)
+    await engine.submit(Encode("s", KEY))
+    assert told == ["acme"]

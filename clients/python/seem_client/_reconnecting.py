@@ -12,7 +12,7 @@ from seem_client._channel import error_of, is_told
 from seem_wire.errors import Fault, Overloaded, QuotaExceeded, SeemError, ShuttingDown, StoreFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from seem_client._channel import _Status
 
@@ -52,14 +52,21 @@ def is_transient(error: SeemError) -> bool:
     )
 
 
-def delays_s(total_s: float) -> Iterator[float]:
+def hint_s(error: SeemError) -> float:
+    """How long whoever refused asks to be left alone, 0 where they do not say."""
+    return (error.retry_after_ms or 0) / 1000
+
+
+def delays_s(total_s: float, hinted_s: Callable[[], float] = lambda: 0.0) -> Iterator[float]:
     """How long to wait before each try: not at first, then ever longer, at random.
 
-    `total_s` in all; none where that is 0.
+    At least for `hinted_s()`, which the try before may have changed; `total_s` in all; none where
+    that is 0.
     """
     spent_s, delay_s = 0.0, 0.0
     while spent_s < total_s:
-        yield delay_s
-        spent_s += max(delay_s, FIRST_DELAY_S)
+        wait_s = max(delay_s, min(hinted_s(), total_s - spent_s))
+        yield wait_s
+        spent_s += max(wait_s, FIRST_DELAY_S)
         widest_s = min(max(delay_s * 2, FIRST_DELAY_S), LONGEST_DELAY_S)
         delay_s = widest_s * random.uniform(0.5, 1.0)  # noqa: S311  (not a secret)

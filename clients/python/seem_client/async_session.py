@@ -13,7 +13,7 @@ from seem_client import _core as core
 from seem_client._channel import client_name, reply_of
 from seem_client._methods import PromptMethods
 from seem_client._offering import check_image_size, offer_async
-from seem_client._reconnecting import RECONNECT_S, Ending, delays_s, ending_of, is_transient
+from seem_client._reconnecting import RECONNECT_S, Ending, delays_s, ending_of, hint_s, is_transient
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_wire.convert import command_to_proto
@@ -55,6 +55,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         self._stub, self._reconnect_s = stub, reconnect_s
         self._closing = asyncio.Event()
         self._delays: Iterator[float] | None = None
+        self._hint_s = 0.0
         self._core = core.SessionCore(model)
         self._address, self._timeout_s = address, timeout_s
         self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
@@ -254,7 +255,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         """Attaches to the session again; None once that is done, else why it cannot be."""
         if "attach" not in self._core.offered.commands:
             return error
-        self._delays = self._delays or delays_s(self._reconnect_s)
+        self._delays = self._delays or delays_s(self._reconnect_s, lambda: self._hint_s)
         for delay_s in self._delays:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), delay_s)
@@ -265,6 +266,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
                 return None
             if not ending.transient:
                 return ending.error
+            self._hint_s = hint_s(ending.error)
         return error
 
     async def _attach_again(self) -> Ending | None:

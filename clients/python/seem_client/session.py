@@ -14,7 +14,7 @@ from seem_client import _core as core
 from seem_client._channel import client_name, reply_of
 from seem_client._methods import PromptMethods
 from seem_client._offering import check_image_size, offer
-from seem_client._reconnecting import RECONNECT_S, Ending, delays_s, ending_of, is_transient
+from seem_client._reconnecting import RECONNECT_S, Ending, delays_s, ending_of, hint_s, is_transient
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_wire.convert import command_to_proto
@@ -50,6 +50,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         self._stub, self._reconnect_s = stub, reconnect_s
         self._closing = threading.Event()
         self._delays: Iterator[float] | None = None
+        self._hint_s = 0.0
         self._core = core.SessionCore(model)
         self._address, self._timeout_s = address, timeout_s
         self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
@@ -248,7 +249,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         """Attaches to the session again; None once that is done, else why it cannot be."""
         if "attach" not in self._core.offered.commands:
             return error
-        self._delays = self._delays or delays_s(self._reconnect_s)
+        self._delays = self._delays or delays_s(self._reconnect_s, lambda: self._hint_s)
         for delay_s in self._delays:
             if self._closing.wait(delay_s):
                 return error
@@ -257,6 +258,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
                 return None
             if not ending.transient:
                 return ending.error
+            self._hint_s = hint_s(ending.error)
         return error
 
     def _attach_again(self) -> Ending | None:
