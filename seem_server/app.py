@@ -22,6 +22,7 @@ import numpy as np
 
 from seem_server.engine.engine import Engine, EngineConfig
 from seem_server.engine.scheduler import Limits as QueueLimits
+from seem_server.engine.shelf import NoShelf
 from seem_server.engine.work import Encode
 from seem_server.engine.worker import CacheConfig
 from seem_server.runtime.bundle import read_bundle
@@ -33,6 +34,7 @@ from seem_server.service.directory import Directory, DirectoryConfig
 from seem_server.service.images import Images
 from seem_server.service.journal import Journal
 from seem_server.service.quotas import Quotas
+from seem_server.service.store_shelf import StoreShelf
 from seem_server.service.tenants import Tenants
 from seem_server.settings import DEFAULT_STORE, SettingInvalid, Settings
 from seem_server.store.base import Keeping
@@ -111,13 +113,17 @@ async def serve(
     async with AsyncExitStack() as stack:
         observers = _observers(settings)
         stack.push_async_callback(asyncio.to_thread, observers.close)
-        make_engine = partial(Engine, observer=observers.engine)
+        store = await asyncio.to_thread(open_store, settings.store, _keeping(settings))
+        journal = Journal(store)
+        stack.push_async_callback(journal.close)
+        shelf = NoShelf() if store.quick else StoreShelf(journal)  # in memory the caches do as well
+        make_engine = partial(Engine, observer=observers.engine, shelf=shelf)
         engine = await asyncio.to_thread(
             make_engine, make_backend or _backend_maker(settings), _engine_config(settings)
         )
         executor = stack.enter_context(ThreadPoolExecutor(settings.read_threads, "seem-read"))
         stack.push_async_callback(asyncio.to_thread, engine.close, drain_s=LAST_BATCH_S)
-        serving = _serve(settings, door, engine, executor, observers, warm_up=warm_up)
+        serving = _serve(settings, door, engine, journal, executor, observers, warm_up=warm_up)
         yield await stack.enter_async_context(serving)
 
 
@@ -134,6 +140,7 @@ async def _serve(
     settings: Settings,
     door: _Door,
     engine: Engine,
+    journal: Journal,
     executor: Executor,
     observers: Observers,
     *,
@@ -141,7 +148,6 @@ async def _serve(
 ) -> AsyncIterator[Running]:
     model = _model_card(engine, settings)
     limits = model.capabilities.limits
-    journal = Journal(await asyncio.to_thread(open_store, settings.store, _keeping(settings)))
     directory = Directory(
         engine,
         Images(engine, limits, executor, journal=journal),
@@ -169,7 +175,6 @@ async def _serve(
             await directory.hand_over(within_s=settings.grace_s)
             await server.stop()
             directory.close()
-            await journal.close()
 
 
 def _sweep_period_s(settings: Settings) -> float:
@@ -329,6 +334,7 @@ def _keeping(settings: Settings) -> Keeping:
         idle_s=settings.keep_s,
         age_s=settings.max_age_s,
         images_bytes=settings.store_images_bytes,
+        answers_bytes=settings.store_answers_bytes,
     )
 
 

@@ -301,7 +301,8 @@ class Directory:
                 logger.info("session goes on here", extra={"session": session_tag(session_id)})
                 n_bytes = sum(map(len, claimed.records))
                 log = SessionLog(
-                    journal, session_id, claimed.epoch, restored.replies, tenant, n_bytes
+                    *(journal, session_id, claimed.epoch, restored.replies, tenant, n_bytes),
+                    masks=restored.masks,
                 )
                 session = LiveSession(
                     restored.state,

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -45,7 +46,7 @@ class _Call:
     """Any other use of the store, in its turn."""
 
     use: Callable[[], Any]
-    answer: asyncio.Future[Any]
+    answer: asyncio.Future[Any] | Future[Any]
 
 
 class Journal:
@@ -90,6 +91,15 @@ class Journal:
         answer: asyncio.Future[T] = self._loop.create_future()
         self._queue.put(_Call(use, answer))
         return await answer
+
+    def do(self, use: Callable[[], T]) -> Future[T]:
+        """The same for threads: what `use` gives, in its turn."""
+        answer: Future[T] = Future()
+        if self._thread is None:
+            self._answer(_Call(use, answer))
+        else:
+            self._queue.put(_Call(use, answer))
+        return answer
 
     async def close(self) -> None:
         """Writes what waits, and closes the store."""
@@ -160,7 +170,10 @@ class Journal:
             else:
                 one.answer.set_exception(failure)
 
-        self._on_loop(tell)
+        if isinstance(one.answer, Future):
+            tell()
+        else:
+            self._on_loop(tell)
 
     def _on_loop(self, tell: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody is left to tell

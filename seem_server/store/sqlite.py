@@ -1,4 +1,4 @@
-"""Logs and images in one SQLite file: no server to start, safe against a killed process.
+"""Logs, images and answers in one SQLite file: no server to start, safe against a killed process.
 
 The file is in WAL mode. A commit survives whatever happens to the process; with `sync="full"` it
 survives a loss of power, too, at the cost of a flush to the disk each.
@@ -44,6 +44,12 @@ CREATE TABLE IF NOT EXISTS needs (
     PRIMARY KEY (session, key)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS needs_by_key ON needs (key);
+CREATE TABLE IF NOT EXISTS answers (
+    name TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES images ON DELETE CASCADE,
+    used_s REAL NOT NULL, bytes INTEGER NOT NULL, data BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS answers_by_image ON answers (image);
+CREATE INDEX IF NOT EXISTS answers_by_use ON answers (used_s, name, bytes);
 """
 
 _UNNEEDED = "key NOT IN (SELECT key FROM needs)"
@@ -146,6 +152,28 @@ class SqliteStore:
             row = db.execute("SELECT data FROM images WHERE key = ?", (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
+    def put_answer(self, name: str, image_key: str, data: bytes, *, now_s: float) -> None:
+        """Keeps an answer about an image that is kept, for no longer than that."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO answers SELECT ?, key, ?, ?, ? FROM images WHERE key = ?",
+                (name, now_s, len(data), data, image_key),
+            )
+            (held,) = db.execute("SELECT coalesce(sum(bytes), 0) FROM answers").fetchone()
+            if held > self._keeping.answers_bytes:
+                self._shrink_answers(db, held)
+
+    def answer(self, names: Sequence[str], *, now_s: float) -> tuple[str, bytes] | None:
+        """The first of these answers that is kept, and its name; it counts as used now."""
+        with self._transaction() as db:
+            for name in names:
+                row = db.execute(
+                    "UPDATE answers SET used_s = ? WHERE name = ? RETURNING data", (now_s, name)
+                ).fetchone()
+                if row is not None:
+                    return name, bytes(row[0])
+        return None
+
     def sweep(self, *, now_s: float) -> int:
         """Forgets what was kept for long enough; how many sessions."""
         keeping = self._keeping
@@ -176,6 +204,13 @@ class SqliteStore:
             held -= size
         if held + n_bytes > self._keeping.images_bytes:
             raise StoreFull(f"Images of {held} bytes are kept, and all are needed.")
+
+    def _shrink_answers(self, db: sqlite3.Connection, held: int) -> None:
+        for name, size in db.execute("SELECT name, bytes FROM answers ORDER BY used_s").fetchall():
+            if held <= self._keeping.answers_bytes:
+                return
+            db.execute("DELETE FROM answers WHERE name = ?", (name,))
+            held -= size
 
     def _check_format(self) -> None:
         (found,) = self._db.execute("PRAGMA user_version").fetchone()

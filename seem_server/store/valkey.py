@@ -1,4 +1,4 @@
-"""Logs and images in Valkey or Redis, for servers on several machines.
+"""Logs, images and answers in Valkey or Redis, for servers on several machines.
 
 How well a log survives the store's own death is the store's to say: `appendonly yes` with
 `appendfsync everysec` loses a second at worst, `always` nothing. One database of one instance (or
@@ -11,6 +11,8 @@ of a primary with replicas); its keys begin with `seem:` and are of no use in a 
     seem:image:KEY   string  a file's bytes
     seem:images      zset    KEY by when it was used last; seem:sizes   hash, its bytes
     seem:needed      hash    KEY to how many sessions need it
+    seem:answer:NAME string  an answer;  seem:about:KEY  set of NAMEs of those about an image
+    seem:answers     zset    NAME by when it was used last; seem:answer-sizes  hash, its bytes
 
 What changes more than one of them is a script, which the store runs as one step.
 """
@@ -54,7 +56,15 @@ local function forget(id)
   redis.call('ZREM', 'seem:opened', id)
 end
 
+local function unanswer(name)
+  redis.call('DEL', 'seem:answer:' .. name)
+  redis.call('ZREM', 'seem:answers', name)
+  redis.call('HDEL', 'seem:answer-sizes', name)
+end
+
 local function drop(key)
+  for _, name in ipairs(redis.call('SMEMBERS', 'seem:about:' .. key)) do unanswer(name) end
+  redis.call('DEL', 'seem:about:' .. key)
   redis.call('DEL', 'seem:image:' .. key)
   redis.call('ZREM', 'seem:images', key)
   redis.call('HDEL', 'seem:sizes', key)
@@ -141,6 +151,33 @@ redis.call('ZADD', 'seem:images', ARGV[2], ARGV[1])
 return 1
 """
 
+_PUT_ANSWER = """
+local name, key, data, now, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+if redis.call('EXISTS', 'seem:image:' .. key) == 0 then return end
+redis.call('SET', 'seem:answer:' .. name, data)
+redis.call('SADD', 'seem:about:' .. key, name)
+redis.call('ZADD', 'seem:answers', now, name)
+redis.call('HSET', 'seem:answer-sizes', name, #data)
+local held = 0
+for _, size in ipairs(redis.call('HVALS', 'seem:answer-sizes')) do held = held + tonumber(size) end
+while held > most do
+  local oldest = redis.call('ZRANGE', 'seem:answers', 0, 0)[1]
+  held = held - tonumber(redis.call('HGET', 'seem:answer-sizes', oldest))
+  unanswer(oldest)
+end
+"""
+
+_ANSWER = """
+for place = 2, #ARGV do
+  local data = redis.call('GET', 'seem:answer:' .. ARGV[place])
+  if data then
+    redis.call('ZADD', 'seem:answers', ARGV[1], ARGV[place])
+    return {ARGV[place], data}
+  end
+end
+return false
+"""
+
 _SWEEP = """
 local old = redis.call('ZRANGEBYSCORE', 'seem:sessions', '-inf', ARGV[1])
 local aged = redis.call('ZRANGEBYSCORE', 'seem:opened', '-inf', ARGV[2])
@@ -180,6 +217,8 @@ class ValkeyStore:
             self._client.register_script(_LIBRARY + script)
             for script in (_OPEN, _CLAIM, _APPEND, _FORGET, _PUT, _TOUCH, _SWEEP)
         )
+        self._put_answer = self._client.register_script(_LIBRARY + _PUT_ANSWER)
+        self._answer = self._client.register_script(_LIBRARY + _ANSWER)
 
     def open(self, header: Header) -> int:
         """Begins a session's log; its epoch."""
@@ -238,6 +277,19 @@ class ValkeyStore:
         with _told():
             data: bytes | None = self._client.get(f"seem:image:{key}")
         return data
+
+    def put_answer(self, name: str, image_key: str, data: bytes, *, now_s: float) -> None:
+        """Keeps an answer about an image that is kept, for no longer than that."""
+        with _told():
+            self._put_answer(
+                args=[name, image_key, data, repr(now_s), str(self._keeping.answers_bytes)]
+            )
+
+    def answer(self, names: Sequence[str], *, now_s: float) -> tuple[str, bytes] | None:
+        """The first of these answers that is kept, and its name; it counts as used now."""
+        with _told():
+            found = self._answer(args=[repr(now_s), *names])
+        return None if found is None else (found[0].decode(), found[1])
 
     def sweep(self, *, now_s: float) -> int:
         """Forgets what was kept for long enough; how many sessions."""
