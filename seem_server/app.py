@@ -158,10 +158,10 @@ async def _serve(
     )
     servicer = Servicer(directory, executor, now=time.monotonic)
     server = Server(servicer, door.transport, limits, observers.calls, door.callers)
-    async with _pages(settings, observers.metrics, engine, directory, server):
+    async with _pages(settings, observers.metrics, engine, directory, server, journal):
         port = await server.start()
         sweeper = asyncio.create_task(_sweep(directory, journal, _sweep_period_s(settings)))
-        teller = asyncio.create_task(_tell_health(server, engine))
+        teller = asyncio.create_task(_tell_health(server, engine, journal))
         try:
             if warm_up:
                 await _warm_up(engine)
@@ -189,6 +189,7 @@ async def _pages(
     engine: Engine,
     directory: Directory,
     server: Server,
+    journal: Journal,
 ) -> AsyncIterator[None]:
     """Metrics and probes over HTTP, where there are metrics."""
     if metrics is None:
@@ -203,7 +204,7 @@ async def _pages(
     pages = Pages(
         metrics=metrics.page,
         alive=lambda: engine.is_alive and loop_answers(loop),
-        ready=lambda: server.is_ready and engine.answers and loop_answers(loop),
+        ready=lambda: server.is_ready and engine.answers and journal.works and loop_answers(loop),
     )
     with ExitStack() as stack:
         stack.enter_context(serve_pages(settings.metrics_host, settings.metrics_port, pages))
@@ -213,10 +214,10 @@ async def _pages(
             await asyncio.to_thread(stack.close)
 
 
-async def _tell_health(server: Server, engine: Engine) -> None:
+async def _tell_health(server: Server, engine: Engine, journal: Journal) -> None:
     while True:
         await asyncio.sleep(HEALTH_PERIOD_S)
-        await server.tell_whether(works=engine.answers)
+        await server.tell_whether(works=engine.answers and journal.works)
 
 
 async def _warm_up(engine: Engine) -> None:
@@ -233,7 +234,7 @@ async def _sweep(directory: Directory, journal: Journal, period_s: float) -> Non
         if n_left := directory.sweep(now_s=time.monotonic()):
             logger.info("sessions were left alone", extra={"n_sessions": n_left})
         try:
-            forget = partial(journal.store.sweep, now_s=journal.now_s)
+            forget = partial(journal.store.sweep, now_s=journal.now_s, held=directory.kept)
             n_forgotten = await journal.call(forget)
         except SeemError:
             logger.exception("the store could not be swept")

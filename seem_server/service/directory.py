@@ -107,6 +107,11 @@ class Directory:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    @property
+    def kept(self) -> frozenset[str]:
+        """The sessions held here that can go on after this process."""
+        return frozenset(key for key, session in self._sessions.items() if session.kept)
+
     def admit(self, caller: Caller = ANONYMOUS) -> None:
         """Counts a request of the caller's tenant; raises QuotaExceeded at too many."""
         self._tenants.of(caller).request()

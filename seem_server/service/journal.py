@@ -58,6 +58,8 @@ class Journal:
     def __init__(self, store: Store, *, wall: Callable[[], float] = time.time) -> None:
         self.store = store
         self._wall = wall
+        self.works = True
+        """Whether the store did what was asked of it last."""
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Write | _Call | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -146,18 +148,22 @@ class Journal:
         try:
             taken = self.store.append(entries, now_s=self._wall())
         except StoreFailed as error:
+            self.works = False
             if len(entries) == 1:
                 logger.exception("a session's log could not be written")
                 return [error]
             return [outcome for one in entries for outcome in self._append([one])]
+        self.works = True
         moved = SessionMoved("The session goes on elsewhere.")
         return [None if one else moved for one in taken]
 
     def _answer(self, one: _Call) -> None:
         try:
             given, failure = one.use(), None
+            self.works = True
         except SeemError as error:
             given, failure = None, error
+            self.works = not isinstance(error, StoreFailed)
         except Exception:  # an edge: the caller waits, and this thread must go on
             logger.exception("the store broke")
             given, failure = None, Internal("The store broke.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,12 @@ class Store(Protocol):
         """The first of these answers that is kept, and its name; it counts as used now."""
         ...
 
-    def sweep(self, *, now_s: float) -> int:
-        """Forgets what was kept for long enough; how many sessions."""
+    def sweep(self, *, now_s: float, held: Collection[str] = ()) -> int:
+        """Forgets what was kept for long enough; how many sessions.
+
+        Those `held` by a server count as used now. Clocks are set back: what was used later than
+        now was used now.
+        """
         ...
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from seem_server.store.base import Claimed, Keeping
 from seem_wire.errors import StoreFull
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from seem_server.store.base import Entry, Header
 
@@ -134,9 +134,13 @@ class MemoryStore:
                     return name, known.data
         return None
 
-    def sweep(self, *, now_s: float) -> int:
-        """Forgets what was kept for long enough; how many sessions."""
+    def sweep(self, *, now_s: float, held: Collection[str] = ()) -> int:
+        """Forgets what was kept for long enough; how many sessions. Those `held` are used now."""
         with self._lock:
+            for session_id, log in self._logs.items():
+                log.used_s = now_s if session_id in held else min(log.used_s, now_s)
+            for image in self._images.values():
+                image.used_s = min(image.used_s, now_s)
             old = [
                 session_id
                 for session_id, log in self._logs.items()

@@ -2,6 +2,9 @@
 
 The file is in WAL mode. A commit survives whatever happens to the process; with `sync="full"` it
 survives a loss of power, too, at the cost of a flush to the disk each.
+
+A file that is deleted or replaced under an open connection can still be written, and nobody would
+ever read what was: so it is looked for at both ends of each use.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from seem_server.store.base import Claimed, Header, Keeping
 from seem_wire.errors import StoreFailed, StoreFull
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from seem_server.store.base import Entry
@@ -84,6 +87,7 @@ class SqliteStore:
             self._db.execute("PRAGMA foreign_keys = ON")
             self._check_format()
             self._db.executescript(_TABLES)
+            self._opened = self._files()
 
     def open(self, header: Header) -> int:
         """Begins a session's log; its epoch."""
@@ -112,6 +116,7 @@ class SqliteStore:
     def owns(self, session_id: str, epoch: int) -> bool:
         """Whether the session is there, and nobody claimed it after that epoch."""
         with self._told():
+            self._check_files()
             row = self._db.execute(
                 "SELECT 1 FROM sessions WHERE id = ? AND epoch = ?", (session_id, epoch)
             ).fetchone()
@@ -174,10 +179,15 @@ class SqliteStore:
                     return name, bytes(row[0])
         return None
 
-    def sweep(self, *, now_s: float) -> int:
-        """Forgets what was kept for long enough; how many sessions."""
+    def sweep(self, *, now_s: float, held: Collection[str] = ()) -> int:
+        """Forgets what was kept for long enough; how many sessions. Those `held` are used now."""
         keeping = self._keeping
         with self._transaction() as db:
+            touched = [(now_s, session_id) for session_id in held]
+            db.executemany("UPDATE sessions SET used_s = ? WHERE id = ?", touched)
+            for table in ("sessions", "images"):
+                later = (now_s, now_s)
+                db.execute(f"UPDATE {table} SET used_s = ? WHERE used_s > ?", later)  # noqa: S608
             forgotten = db.execute(
                 "DELETE FROM sessions WHERE used_s <= ? OR opened_s <= ?",
                 (now_s - keeping.idle_s, now_s - keeping.age_s),
@@ -218,13 +228,25 @@ class SqliteStore:
             raise StoreFailed(f"{self._path} is of format {found}; this version reads {FORMAT}.")
         self._db.execute(f"PRAGMA user_version = {FORMAT}")
 
+    def _files(self) -> tuple[tuple[int, int], ...]:
+        """What tells the database and its write-ahead log from any other files."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        found = (file.stat() for file in (self._path, log))
+        return tuple((one.st_dev, one.st_ino) for one in found)
+
+    def _check_files(self) -> None:
+        if self._files() != self._opened:
+            raise StoreFailed(f"{self._path} was replaced under the server: start it anew.")
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._told():
+            self._check_files()
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
                 self._db.execute("COMMIT")
+                self._check_files()
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")

@@ -33,7 +33,7 @@ except ModuleNotFoundError as missing:
     valkey = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from seem_server.store.base import Entry
 
@@ -179,6 +179,13 @@ return false
 """
 
 _SWEEP = """
+local now = ARGV[4]
+for place = 5, #ARGV do redis.call('ZADD', 'seem:sessions', 'XX', now, ARGV[place]) end
+for _, used in ipairs({'seem:sessions', 'seem:images'}) do
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', used, '(' .. now, '+inf')) do
+    redis.call('ZADD', used, now, name)
+  end
+end
 local old = redis.call('ZRANGEBYSCORE', 'seem:sessions', '-inf', ARGV[1])
 local aged = redis.call('ZRANGEBYSCORE', 'seem:opened', '-inf', ARGV[2])
 local gone = 0
@@ -291,12 +298,12 @@ class ValkeyStore:
             found = self._answer(args=[repr(now_s), *names])
         return None if found is None else (found[0].decode(), found[1])
 
-    def sweep(self, *, now_s: float) -> int:
-        """Forgets what was kept for long enough; how many sessions."""
+    def sweep(self, *, now_s: float, held: Collection[str] = ()) -> int:
+        """Forgets what was kept for long enough; how many sessions. Those `held` are used now."""
         keeping = self._keeping
-        ends = (now_s - keeping.idle_s, now_s - keeping.age_s, now_s - keeping.image_s)
+        ends = (now_s - keeping.idle_s, now_s - keeping.age_s, now_s - keeping.image_s, now_s)
         with _told():
-            return int(self._sweep(args=[repr(end) for end in ends]))
+            return int(self._sweep(args=[*map(repr, ends), *held]))
 
     def close(self) -> None:
         """Hangs up; what was appended stays."""

@@ -161,3 +161,21 @@ def test_the_answer_that_was_longest_unused_makes_room(store):
     assert store.answer(["1"], now_s=5)
     store.put_answer("4", "a", b"y" * 70, now_s=6)  # in place of the one before
     assert [one for one in "1234" if store.answer([one], now_s=7)] == ["1", "4"]
+
+
+def test_a_session_that_a_server_holds_outlives_a_clock_that_jumps_ahead(store):
+    for session_id in "ab":
+        begun(store, session_id)
+    assert store.sweep(now_s=500, held={"a", "gone"}) == 1
+    assert (store.owns("a", 1), store.owns("b", 1), store.owns("gone", 1)) == (True, False, False)
+    assert store.sweep(now_s=601) == 1
+
+
+def test_a_clock_that_is_set_back_makes_nothing_last_for_ever(store):
+    begun(store)
+    store.put_image("a", b"abc", now_s=500)
+    store.append([entry()], now_s=500)
+    assert store.sweep(now_s=20) == 0
+    assert store.sweep(now_s=119) == 0
+    assert store.sweep(now_s=121) == 1
+    assert not store.has_image("a", now_s=121)
