@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from service_words import HEIGHT, KEY, PHOTO, WIDTH, photo, service
+from service_words import HEIGHT, KEY, PHOTO, WIDTH, photo, service, until
 
 from seem_server.service.callers import Caller
 from seem_server.service.images import TenantImages
@@ -110,3 +112,19 @@ async def test_bytes_are_kept_by_their_plain_hash_where_tenants_share():
         found = await second.images.find(types.ImageKey(KEY), tenants.of(ROB))
         assert found.size == (HEIGHT, WIDTH)
     assert set(store._images) == {KEY}
+
+
+class Failing(MemoryStore):
+    """Keeps no image."""
+
+    def put_image(self, *_, **__):
+        raise errors.StoreFailed("It broke.")
+
+
+async def test_whoever_is_cancelled_while_an_image_is_read_ends_though_it_cannot_be_kept():
+    with service(store=Failing()) as here:
+        reading = asyncio.create_task(here.images.find(types.ImageBytes(PHOTO)))
+        await until(lambda: "read_image" in here.executor.done)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
