@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
-from service_words import HEIGHT, KEY, PHOTO, WIDTH, photo, service, until
+from service_words import HEIGHT, KEY, PHOTO, WIDTH, photo, service
 
 from seem_server.service.callers import Caller
 from seem_server.service.images import TenantImages
@@ -121,10 +122,20 @@ class Failing(MemoryStore):
         raise errors.StoreFailed("It broke.")
 
 
-async def test_whoever_is_cancelled_while_an_image_is_read_ends_though_it_cannot_be_kept():
+async def test_whoever_is_cancelled_while_an_image_is_read_ends_though_it_cannot_be_kept(
+    monkeypatch,
+):
+    loop, began, gate = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def read_slowly(*_):
+        loop.call_soon_threadsafe(began.set)
+        assert gate.wait(20)
+
+    monkeypatch.setattr("seem_server.service.images.read_image", read_slowly)
     with service(store=Failing()) as here:
         reading = asyncio.create_task(here.images.find(types.ImageBytes(PHOTO)))
-        await until(lambda: "read_image" in here.executor.done)
+        await began.wait()
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
+        gate.set()
