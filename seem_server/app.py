@@ -22,6 +22,7 @@ import numpy as np
 
 from seem_server.engine.engine import Engine, EngineConfig
 from seem_server.engine.scheduler import Limits as QueueLimits
+from seem_server.engine.shelf import NoShelf
 from seem_server.engine.work import Encode
 from seem_server.engine.worker import CacheConfig
 from seem_server.runtime.bundle import read_bundle
@@ -33,6 +34,7 @@ from seem_server.service.directory import Directory, DirectoryConfig
 from seem_server.service.images import Images
 from seem_server.service.journal import Journal
 from seem_server.service.quotas import Quotas
+from seem_server.service.store_shelf import StoreShelf
 from seem_server.service.tenants import Tenants
 from seem_server.settings import DEFAULT_STORE, SettingInvalid, Settings
 from seem_server.store.base import Keeping
@@ -111,13 +113,17 @@ async def serve(
     async with AsyncExitStack() as stack:
         observers = _observers(settings)
         stack.push_async_callback(asyncio.to_thread, observers.close)
-        make_engine = partial(Engine, observer=observers.engine)
+        store = await asyncio.to_thread(open_store, settings.store, _keeping(settings))
+        journal = Journal(store)
+        stack.push_async_callback(journal.close)
+        shelf = NoShelf() if store.quick else StoreShelf(journal)  # in memory the caches do as well
+        make_engine = partial(Engine, observer=observers.engine, shelf=shelf)
         engine = await asyncio.to_thread(
             make_engine, make_backend or _backend_maker(settings), _engine_config(settings)
         )
         executor = stack.enter_context(ThreadPoolExecutor(settings.read_threads, "seem-read"))
         stack.push_async_callback(asyncio.to_thread, engine.close, drain_s=LAST_BATCH_S)
-        serving = _serve(settings, door, engine, executor, observers, warm_up=warm_up)
+        serving = _serve(settings, door, engine, journal, executor, observers, warm_up=warm_up)
         yield await stack.enter_async_context(serving)
 
 
@@ -134,6 +140,7 @@ async def _serve(
     settings: Settings,
     door: _Door,
     engine: Engine,
+    journal: Journal,
     executor: Executor,
     observers: Observers,
     *,
@@ -141,7 +148,6 @@ async def _serve(
 ) -> AsyncIterator[Running]:
     model = _model_card(engine, settings)
     limits = model.capabilities.limits
-    journal = Journal(await asyncio.to_thread(open_store, settings.store, _keeping(settings)))
     directory = Directory(
         engine,
         Images(engine, limits, executor, journal=journal),
@@ -152,10 +158,10 @@ async def _serve(
     )
     servicer = Servicer(directory, executor, now=time.monotonic)
     server = Server(servicer, door.transport, limits, observers.calls, door.callers)
-    async with _pages(settings, observers.metrics, engine, directory, server):
+    async with _pages(settings, observers.metrics, engine, directory, server, journal):
         port = await server.start()
         sweeper = asyncio.create_task(_sweep(directory, journal, _sweep_period_s(settings)))
-        teller = asyncio.create_task(_tell_health(server, engine))
+        teller = asyncio.create_task(_tell_health(server, engine, journal))
         try:
             if warm_up:
                 await _warm_up(engine)
@@ -169,7 +175,6 @@ async def _serve(
             await directory.hand_over(within_s=settings.grace_s)
             await server.stop()
             directory.close()
-            await journal.close()
 
 
 def _sweep_period_s(settings: Settings) -> float:
@@ -184,6 +189,7 @@ async def _pages(
     engine: Engine,
     directory: Directory,
     server: Server,
+    journal: Journal,
 ) -> AsyncIterator[None]:
     """Metrics and probes over HTTP, where there are metrics."""
     if metrics is None:
@@ -200,7 +206,7 @@ async def _pages(
     pages = Pages(
         metrics=metrics.page,
         alive=lambda: engine.is_alive and loop_answers(loop),
-        ready=lambda: server.is_ready and engine.answers and loop_answers(loop),
+        ready=lambda: server.is_ready and engine.answers and journal.works and loop_answers(loop),
     )
     with ExitStack() as stack:
         stack.enter_context(serve_pages(settings.metrics_host, settings.metrics_port, pages))
@@ -210,10 +216,10 @@ async def _pages(
             await asyncio.to_thread(stack.close)
 
 
-async def _tell_health(server: Server, engine: Engine) -> None:
+async def _tell_health(server: Server, engine: Engine, journal: Journal) -> None:
     while True:
         await asyncio.sleep(HEALTH_PERIOD_S)
-        await server.tell_whether(works=engine.answers)
+        await server.tell_whether(works=engine.answers and journal.works)
 
 
 async def _warm_up(engine: Engine) -> None:
@@ -230,7 +236,7 @@ async def _sweep(directory: Directory, journal: Journal, period_s: float) -> Non
         if n_left := directory.sweep(now_s=time.monotonic()):
             logger.info("sessions were left alone", extra={"n_sessions": n_left})
         try:
-            forget = partial(journal.store.sweep, now_s=journal.now_s)
+            forget = partial(journal.store.sweep, now_s=journal.now_s, held=directory.kept)
             n_forgotten = await journal.call(forget)
         except SeemError:
             logger.exception("the store could not be swept")
@@ -335,6 +341,7 @@ def _keeping(settings: Settings) -> Keeping:
         idle_s=settings.keep_s,
         age_s=settings.max_age_s,
         images_bytes=settings.store_images_bytes,
+        answers_bytes=settings.store_answers_bytes,
     )
 
 

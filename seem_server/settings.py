@@ -75,6 +75,9 @@ class Settings:
     )
     max_age_s: float = _option(30 * 86_400.0, "how long any session is kept", least=1)
     store_images_bytes: int = _option(8 * 1024**3, "of image files in the store", least=0)
+    store_answers_bytes: int = _option(
+        256 * 1024**2, "of answers in the store, from which long sessions go on quickly", least=0
+    )
     max_calls: int = _option(512, "streams and calls at once; more are refused", least=1)
     max_image_bytes: int = _option(32 * 1024**2, "of an image file", least=1, most=MAX_IMAGE_BYTES)
     max_image_pixels: int = _option(64 * 1024**2, "of an image", least=1)

@@ -10,6 +10,7 @@ from hypothesis import settings
 # No deadline: other work on the machine is no fault of the code. In CI the examples are the same
 # each time.
 settings.register_profile("seem", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("long", deadline=None, max_examples=10_000)  # --hypothesis-profile=long
 settings.load_profile("seem")
 
 

@@ -30,6 +30,7 @@ from seem_server.engine.scheduler import (
     Scene,
     Shares,
 )
+from seem_server.engine.shelf import NoShelf
 from seem_server.engine.tickets import Ticket
 from seem_server.engine.work import Decode, Encode, Everything, MasksReady
 from seem_server.engine.worker import CacheConfig, Caches, Drawing, Unfinished, Worker
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
     from seem_server.engine.cache import CacheUse
     from seem_server.engine.observing import Observer
+    from seem_server.engine.shelf import Shelf
     from seem_server.engine.tickets import Pay
     from seem_server.engine.work import Result, SegmentsReady, Work
     from seem_server.runtime.backend import Backend
@@ -108,7 +110,8 @@ class EngineStats:
 class Engine:
     """Carries out work on a backend that `make_backend` gives, and gives anew when it broke.
 
-    Made once for each process, ended by `close`. `now` gives seconds on a clock that only rises.
+    Made once for each process, ended by `close`. `shelf` keeps answers beyond that. `now` gives
+    seconds on a clock that only rises.
 
     Raises:
         SeemError: What `make_backend` raises, when the engine is made.
@@ -120,15 +123,17 @@ class Engine:
         config: EngineConfig | None = None,
         *,
         observer: Observer | None = None,
+        shelf: Shelf | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make_backend = make_backend
         self._config = config or EngineConfig()
         self._observer = observer or Unobserved()
+        self._shelf = shelf or NoShelf()
         self._now = now
         self._caches = Caches(self._config.caches)
         self._backend = make_backend()
-        self._worker = Worker(self._backend, self._caches, now=now)
+        self._worker = Worker(self._backend, self._caches, now=now, shelf=self._shelf)
         self._limits = self._config.limits
         if self._backend.provider == "cpu":
             self._limits = replace(self._limits, max_batch=1)
@@ -472,7 +477,7 @@ class Engine:
         """Another backend; features go, because they may lie on a device that is gone."""
         self._caches.features.clear()
         self._backend = self._make_backend()
-        self._worker = Worker(self._backend, self._caches, now=self._now)
+        self._worker = Worker(self._backend, self._caches, now=self._now, shelf=self._shelf)
         self._n_failures = 0
         self._n_restarts += 1
 

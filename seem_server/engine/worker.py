@@ -30,6 +30,7 @@ from seem_server.engine.chains import Answer, Chain, EncodedImage, Look
 from seem_server.engine.findings import Names
 from seem_server.engine.packing import Said
 from seem_server.engine.preprocess import Prepared
+from seem_server.engine.shelf import NoShelf, keep, take_up
 from seem_server.engine.tidy import tidy
 from seem_server.engine.work import (
     Decode,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from seem_server.engine.postprocess import Drawn, Label
     from seem_server.engine.readings import Reading
     from seem_server.engine.searching import Search
+    from seem_server.engine.shelf import Shelf
     from seem_server.engine.work import ObjectRounds, Work
     from seem_server.engine.zoom import Window
     from seem_server.runtime.backend import (
@@ -161,13 +163,21 @@ class _Job:
 class Worker:
     """Runs batches of work on a backend, one at a time.
 
-    `now` gives seconds on any clock that only rises.
+    `now` gives seconds on any clock that only rises. `shelf` keeps answers beyond the caches.
     """
 
-    def __init__(self, backend: Backend, caches: Caches, *, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        caches: Caches,
+        *,
+        now: Callable[[], float],
+        shelf: Shelf | None = None,
+    ) -> None:
         self._backend = backend
         self._caches = caches
         self._now = now
+        self._shelf = shelf or NoShelf()
         self._zoomed_s = 0.0
         """Of the batch that runs: encoding windows, which is known while decoding only."""
 
@@ -259,6 +269,8 @@ class Worker:
             *(image, one.rounds, one.object_id, keys), image_key=work.image_key, owner=work.owner
         )
         chain.resume(self._caches.answers)
+        if take_up(self._shelf, self._manifest.model_id, chain):
+            self._remember(chain)
         if self._manifest.zooms and not chain.done:
             pixels = self._caches.images.get(work.image_key)
             if pixels is None or isinstance(pixels, Prepared):
@@ -292,8 +304,13 @@ class Worker:
             for i, answer in zip(again, closer, strict=True):
                 answers[i] = replace(answer, presence=answers[i].presence, others=answers[i].others)
             for chain, answer in zip(pending, answers, strict=True):
-                self._caches.answers.put(chain.keys[chain.n_done], answer, answer.nbytes)
                 chain.add(answer)
+                self._remember(chain)
+                keep(self._shelf, self._manifest.model_id, chain)
+
+    def _remember(self, chain: Chain) -> None:
+        newest = chain.answers[-1]
+        self._caches.answers.put(chain.keys[chain.n_done - 1], newest, newest.nbytes)
 
     def _look(self, chain: Chain) -> Look:
         """Where the next round looks first: through the last window, while that serves."""

@@ -105,6 +105,11 @@ class Directory:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    @property
+    def kept(self) -> frozenset[str]:
+        """The sessions held here that can go on after this process."""
+        return frozenset(key for key, session in self._sessions.items() if session.kept)
+
     def admit(self, caller: Caller = ANONYMOUS) -> None:
         """Counts a request of the caller's tenant; raises QuotaExceeded at too many."""
         self.tenants.of(caller).request()
@@ -299,7 +304,8 @@ class Directory:
                 logger.info("session goes on here", extra={"session": session_tag(session_id)})
                 n_bytes = sum(map(len, claimed.records))
                 log = SessionLog(
-                    journal, session_id, claimed.epoch, restored.replies, tenant, n_bytes
+                    *(journal, session_id, claimed.epoch, restored.replies, tenant, n_bytes),
+                    masks=restored.masks,
                 )
                 session = LiveSession(
                     restored.state,

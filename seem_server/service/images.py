@@ -122,8 +122,10 @@ class Images:
         keeping = asyncio.ensure_future(self._keep(key, data))
         try:
             size = self._size_of_held(key) or await self._give(key, data)
-        finally:
-            await keeping
+        except BaseException:  # a cancellation, too, goes before what became of the keeping
+            await asyncio.gather(keeping, return_exceptions=True)
+            raise
+        await keeping
         return name, size
 
     async def bring(self, name: str, tenant: Tenant = EVERYBODY) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -45,7 +46,7 @@ class _Call:
     """Any other use of the store, in its turn."""
 
     use: Callable[[], Any]
-    answer: asyncio.Future[Any]
+    answer: asyncio.Future[Any] | Future[Any]
 
 
 class Journal:
@@ -57,6 +58,8 @@ class Journal:
     def __init__(self, store: Store, *, wall: Callable[[], float] = time.time) -> None:
         self.store = store
         self._wall = wall
+        self.works = True
+        """Whether the store did what was asked of it last."""
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Write | _Call | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -91,6 +94,15 @@ class Journal:
         answer: asyncio.Future[T] = self._loop.create_future()
         self._queue.put(_Call(use, answer))
         return await answer
+
+    def do(self, use: Callable[[], T]) -> Future[T]:
+        """The same for threads: what `use` gives, in its turn."""
+        answer: Future[T] = Future()
+        if self._thread is None:
+            self._answer(_Call(use, answer))
+        else:
+            self._queue.put(_Call(use, answer))
+        return answer
 
     async def close(self) -> None:
         """Writes what waits, and closes the store."""
@@ -137,10 +149,12 @@ class Journal:
         try:
             taken = self.store.append(entries, now_s=self._wall())
         except StoreFailed as error:
+            self.works = False
             if len(entries) == 1:
                 logger.exception("a session's log could not be written")
                 return [error]
             return [outcome for one in entries for outcome in self._append([one])]
+        self.works = True
         return [
             None if kept else self._refused(one) for one, kept in zip(entries, taken, strict=True)
         ]
@@ -171,8 +185,10 @@ class Journal:
     def _answer(self, one: _Call) -> None:
         try:
             given, failure = one.use(), None
+            self.works = True
         except SeemError as error:
             given, failure = None, error
+            self.works = not isinstance(error, StoreFailed)
         except Exception:  # an edge: the caller waits, and this thread must go on
             logger.exception("the store broke")
             given, failure = None, Internal("The store broke.")
@@ -185,7 +201,10 @@ class Journal:
             else:
                 one.answer.set_exception(failure)
 
-        self._on_loop(tell)
+        if isinstance(one.answer, Future):
+            tell()
+        else:
+            self._on_loop(tell)
 
     def _on_loop(self, tell: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody is left to tell

@@ -261,6 +261,7 @@ class LiveSession:
         for seq in [*self._tickets]:
             if seq not in self._asked:
                 self._tickets.pop(seq).cancel()
+                self._brought.discard(seq)  # it is asked for anew, and may miss its image again
 
     def park(self) -> None:
         """Lets go of it here; it goes on wherever it is asked for next."""

@@ -10,7 +10,7 @@ from seem_server.service.tenants import EVERYBODY
 from seem_server.session import records
 from seem_server.session.events import ImageRead
 from seem_server.store.base import Entry
-from seem_wire.types import Masks, Prompt
+from seem_wire.types import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ CARRIED = 16
 
 
 class SessionLog:
-    """Of the session that `epoch` of the store belongs to; `replies` are those known so far.
+    """Of the session that `epoch` of the store belongs to; `replies`, `masks`: those known so far.
 
     Records name images by content hash; what the store is told to keep goes by the tenant's keys.
     """
@@ -42,6 +42,7 @@ class SessionLog:
         replies: Mapping[int, Reply],
         tenant: Tenant = EVERYBODY,
         n_bytes: int = 0,
+        masks: Mapping[tuple[int, int], ObjectMask] | None = None,
     ) -> None:
         self._n_bytes = n_bytes
         self._tenant = tenant
@@ -49,10 +50,13 @@ class SessionLog:
         self._session_id = session_id
         self._epoch = epoch
         self._replies: OrderedDict[int, Reply] = OrderedDict(replies)
+        self._newest = {key[0]: (key, mask) for key, mask in (masks or {}).items()}
 
     def keep(self, event: Event, replies: Sequence[Reply], told: Told) -> None:
         """Writes an event with the replies that it made; calls `told` as `Journal.write` does."""
         fresh = isinstance(event, ImageRead)
+        if fresh:
+            self._newest.clear()
         carried = [*self._replies.values()][-CARRIED:] if fresh else []
         record = records.encode(event, [*carried, *replies])
         self._n_bytes = len(record) + (0 if fresh else self._n_bytes)
@@ -70,6 +74,8 @@ class SessionLog:
         for reply in replies:
             self._replies[reply.seq] = reply
             self._replies.move_to_end(reply.seq)
+            told = records.masks_of(reply).items()
+            self._newest |= {key[0]: (key, mask) for key, mask in told}
         while len(self._replies) > records.MAX_REPLIES:
             self._replies.popitem(last=False)
 
@@ -79,9 +85,11 @@ class SessionLog:
         return self._n_bytes >= MAX_BYTES
 
     def masks(self) -> dict[tuple[int, int], ObjectMask]:
-        """The masks of the newest replies, by object and the round that each answered."""
-        answers = (reply for reply in self._replies.values() if isinstance(reply, Masks))
-        return {(one.object_id, reply.seq): one for reply in answers for one in reply.objects}
+        """The masks of the newest replies and each object's newest, by object and command."""
+        known = dict(self._newest.values())
+        for reply in self._replies.values():
+            known |= records.masks_of(reply)
+        return known
 
     def since(self, seq: int) -> Sequence[Reply]:
         """The replies to later commands than `seq` that are known, in the order of the sending."""

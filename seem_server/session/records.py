@@ -37,6 +37,7 @@ from seem_wire.types import (
     Hypothesis,
     ImageKey,
     Limits,
+    Masks,
     ObjectMask,
     Prompt,
     PromptedObject,
@@ -71,11 +72,13 @@ class Restored:
     Attributes:
         works: What the engine has not answered yet, by the number of the command.
         replies: The newest replies, by the number of the command, oldest first.
+        masks: Those that stand and were ever sent, by object and the command that they answered.
     """
 
     state: State
     works: dict[int, Decode | Everything]
     replies: dict[int, Reply]
+    masks: dict[tuple[int, int], ObjectMask]
 
 
 def encode(event: Event, replies: Iterable[Reply]) -> bytes:
@@ -95,6 +98,7 @@ def replay(session_id: str, model: ModelCard, records: Sequence[bytes]) -> Resto
     state = State(session_id, model)
     works: dict[int, Decode | Everything] = {}
     replies: deque[tuple[int, Reply]] = deque(maxlen=MAX_REPLIES)
+    masks: dict[tuple[int, int], ObjectMask] = {}
     try:
         for record in records:
             fields = _fields(record)
@@ -102,11 +106,20 @@ def replay(session_id: str, model: ModelCard, records: Sequence[bytes]) -> Resto
             if isinstance(event, ImageRead) and state.phase is Phase.NEW:
                 state = replace(state, phase=Phase.OPEN)
             state = _after(state, event, works)
-            told = (_reply(text) for text in fields["replies"])
-            replies.extend((reply.seq, reply) for reply in told)
+            for reply in map(_reply, fields["replies"]):
+                replies.append((reply.seq, reply))
+                masks |= masks_of(reply)
     except (ValueError, KeyError, TypeError, DecodeError, SeemError) as error:
         raise Internal(f"The log of a session cannot be read: {error}.") from error
-    return Restored(state, works, dict(replies))
+    shown = (one.without(*works) for one in state.history.objects)
+    standing = masks.keys() & {(one.object_id, one.standing) for one in shown}
+    return Restored(state, works, dict(replies), {key: masks[key] for key in standing})
+
+
+def masks_of(reply: Reply) -> dict[tuple[int, int], ObjectMask]:
+    """The masks that a reply tells, by object and the command that it answers."""
+    told = reply.objects if isinstance(reply, Masks) else ()
+    return {(one.object_id, reply.seq): one for one in told}
 
 
 def _after(state: State, event: Event, works: dict[int, Decode | Everything]) -> State:

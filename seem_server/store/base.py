@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +60,18 @@ class Keeping:
         age_s: So is one that was opened so long ago.
         image_s: An image that no session needs is kept for so long.
         images_bytes: Of all images; then those go that no session needs, the longest unused first.
+        answers_bytes: Of all answers; then the longest unused go.
     """
 
     idle_s: float = 7 * 86_400.0
     age_s: float = 30 * 86_400.0
     image_s: float = 3_600.0
     images_bytes: int = 8 * 1024**3
+    answers_bytes: int = 256 * 1024**2
 
 
 class Store(Protocol):
-    """Sessions' logs and images. `now_s`, everywhere: seconds since 1970.
+    """Sessions' logs, images and answers about them. `now_s`, everywhere: seconds since 1970.
 
     Attributes:
         quick: It answers at once, from memory: no thread need wait for it.
@@ -116,8 +118,20 @@ class Store(Protocol):
         """The bytes kept under `key`, which counts as used now; None where there are none."""
         ...
 
-    def sweep(self, *, now_s: float) -> int:
-        """Forgets what was kept for long enough; how many sessions."""
+    def put_answer(self, name: str, image_key: str, data: bytes, *, now_s: float) -> None:
+        """Keeps an answer about an image that is kept, for no longer than that."""
+        ...
+
+    def answer(self, names: Sequence[str], *, now_s: float) -> tuple[str, bytes] | None:
+        """The first of these answers that is kept, and its name; it counts as used now."""
+        ...
+
+    def sweep(self, *, now_s: float, held: Collection[str] = ()) -> int:
+        """Forgets what was kept for long enough; how many sessions.
+
+        Those `held` by a server count as used now. Clocks are set back: what was used later than
+        now was used now.
+        """
         ...
 
     def close(self) -> None:

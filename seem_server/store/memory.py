@@ -1,4 +1,4 @@
-"""Logs and images in this process's memory: for one server that nobody restarts, and for tests."""
+"""Logs, images and answers in this process's memory: for a server nobody restarts, and tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seem_server.store.base import Claimed, Keeping
 from seem_wire.errors import StoreFull
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from seem_server.store.base import Entry, Header
 
@@ -30,6 +30,13 @@ class _Image:
     used_s: float
 
 
+@dataclass(slots=True)
+class _Answer:
+    image_key: str
+    data: bytes
+    used_s: float
+
+
 class MemoryStore:
     """A `Store`; see there. May be used from several threads."""
 
@@ -39,6 +46,7 @@ class MemoryStore:
         self._keeping = keeping or Keeping()
         self._logs: dict[str, _Log] = {}
         self._images: dict[str, _Image] = {}
+        self._answers: dict[str, _Answer] = {}
         self._lock = threading.Lock()
 
     def open(self, header: Header) -> int:
@@ -110,9 +118,29 @@ class MemoryStore:
             known.used_s = now_s
             return known.data
 
-    def sweep(self, *, now_s: float) -> int:
-        """Forgets what was kept for long enough; how many sessions."""
+    def put_answer(self, name: str, image_key: str, data: bytes, *, now_s: float) -> None:
+        """Keeps an answer about an image that is kept, for no longer than that."""
         with self._lock:
+            if image_key in self._images:
+                self._answers[name] = _Answer(image_key, data, now_s)
+                self._shrink_answers()
+
+    def answer(self, names: Sequence[str], *, now_s: float) -> tuple[str, bytes] | None:
+        """The first of these answers that is kept, and its name; it counts as used now."""
+        with self._lock:
+            for name in names:
+                if (known := self._answers.get(name)) is not None:
+                    known.used_s = now_s
+                    return name, known.data
+        return None
+
+    def sweep(self, *, now_s: float, held: Collection[str] = ()) -> int:
+        """Forgets what was kept for long enough; how many sessions. Those `held` are used now."""
+        with self._lock:
+            for session_id, log in self._logs.items():
+                log.used_s = now_s if session_id in held else min(log.used_s, now_s)
+            for image in self._images.values():
+                image.used_s = min(image.used_s, now_s)
             old = [
                 session_id
                 for session_id, log in self._logs.items()
@@ -123,7 +151,7 @@ class MemoryStore:
                 del self._logs[session_id]
             for key in self._unneeded():
                 if now_s - self._images[key].used_s >= self._keeping.image_s:
-                    del self._images[key]
+                    self._drop(key)
         return len(old)
 
     def close(self) -> None:
@@ -134,9 +162,21 @@ class MemoryStore:
         for key in sorted(self._unneeded(), key=lambda key: self._images[key].used_s):
             if held + n_bytes <= self._keeping.images_bytes:
                 break
-            held -= len(self._images.pop(key).data)
+            held -= len(self._images[key].data)
+            self._drop(key)
         if held + n_bytes > self._keeping.images_bytes:
             raise StoreFull(f"Images of {held} bytes are kept, and all are needed.")
+
+    def _drop(self, key: str) -> None:
+        del self._images[key]
+        self._answers = {n: one for n, one in self._answers.items() if one.image_key != key}
+
+    def _shrink_answers(self) -> None:
+        held = sum(len(one.data) for one in self._answers.values())
+        for name in sorted(self._answers, key=lambda name: self._answers[name].used_s):
+            if held <= self._keeping.answers_bytes:
+                return
+            held -= len(self._answers.pop(name).data)
 
     def _unneeded(self) -> set[str]:
         return set(self._images) - set().union(*(log.images for log in self._logs.values()))

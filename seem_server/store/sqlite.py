@@ -1,7 +1,10 @@
-"""Logs and images in one SQLite file: no server to start, safe against a killed process.
+"""Logs, images and answers in one SQLite file: no server to start, safe against a killed process.
 
 The file is in WAL mode. A commit survives whatever happens to the process; with `sync="full"` it
 survives a loss of power, too, at the cost of a flush to the disk each.
+
+A file that is deleted or replaced under an open connection can still be written, and nobody would
+ever read what was: so it is looked for at both ends of each use.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from seem_server.store.base import Claimed, Header, Keeping
 from seem_wire.errors import StoreFailed, StoreFull
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from seem_server.store.base import Entry
@@ -44,6 +47,12 @@ CREATE TABLE IF NOT EXISTS needs (
     PRIMARY KEY (session, key)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS needs_by_key ON needs (key);
+CREATE TABLE IF NOT EXISTS answers (
+    name TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES images ON DELETE CASCADE,
+    used_s REAL NOT NULL, bytes INTEGER NOT NULL, data BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS answers_by_image ON answers (image);
+CREATE INDEX IF NOT EXISTS answers_by_use ON answers (used_s, name, bytes);
 """
 
 _UNNEEDED = "key NOT IN (SELECT key FROM needs)"
@@ -78,6 +87,7 @@ class SqliteStore:
             self._db.execute("PRAGMA foreign_keys = ON")
             self._check_format()
             self._db.executescript(_TABLES)
+            self._opened = self._files()
 
     def open(self, header: Header) -> int:
         """Begins a session's log; its epoch."""
@@ -106,6 +116,7 @@ class SqliteStore:
     def epoch(self, session_id: str) -> int | None:
         """The epoch of whoever claimed the session last; None where it is forgotten."""
         with self._told():
+            self._check_files()
             row = self._db.execute(
                 "SELECT epoch FROM sessions WHERE id = ?", (session_id,)
             ).fetchone()
@@ -146,10 +157,37 @@ class SqliteStore:
             row = db.execute("SELECT data FROM images WHERE key = ?", (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
-    def sweep(self, *, now_s: float) -> int:
-        """Forgets what was kept for long enough; how many sessions."""
+    def put_answer(self, name: str, image_key: str, data: bytes, *, now_s: float) -> None:
+        """Keeps an answer about an image that is kept, for no longer than that."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO answers SELECT ?, key, ?, ?, ? FROM images WHERE key = ?",
+                (name, now_s, len(data), data, image_key),
+            )
+            (held,) = db.execute("SELECT coalesce(sum(bytes), 0) FROM answers").fetchone()
+            if held > self._keeping.answers_bytes:
+                self._shrink_answers(db, held)
+
+    def answer(self, names: Sequence[str], *, now_s: float) -> tuple[str, bytes] | None:
+        """The first of these answers that is kept, and its name; it counts as used now."""
+        with self._transaction() as db:
+            for name in names:
+                row = db.execute(
+                    "UPDATE answers SET used_s = ? WHERE name = ? RETURNING data", (now_s, name)
+                ).fetchone()
+                if row is not None:
+                    return name, bytes(row[0])
+        return None
+
+    def sweep(self, *, now_s: float, held: Collection[str] = ()) -> int:
+        """Forgets what was kept for long enough; how many sessions. Those `held` are used now."""
         keeping = self._keeping
         with self._transaction() as db:
+            touched = [(now_s, session_id) for session_id in held]
+            db.executemany("UPDATE sessions SET used_s = ? WHERE id = ?", touched)
+            for table in ("sessions", "images"):
+                later = (now_s, now_s)
+                db.execute(f"UPDATE {table} SET used_s = ? WHERE used_s > ?", later)  # noqa: S608
             forgotten = db.execute(
                 "DELETE FROM sessions WHERE used_s <= ? OR opened_s <= ?",
                 (now_s - keeping.idle_s, now_s - keeping.age_s),
@@ -177,19 +215,38 @@ class SqliteStore:
         if held + n_bytes > self._keeping.images_bytes:
             raise StoreFull(f"Images of {held} bytes are kept, and all are needed.")
 
+    def _shrink_answers(self, db: sqlite3.Connection, held: int) -> None:
+        for name, size in db.execute("SELECT name, bytes FROM answers ORDER BY used_s").fetchall():
+            if held <= self._keeping.answers_bytes:
+                return
+            db.execute("DELETE FROM answers WHERE name = ?", (name,))
+            held -= size
+
     def _check_format(self) -> None:
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
         if found not in {0, FORMAT}:
             raise StoreFailed(f"{self._path} is of format {found}; this version reads {FORMAT}.")
         self._db.execute(f"PRAGMA user_version = {FORMAT}")
 
+    def _files(self) -> tuple[tuple[int, int], ...]:
+        """What tells the database and its write-ahead log from any other files."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        found = (file.stat() for file in (self._path, log))
+        return tuple((one.st_dev, one.st_ino) for one in found)
+
+    def _check_files(self) -> None:
+        if self._files() != self._opened:
+            raise StoreFailed(f"{self._path} was replaced under the server: start it anew.")
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._told():
+            self._check_files()
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
                 self._db.execute("COMMIT")
+                self._check_files()
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""Logs and images in Valkey or Redis, for servers on several machines.
+"""Logs, images and answers in Valkey or Redis, for servers on several machines.
 
 How well a log survives the store's own death is the store's to say: `appendonly yes` with
 `appendfsync everysec` loses a second at worst, `always` nothing. One database of one instance (or
@@ -11,6 +11,8 @@ of a primary with replicas); its keys begin with `seem:` and are of no use in a 
     seem:image:KEY   string  a file's bytes
     seem:images      zset    KEY by when it was used last; seem:sizes   hash, its bytes
     seem:needed      hash    KEY to how many sessions need it
+    seem:answer:NAME string  an answer;  seem:about:KEY  set of NAMEs of those about an image
+    seem:answers     zset    NAME by when it was used last; seem:answer-sizes  hash, its bytes
 
 What changes more than one of them is a script, which the store runs as one step.
 """
@@ -31,7 +33,7 @@ except ModuleNotFoundError as missing:
     valkey = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from seem_server.store.base import Entry
 
@@ -54,7 +56,15 @@ local function forget(id)
   redis.call('ZREM', 'seem:opened', id)
 end
 
+local function unanswer(name)
+  redis.call('DEL', 'seem:answer:' .. name)
+  redis.call('ZREM', 'seem:answers', name)
+  redis.call('HDEL', 'seem:answer-sizes', name)
+end
+
 local function drop(key)
+  for _, name in ipairs(redis.call('SMEMBERS', 'seem:about:' .. key)) do unanswer(name) end
+  redis.call('DEL', 'seem:about:' .. key)
   redis.call('DEL', 'seem:image:' .. key)
   redis.call('ZREM', 'seem:images', key)
   redis.call('HDEL', 'seem:sizes', key)
@@ -141,7 +151,41 @@ redis.call('ZADD', 'seem:images', ARGV[2], ARGV[1])
 return 1
 """
 
+_PUT_ANSWER = """
+local name, key, data, now, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+if redis.call('EXISTS', 'seem:image:' .. key) == 0 then return end
+redis.call('SET', 'seem:answer:' .. name, data)
+redis.call('SADD', 'seem:about:' .. key, name)
+redis.call('ZADD', 'seem:answers', now, name)
+redis.call('HSET', 'seem:answer-sizes', name, #data)
+local held = 0
+for _, size in ipairs(redis.call('HVALS', 'seem:answer-sizes')) do held = held + tonumber(size) end
+while held > most do
+  local oldest = redis.call('ZRANGE', 'seem:answers', 0, 0)[1]
+  held = held - tonumber(redis.call('HGET', 'seem:answer-sizes', oldest))
+  unanswer(oldest)
+end
+"""
+
+_ANSWER = """
+for place = 2, #ARGV do
+  local data = redis.call('GET', 'seem:answer:' .. ARGV[place])
+  if data then
+    redis.call('ZADD', 'seem:answers', ARGV[1], ARGV[place])
+    return {ARGV[place], data}
+  end
+end
+return false
+"""
+
 _SWEEP = """
+local now = ARGV[4]
+for place = 5, #ARGV do redis.call('ZADD', 'seem:sessions', 'XX', now, ARGV[place]) end
+for _, used in ipairs({'seem:sessions', 'seem:images'}) do
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', used, '(' .. now, '+inf')) do
+    redis.call('ZADD', used, now, name)
+  end
+end
 local old = redis.call('ZRANGEBYSCORE', 'seem:sessions', '-inf', ARGV[1])
 local aged = redis.call('ZRANGEBYSCORE', 'seem:opened', '-inf', ARGV[2])
 local gone = 0
@@ -180,6 +224,8 @@ class ValkeyStore:
             self._client.register_script(_LIBRARY + script)
             for script in (_OPEN, _CLAIM, _APPEND, _FORGET, _PUT, _TOUCH, _SWEEP)
         )
+        self._put_answer = self._client.register_script(_LIBRARY + _PUT_ANSWER)
+        self._answer = self._client.register_script(_LIBRARY + _ANSWER)
 
     def open(self, header: Header) -> int:
         """Begins a session's log; its epoch."""
@@ -239,12 +285,25 @@ class ValkeyStore:
             data: bytes | None = self._client.get(f"seem:image:{key}")
         return data
 
-    def sweep(self, *, now_s: float) -> int:
-        """Forgets what was kept for long enough; how many sessions."""
-        keeping = self._keeping
-        ends = (now_s - keeping.idle_s, now_s - keeping.age_s, now_s - keeping.image_s)
+    def put_answer(self, name: str, image_key: str, data: bytes, *, now_s: float) -> None:
+        """Keeps an answer about an image that is kept, for no longer than that."""
         with _told():
-            return int(self._sweep(args=[repr(end) for end in ends]))
+            self._put_answer(
+                args=[name, image_key, data, repr(now_s), str(self._keeping.answers_bytes)]
+            )
+
+    def answer(self, names: Sequence[str], *, now_s: float) -> tuple[str, bytes] | None:
+        """The first of these answers that is kept, and its name; it counts as used now."""
+        with _told():
+            found = self._answer(args=[repr(now_s), *names])
+        return None if found is None else (found[0].decode(), found[1])
+
+    def sweep(self, *, now_s: float, held: Collection[str] = ()) -> int:
+        """Forgets what was kept for long enough; how many sessions. Those `held` are used now."""
+        keeping = self._keeping
+        ends = (now_s - keeping.idle_s, now_s - keeping.age_s, now_s - keeping.image_s, now_s)
+        with _told():
+            return int(self._sweep(args=[*map(repr, ends), *held]))
 
     def close(self) -> None:
         """Hangs up; what was appended stays."""

@@ -169,6 +169,7 @@ def _options(config: TransportConfig, limits: Limits) -> list[tuple[str, int]]:
         ("grpc.enable_channelz", int(config.channelz)),
         ("grpc.keepalive_time_ms", keepalive_ms),
         ("grpc.keepalive_timeout_ms", keepalive_ms),
+        ("grpc.http2.ping_timeout_ms", keepalive_ms),  # of pings that gRPC sends on its own account
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", keepalive_ms // 2),
     ]

@@ -3,61 +3,15 @@
 from __future__ import annotations
 
 import signal
-import socket
-import subprocess
-import sys
-import threading
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from served_process import serving
 
 import seem_client
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
 READY_S = 60.0
-
-
-class Served:
-    """`seem serve` in a process of its own, on one port and one store."""
-
-    def __init__(self, folder):
-        self._store = f"sqlite:{folder / 'sessions.sqlite'}"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._process = None
-
-    @property
-    def address(self):
-        return f"127.0.0.1:{self.port}"
-
-    def start(self):
-        command = [sys.executable, "-m", "seem_server", "serve", "--bundle", "tiny"]
-        command += ["--port", str(self.port), "--store", self._store, "--threads", "1"]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        assert self._process.stdout.readline()  # it serves
-
-    def kill(self, sign=signal.SIGKILL):
-        self._process.send_signal(sign)
-        code = self._process.wait(20)
-        self._process.stdout.close()
-        return code
-
-    def restart_later(self):
-        thread = threading.Timer(0.3, self.start)
-        thread.start()
-        return thread
-
-
-@contextmanager
-def serving(folder):
-    server = Served(folder)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture

@@ -134,6 +134,11 @@ async def test_a_client_that_does_not_read_is_held_back(here, monkeypatch):
     await until(lambda: stream.n_read == 5)
     await asyncio.sleep(0)
     assert stream.n_read == 5
+    other = Stream(here.directory)
+    other.say(*opening(), click(3))
+    assert isinstance((await other.hear(3))[-1], types.Masks)
+    await other.finish()
+    assert stream.n_read == 5
     stream.reading.set()
     assert len(await stream.hear(19)) == 19
     await stream.finish()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from service_words import HEIGHT, KEY, PHOTO, WIDTH, photo, service
@@ -123,3 +124,29 @@ async def test_images_that_wait_to_be_read_are_bounded_for_each_tenant(here, mon
     assert found[2].retry_after_ms > 0
     assert await here.images.find(types.ImageBytes(photo(2)), acme)
     assert await here.images.find(types.ImageBytes(photo(3)), rival)
+
+
+class Failing(MemoryStore):
+    """Keeps no image."""
+
+    def put_image(self, *_, **__):
+        raise errors.StoreFailed("It broke.")
+
+
+async def test_whoever_is_cancelled_while_an_image_is_read_ends_though_it_cannot_be_kept(
+    monkeypatch,
+):
+    loop, began, gate = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def read_slowly(*_):
+        loop.call_soon_threadsafe(began.set)
+        assert gate.wait(20)
+
+    monkeypatch.setattr("seem_server.service.images.read_image", read_slowly)
+    with service(store=Failing()) as here:
+        reading = asyncio.create_task(here.images.find(types.ImageBytes(PHOTO)))
+        await began.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        gate.set()

@@ -150,3 +150,33 @@ async def test_closing_writes_what_waits():
     store.gate.set()
     await closing
     assert told == [None]
+
+
+async def test_it_tells_whether_the_store_did_what_was_asked_of_it_last():
+    store = Slow(b"2")
+    store.open(Header("s", "model@1", 0.0))
+    journal = Journal(store)
+
+    def fail():
+        raise errors.StoreFailed("It broke.")
+
+    for spoil in (lambda: journal.write(entry(b"2"), lambda _: None), lambda: journal.do(fail)):
+        assert journal.works
+        spoil()
+        assert not await journal.call(lambda: journal.works)
+    with pytest.raises(errors.StoreFull):
+        await journal.call(full)
+    assert journal.works  # it did answer
+    await journal.close()
+
+
+def full():
+    raise errors.StoreFull("There is no room.")
+
+
+async def test_threads_use_it_too(store):
+    journal = Journal(store)
+    assert await asyncio.to_thread(lambda: journal.do(lambda: 7).result(20)) == 7
+    with pytest.raises(errors.StoreFull):
+        await asyncio.to_thread(lambda: journal.do(full).result(20))
+    await journal.close()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from session_words import KEY, MODEL, SHOWN, SIZE, prompt
+from dataclasses import replace
+
+from session_words import KEY, MODEL, PIXEL, SHOWN, SIZE, prompt
 
 from seem_server.service.callers import Caller
 from seem_server.service.journal import Journal
@@ -11,6 +13,8 @@ from seem_server.session.events import ImageRead
 from seem_server.store.base import Header
 from seem_server.store.memory import MemoryStore
 from seem_wire import types
+
+MASK = types.ObjectMask(1, PIXEL.rle, 0.5, None, 1)
 
 
 def log_of(store, replies=(), *options):
@@ -32,6 +36,16 @@ async def test_only_the_newest_replies_are_remembered():
     log = log_of(MemoryStore())
     log.remember(*(types.Done(seq) for seq in range(1, records.MAX_REPLIES + 11)))
     assert [log.since(0)[0].seq, len(log.since(0))] == [11, records.MAX_REPLIES]
+
+
+async def test_each_objects_newest_mask_is_known_until_there_is_a_new_image():
+    log = log_of(MemoryStore())
+    old, new = (types.Masks(seq, (replace(MASK, area=seq),)) for seq in (3, 4))
+    log.remember(old, new)
+    log.remember(*(types.Done(seq) for seq in range(5, 5 + records.MAX_REPLIES)))
+    assert log.masks() == {(1, 4): new.objects[0]}
+    log.keep(ImageRead(999, KEY, SIZE), [], lambda _: None)
+    assert log.masks() == {}
 
 
 async def test_a_new_image_begins_the_log_anew_and_carries_some_replies_over():

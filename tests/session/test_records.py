@@ -97,6 +97,20 @@ def test_all_replies_but_answers_to_questions_can_be_sent_again(script):
     assert all(isinstance(r, types.Failed) for r in told if r.seq in refused)
 
 
+def test_masks_that_stand_are_known_however_long_ago_they_were_told(monkeypatch):
+    monkeypatch.setattr(records, "MAX_REPLIES", 1)
+    session = Session()
+    for seq, object_id in enumerate((1, 1, 2, 3), 3):
+        session.fold(prompt(seq, (object_id, HERE)))
+        session.answer("ready")
+    session.fold(types.RemoveObject(7, 3))
+    session.fold(prompt(8, (1, ZEBRA)))
+    told = {key: mask for reply in session.sent for key, mask in records.masks_of(reply).items()}
+    restored = session.restored()
+    assert list(restored.replies) == [7]
+    assert restored.masks == {key: told[key] for key in ((1, 4), (2, 5))}
+
+
 def test_a_log_may_begin_with_an_image():
     session = Session()
     session.fold(prompt(3, HERE))

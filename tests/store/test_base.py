@@ -11,7 +11,7 @@ from seem_server.store.sqlite import SqliteStore
 from seem_server.store.valkey import ValkeyStore
 from seem_wire import errors
 
-KEEPING = Keeping(idle_s=100, age_s=1000, image_s=10, images_bytes=100)
+KEEPING = Keeping(idle_s=100, age_s=1000, image_s=10, images_bytes=100, answers_bytes=120)
 
 
 @pytest.fixture(params=["memory", "sqlite", "valkey"])
@@ -132,3 +132,50 @@ def test_where_all_images_are_needed_there_is_no_room_and_nothing_is_lost(store)
         store.put_image("b", b"x" * 30, now_s=2)
     store.put_image("a", b"x" * 80, now_s=3)
     assert store.image("a", now_s=3) == b"x" * 80
+
+
+def test_an_answer_is_kept_as_long_as_its_image(store):
+    store.put_answer("early", "a", b"1", now_s=0)
+    store.put_image("a", b"abc", now_s=0)
+    store.put_answer("1", "a", b"\x00\xff", now_s=0)
+    store.put_answer("2", "a", b"2", now_s=0)
+    assert store.answer(["early", "2", "1"], now_s=1) == ("2", b"2")
+    assert store.answer(["1"], now_s=1) == ("1", b"\x00\xff")
+    store.sweep(now_s=50)
+    assert store.answer(["1", "2"], now_s=51) is None
+    store.put_image("a", b"abc", now_s=52)
+    assert store.answer(["1", "2"], now_s=53) is None
+
+
+def test_answers_go_with_an_image_that_makes_room(store):
+    store.put_image("a", b"x" * 80, now_s=0)
+    store.put_answer("1", "a", b"1", now_s=0)
+    store.put_image("b", b"x" * 80, now_s=1)
+    assert store.answer(["1"], now_s=2) is None
+
+
+def test_the_answer_that_was_longest_unused_makes_room(store):
+    store.put_image("a", b"abc", now_s=0)
+    for second, name in enumerate("1234"):
+        store.put_answer(name, "a", b"x" * 30, now_s=second)
+    assert store.answer(["1"], now_s=5)
+    store.put_answer("4", "a", b"y" * 70, now_s=6)  # in place of the one before
+    assert [one for one in "1234" if store.answer([one], now_s=7)] == ["1", "4"]
+
+
+def test_a_session_that_a_server_holds_outlives_a_clock_that_jumps_ahead(store):
+    for session_id in "ab":
+        begun(store, session_id)
+    assert store.sweep(now_s=500, held={"a", "gone"}) == 1
+    assert (store.owns("a", 1), store.owns("b", 1), store.owns("gone", 1)) == (True, False, False)
+    assert store.sweep(now_s=601) == 1
+
+
+def test_a_clock_that_is_set_back_makes_nothing_last_for_ever(store):
+    begun(store)
+    store.put_image("a", b"abc", now_s=500)
+    store.append([entry()], now_s=500)
+    assert store.sweep(now_s=20) == 0
+    assert store.sweep(now_s=119) == 0
+    assert store.sweep(now_s=121) == 1
+    assert not store.has_image("a", now_s=121)

@@ -72,3 +72,44 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path):
     store._db.execute(f"PRAGMA max_page_count = {n_pages + 1000}")
     store.append([entry(b"3", epoch=2)], now_s=3)
     assert read(store).records == (b"1", b"3")
+
+
+def deleted(path):
+    path.rename(path.with_suffix(".gone"))
+
+
+def replaced(path):
+    deleted(path)
+    SqliteStore(path).close()
+
+
+def without_its_log(path):
+    deleted(path.with_name(f"{path.name}-wal"))
+
+
+@pytest.mark.parametrize("happens", [deleted, replaced, without_its_log])
+def test_a_file_that_is_gone_or_another_is_told_at_each_use(tmp_path, happens):
+    path = tmp_path / "sessions.sqlite"
+    store = SqliteStore(path)
+    begun(store)
+    happens(path)
+    uses = [
+        lambda: store.append([entry()], now_s=1),
+        lambda: read(store),
+        lambda: store.owns("s", 1),
+        lambda: store.sweep(now_s=1),
+    ]
+    for use in uses:
+        with pytest.raises(errors.StoreFailed, match=r"sessions\.sqlite"):
+            use()
+    store.close()
+
+
+def test_a_file_that_goes_while_it_is_written_is_told(tmp_path):
+    path = tmp_path / "sessions.sqlite"
+    store = SqliteStore(path)
+    with pytest.raises(errors.StoreFailed, match=r"sessions\.sqlite"), store._transaction():
+        deleted(path)
+    path.with_suffix(".gone").rename(path)
+    begun(store)
+    assert store.owns("s", 1)

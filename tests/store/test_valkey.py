@@ -43,6 +43,7 @@ def test_nothing_is_left_of_what_is_forgotten(valkey_url):
     store = ValkeyStore(valkey_url)
     begun(store)
     store.put_image("a", b"1", now_s=0)
+    store.put_answer("1", "a", b"1", now_s=0)
     store.append([entry(images=("a", "b"))], now_s=1)
     store.forget("s", 1)
     store.sweep(now_s=10**6)

@@ -20,6 +20,7 @@ from seem_server.service.conversation import Conversation
 from seem_server.service.directory import Directory, DirectoryConfig
 from seem_server.service.images import Images
 from seem_server.service.journal import Journal
+from seem_server.service.store_shelf import StoreShelf
 from seem_server.service.tenants import Tenants
 from seem_server.settings import Settings
 from seem_wire import convert, types
@@ -99,9 +100,10 @@ class Service:
         tenants=None,
         **config,
     ):
-        self.engine = Engine(lambda: backend or FakeBackend(), engine)
-        self.executor = Busy()
         self.journal = None if store is None else Journal(store, wall=wall)
+        shelf = None if self.journal is None else StoreShelf(self.journal)
+        self.engine = Engine(lambda: backend or FakeBackend(), engine, shelf=shelf)
+        self.executor = Busy()
         limits = model.capabilities.limits
         self.images = Images(self.engine, limits, self.executor, journal=self.journal)
         settings = DirectoryConfig(**config)

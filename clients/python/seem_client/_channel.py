@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 MAX_REPLY_BYTES = 256 * 1024**2
 """A reply holds run lengths of all objects that a command changed: megabytes at the very worst."""
 
+KEEPALIVE_S = 60.0
+KEEPALIVE_PATIENCE_S = 20.0
+"""A server that says nothing for so long in a session is asked whether it is alive, and is gone if
+it does not answer within that: a connection can die without either end hearing of it."""
+
 _ADDRESS = re.compile(r"unix:.+|.+:\d{1,5}", re.DOTALL)
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -226,6 +231,9 @@ def channel_options(address: str) -> list[tuple[str, int]]:
     options = [
         ("grpc.max_receive_message_length", MAX_REPLY_BYTES),
         ("grpc.max_send_message_length", -1),  # the server says what it takes
+        ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
+        ("grpc.keepalive_timeout_ms", int(KEEPALIVE_PATIENCE_S * 1000)),
+        ("grpc.http2.ping_timeout_ms", int(KEEPALIVE_PATIENCE_S * 1000)),
     ]
     if is_loopback(address):
         options.append(("grpc.enable_http_proxy", 0))  # no proxy stands before one's own machine
