@@ -355,7 +355,7 @@ async def test_clicks_go_on_while_everything_is_looked_for():
         gate.let_pass(2)
         assert isinstance(await asked, types.Segments)
         assert isinstance(await clicked, types.Masks)
-        assert here.engine.stats.n_pins == 0
+        await until(lambda: here.engine.stats.n_pins == 0)  # a head start may still wait
 
 
 async def test_a_newer_question_takes_the_place_of_one_that_waits():
