@@ -55,16 +55,26 @@ _SEGMENT_KINDS_BACK = {number: kind for kind, number in _SEGMENT_KINDS.items()} 
 # --- commands
 
 
-def command_to_proto(command: types.Command) -> pb.Command:  # noqa: C901  (a case a kind)
+def command_to_proto(command: types.Command) -> pb.Command:  # noqa: C901, PLR0912  (a case a kind)
     """The message that carries a command."""
     message = pb.Command(seq=command.seq, session_id=command.session_id)
     match command:
+        case types.OpenVideo():
+            message.open.CopyFrom(pb.Open(video=pb.VideoSubject(), client=command.client))
         case types.OpenImage():
             message.open.CopyFrom(pb.Open(image=pb.ImageSubject(), client=command.client))
         case types.SetImage():
             message.set_image.image.CopyFrom(_image_to_proto(command.image))
         case types.Prompt():
             message.prompt.CopyFrom(_prompt_to_proto(command))
+        case types.Frame():
+            image = _image_to_proto(command.image)
+            message.frame.CopyFrom(pb.Frame(index=command.index, image=image))
+        case types.Propagate():
+            following = pb.Propagate(frame=command.frame, source=command.source)
+            message.propagate.CopyFrom(following)
+        case types.Stop():
+            message.stop.SetInParent()
         case types.Undo():
             message.undo.CopyFrom(pb.Undo(object_id=command.object_id))
         case types.Redo():
@@ -106,13 +116,23 @@ def _one_object(message: pb.Undo | pb.Redo) -> int | None:
     return message.object_id if message.HasField("object_id") else None
 
 
-def _command_from_proto(  # noqa: C901  (a case a kind)
+def _command_from_proto(  # noqa: C901, PLR0912  (a case a kind)
     message: pb.Command, limits: types.Limits
 ) -> types.Command:
     seq, session = message.seq, message.session_id
     match message.WhichOneof("kind"):
         case "open" if message.open.WhichOneof("subject") == "image":
             return types.OpenImage(seq, message.open.client, session_id=session)
+        case "open" if message.open.WhichOneof("subject") == "video":
+            return types.OpenVideo(seq, message.open.client, session_id=session)
+        case "frame":
+            image = _image_from_proto(message.frame.image, limits)
+            return types.Frame(seq, message.frame.index, image, session_id=session)
+        case "propagate":
+            to, source = message.propagate.frame, message.propagate.source
+            return types.Propagate(seq, to, source, session_id=session)
+        case "stop":
+            return types.Stop(seq, session_id=session)
         case "set_image":
             image = _image_from_proto(message.set_image.image, limits)
             return types.SetImage(seq, image, session_id=session)
@@ -154,6 +174,7 @@ def _prompt_to_proto(command: types.Prompt) -> pb.Prompt:
         objects=map(_object_to_proto, command.objects),
         predict=command.predict,
         hypotheses=command.hypotheses,
+        frame=command.frame,
     )
 
 
@@ -164,6 +185,7 @@ def _prompt_from_proto(message: pb.Command, limits: types.Limits) -> types.Promp
         _objects_from_proto(prompt.objects, limits),
         prompt.predict if prompt.HasField("predict") else True,
         prompt.hypotheses,
+        prompt.frame if prompt.HasField("frame") else None,
         session_id=message.session_id,
     )
 
@@ -483,6 +505,7 @@ def _masks_to_proto(reply: types.Masks) -> pb.Masks:
         timings=_timings_to_proto(reply.timings),
         cache_hit=reply.cache_hit,
         model_id=reply.model_id,
+        frame=reply.frame,
     )
 
 
@@ -494,6 +517,7 @@ def _masks_from_proto(seq: int, message: pb.Masks) -> types.Masks:
         timings=_timings_from_proto(message.timings),
         cache_hit=message.cache_hit,
         model_id=message.model_id,
+        frame=message.frame if message.HasField("frame") else None,
     )
 
 

@@ -16,9 +16,10 @@
     │   │   └── Unauthenticated · TooManyAttempts · PlaintextToken
     │   ├── OutOfOrder
     │   │   ├── AlreadyOpen · NoImage · NothingToUndo · NothingToRedo · NothingToChoose
+    │   │   ├── OtherSubject · FrameOutOfOrder · FrameSizeChanged · NothingToFollow
     │   │   └── SessionMoved · ModelChanged · ReplyLost
     │   ├── NotFound
-    │   │   └── UnknownSession · SessionExpired · UnknownObject
+    │   │   └── UnknownSession · SessionExpired · UnknownObject · UnknownFrame
     │   ├── Withdrawn
     │   │   └── Superseded · Cancelled
     │   ├── BadCheckpoint
@@ -328,6 +329,34 @@ class NothingToChoose(OutOfOrder):
     hint = "Click first on an object with `hypotheses`, and choose one of those that came."
 
 
+class OtherSubject(OutOfOrder):
+    """The session is about a video, and the command about an image, or the other way round."""
+
+    code = "OTHER_SUBJECT"
+    hint = "Open a session about an image, or one about a video, whichever is meant."
+
+
+class FrameOutOfOrder(OutOfOrder):
+    """A video's frame is not the next one."""
+
+    code = "FRAME_OUT_OF_ORDER"
+    hint = "Send frames in their order, each once: index 0, 1, 2 and so on."
+
+
+class FrameSizeChanged(OutOfOrder):
+    """A video's frame is not of the size of those before."""
+
+    code = "FRAME_SIZE_CHANGED"
+    hint = "Bring all frames to one size, or open another session for what follows."
+
+
+class NothingToFollow(OutOfOrder):
+    """No object of the video was prompted on any frame."""
+
+    code = "NOTHING_TO_FOLLOW"
+    hint = "Prompt an object on some frame first."
+
+
 class NotFound(CallerError):
     """The request names something that is not there."""
 
@@ -344,6 +373,13 @@ class SessionExpired(NotFound):
 
     code = "SESSION_EXPIRED"
     hint = "Open a new session, and set the image again."
+
+
+class UnknownFrame(NotFound):
+    """The video has no such frame (yet)."""
+
+    code = "UNKNOWN_FRAME"
+    hint = "Send the frame first; frames are counted from 0."
 
 
 class UnknownObject(NotFound):
@@ -616,6 +652,11 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "NOTHING_TO_UNDO": "FAILED_PRECONDITION",
         "NOTHING_TO_REDO": "FAILED_PRECONDITION",
         "NOTHING_TO_CHOOSE": "FAILED_PRECONDITION",
+        "OTHER_SUBJECT": "FAILED_PRECONDITION",
+        "FRAME_OUT_OF_ORDER": "FAILED_PRECONDITION",
+        "FRAME_SIZE_CHANGED": "FAILED_PRECONDITION",
+        "NOTHING_TO_FOLLOW": "FAILED_PRECONDITION",
+        "UNKNOWN_FRAME": "NOT_FOUND",
         "SESSION_MOVED": "ABORTED",
         "MODEL_CHANGED": "FAILED_PRECONDITION",
         "REPLY_LOST": "FAILED_PRECONDITION",

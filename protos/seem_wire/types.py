@@ -39,6 +39,7 @@ MAX_SEQ = (1 << 63) - 1
 """What a signed number of 64 bits holds; the wire's has one bit more."""
 
 MAX_OBJECT_ID = (1 << 31) - 1
+MAX_FRAME = (1 << 31) - 1
 MAX_CLIENT_CHARACTERS = 256
 MAX_HYPOTHESIS = (1 << 31) - 1
 MAX_WAITING = 65_536
@@ -49,6 +50,11 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 def _check_object_id(object_id: int) -> None:
     if not 1 <= object_id <= MAX_OBJECT_ID:
         raise InvalidValue(f"The object id {object_id} is not within 1 to {MAX_OBJECT_ID}.")
+
+
+def _check_frame(index: int) -> None:
+    if not 0 <= index <= MAX_FRAME:
+        raise InvalidValue(f"The frame {index} is not within 0 to {MAX_FRAME}.")
 
 
 # --- images
@@ -123,6 +129,11 @@ class OpenImage(_Numbered):
         if len(self.client) > MAX_CLIENT_CHARACTERS:
             raise InvalidValue(f"The client's name has {len(self.client)} characters.")
         check_text(self.client)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVideo(OpenImage):
+    """Starts a session about a video, otherwise as OpenImage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,16 +216,20 @@ class Prompt(_Numbered):
 
     A box, mask, text or example takes the place of the object's earlier one; points, scribbles,
     lassos and negative boxes add up. Without `predict` it is only queued, and counted in by the
-    next one that predicts. `hypotheses` asks what else it may have meant.
+    next one that predicts. `hypotheses` asks what else it may have meant. `frame`: of a video, the
+    one that it is about; None for an image.
     """
 
     objects: tuple[PromptedObject, ...]
     predict: bool = True
     hypotheses: bool = False
+    frame: int | None = None
 
     def __post_init__(self) -> None:
         _Numbered.__post_init__(self)
         _check_objects(self.objects)
+        if self.frame is not None:
+            _check_frame(self.frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +270,38 @@ class RemoveObject(_Numbered):
     def __post_init__(self) -> None:
         _Numbered.__post_init__(self)
         _check_object_id(self.object_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame(_Numbered):
+    """Gives a video its next frame; `index` counts them from 0."""
+
+    index: int
+    image: ImageSource
+
+    def __post_init__(self) -> None:
+        _Numbered.__post_init__(self)
+        _check_frame(self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Propagate(_Numbered):
+    """Follows all objects to a video's frame `frame`, from the frame `source` beside it."""
+
+    frame: int
+    source: int
+
+    def __post_init__(self) -> None:
+        _Numbered.__post_init__(self)
+        _check_frame(self.frame)
+        _check_frame(self.source)
+        if self.frame == self.source:
+            raise InvalidValue(f"Frame {self.frame} is followed to from itself.")
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(_Numbered):
+    """Ends what was asked by Propagate and is not answered yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +384,14 @@ Command = (
     | Everything
     | Choose
     | Attach
+    | OpenVideo
+    | Frame
+    | Propagate
+    | Stop
 )
+
+VIDEO_COMMAND_NAMES = frozenset({"open_video", "frame", "propagate", "stop"})
+"""Offered only where the model can follow objects through a video."""
 
 COMMAND_NAMES = frozenset(
     {
@@ -352,6 +406,7 @@ COMMAND_NAMES = frozenset(
         "everything",
         "choose",
         "attach",
+        *VIDEO_COMMAND_NAMES,
     }
 )
 """Every command of this version, by the name that `Capabilities.commands` uses.
@@ -436,13 +491,14 @@ class ObjectMask:
         box: Around the mask, pixel edges; None where the mask is empty.
         area: Pixels in the mask.
         label: The model's name for the object, with `label_probability`, where it has names.
-        round: How many predictions this object has had, 1 for the first.
+        round: How many predictions this object has had, 1 for the first; 0 where it was followed to
+            this frame of a video.
         changed: Around the pixels that differ from the mask before; None where none do.
         is_thing: Whether the label names things that can be counted (a dog) and not stuff (grass);
             None where nobody knows.
         presence: How likely the object is in the image at all; None where the model doesn't say.
-            An object that was only named, or shown in another image, has an empty mask where that
-            is too unlikely.
+            An object that was only named, or shown in another image, or that is followed through a
+            video, has an empty mask where that is too unlikely.
         hypotheses: What the prompt may have meant, this mask first and then the most likely first;
             empty where nobody asked.
     """
@@ -500,7 +556,8 @@ class Masks:
     """What now stands for the objects that the command changed.
 
     `removed_object_ids` are objects without a mask from now on, because their first prompt was
-    undone. `cache_hit`: the image needed no encoding. Equal `model_id`s give equal masks.
+    undone. `cache_hit`: the image needed no encoding. Equal `model_id`s give equal masks. `frame`:
+    of a video, the one that they are of.
     """
 
     seq: int
@@ -509,6 +566,7 @@ class Masks:
     timings: Timings = Timings()
     cache_hit: bool = False
     model_id: str = ""
+    frame: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

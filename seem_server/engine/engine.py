@@ -32,7 +32,7 @@ from seem_server.engine.scheduler import (
 )
 from seem_server.engine.shelf import NoShelf
 from seem_server.engine.tickets import Ticket
-from seem_server.engine.work import Decode, Encode, Everything, MasksReady
+from seem_server.engine.work import Encode, Everything, MasksReady, image_keys
 from seem_server.engine.worker import CacheConfig, Caches, Drawing, Unfinished, Worker
 from seem_wire.errors import (
     DeadlineExceeded,
@@ -329,12 +329,12 @@ class Engine:
         with self._changed:
             del self._tickets[entry.number]
             self._waiting = tuple(e for e in self._waiting if e.number != entry.number)
-        for key in _image_keys(entry.work):
+        for key in image_keys(entry.work):
             self._caches.images.unpin(key)
             self._caches.features.unpin(key)
 
     def _pin(self, entry: Entry) -> None:
-        for key in _image_keys(entry.work):
+        for key in image_keys(entry.work):
             self._caches.images.pin(key)
             self._caches.features.pin(key)
 
@@ -485,12 +485,6 @@ class Engine:
 def _whose(entries: Sequence[Entry]) -> dict[str, str]:
     """What a log line tells of the sessions that it is about."""
     return {"sessions": " ".join(session_tag(entry.work.session_id) for entry in entries)}
-
-
-def _image_keys(work: Work) -> frozenset[str]:
-    """The images that work looks at: its own, and those that its examples are shown in."""
-    shown = work.example_keys if isinstance(work, Decode) else frozenset()
-    return shown | {work.image_key}
 
 
 def _complete(

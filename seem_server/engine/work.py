@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seem_wire.prompts import ObjectPrompt
+    from seem_wire.rle import Rle
     from seem_wire.types import ObjectMask, SegmentKind, Timings
 
 
@@ -25,8 +26,9 @@ class Priority(IntEnum):
     """Classes of work, most urgent first."""
 
     CLICK = 0
-    EVERYTHING = 1
-    PREWARM = 2
+    PROPAGATION = 1
+    EVERYTHING = 2
+    PREWARM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,13 @@ class Round:
 class ObjectRounds:
     """An object's rounds, oldest first; the last is the one to answer.
 
-    Each round takes the mask of the round before as its memory, and the first has none.
+    Each round takes the mask of the round before as its memory, and the first has `start`: what was
+    known of the object in this image already, None where nothing was.
     """
 
     object_id: int
     rounds: tuple[Round, ...]
+    start: Rle | None = None
 
     def without(self, *seqs: int) -> ObjectRounds:
         """The same without the rounds of commands `seqs`, except for the one to answer.
@@ -68,6 +72,8 @@ class ObjectRounds:
     def memory_keys(self, image_key: str) -> tuple[str, ...]:
         """Names the answers after 1, 2, ... rounds: equal keys, equal masks."""
         digest = hashlib.sha256(image_key.encode())
+        if self.start is not None:
+            digest.update(f"start {self.start.counts}".encode())
         keys = []
         for entry in self.rounds:
             digest.update(prompt_digest(entry.prompt))
@@ -139,7 +145,58 @@ class Everything:
     owner: str = ""
 
 
-Work = Encode | Decode | Everything
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An object in another frame of a video: the frame's key, and its mask there."""
+
+    image_key: str
+    mask: Rle
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What is remembered of an object that is followed to a frame.
+
+    Attributes:
+        references: Where it was prompted or corrected, the most telling first; one at least.
+        recent: Where it was seen on the way, the last frame first; none where it was lost there.
+    """
+
+    object_id: int
+    references: tuple[Seen, ...]
+    recent: tuple[Seen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Find objects again in a frame of a video; their masks do not overlap."""
+
+    session_id: str
+    seq: int
+    image_key: str
+    objects: tuple[Trail, ...]
+    priority: Priority = Priority.PROPAGATION
+    owner: str = ""
+
+    @property
+    def seen_keys(self) -> frozenset[str]:
+        """The other frames that are looked at."""
+        seen = ((*one.references, *one.recent) for one in self.objects)
+        return frozenset(entry.image_key for entries in seen for entry in entries)
+
+
+Work = Encode | Decode | Everything | Follow
+
+
+def image_keys(work: Work) -> frozenset[str]:
+    """The images that work looks at: its own, and those that others of its objects are seen in."""
+    match work:
+        case Decode():
+            return work.example_keys | {work.image_key}
+        case Follow():
+            return work.seen_keys | {work.image_key}
+        case _:
+            return frozenset({work.image_key})
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +235,17 @@ class SegmentsReady:
     timings: Timings
 
 
-Result = Encoded | MasksReady | SegmentsReady
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A Follow's answer: a mask an object, empty where it is not to be seen."""
+
+    work: Follow
+    masks: tuple[ObjectMask, ...]
+    cache_hit: bool
+    timings: Timings
+
+
+Result = Encoded | MasksReady | SegmentsReady | Followed
 
 # A round's prompt holds all that was said before it, so hashing every round of a long chain for
 # every click would cost the square of its length. Prompts never change; entries go with them.

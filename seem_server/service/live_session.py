@@ -15,8 +15,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seem_server.engine.tickets import TicketState
-from seem_server.engine.work import Decode, Encode, Everything, MasksReady, SegmentsReady
-from seem_server.session.events import Forget, ImageRead, Send, Withdraw
+from seem_server.engine.work import (
+    Decode,
+    Encode,
+    Everything,
+    Follow,
+    Followed,
+    MasksReady,
+    SegmentsReady,
+    image_keys,
+)
+from seem_server.session.events import Forget, FrameRead, ImageRead, Send, Withdraw
 from seem_server.session.machine import step
 from seem_server.session.sayings import check_kinds
 from seem_wire.errors import (
@@ -31,7 +40,17 @@ from seem_wire.errors import (
 )
 from seem_wire.prompts import ExamplePrompt
 from seem_wire.tags import session_tag
-from seem_wire.types import Attach, Attached, Failed, Prompt, PromptedObject, SetImage, SupersededBy
+from seem_wire.types import (
+    Attach,
+    Attached,
+    Failed,
+    Frame,
+    Prompt,
+    PromptedObject,
+    Propagate,
+    SetImage,
+    SupersededBy,
+)
 from seem_wire.validate import check_mask_size
 
 if TYPE_CHECKING:
@@ -48,7 +67,7 @@ if TYPE_CHECKING:
     from seem_wire.errors import SessionExpired
     from seem_wire.types import Command, ObjectMask, Reply, SessionCard
 
-    Asked = Decode | Everything
+    Asked = Decode | Everything | Follow
     Moved = Callable[[SeemError], None]
     Tell = Callable[[Reply], None]
 
@@ -190,7 +209,11 @@ class LiveSession:
     def _check_open(self, command: Command) -> None:
         if self._closed:
             raise copy(self._because or UnknownSession("The session has ended."))
-        if self._log is not None and self._log.is_full and isinstance(command, Prompt):
+        if (
+            self._log is not None
+            and self._log.is_full
+            and isinstance(command, Prompt | Frame | Propagate)
+        ):
             full = LimitExceeded("The session's log is full.")
             full.hint = "Open another session, or set the image again, which begins anew."
             raise full
@@ -222,7 +245,8 @@ class LiveSession:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is left to answer."""
-        return not (self._works or self._unanswered or self._in_order.locked())
+        busy = self._works or self._unanswered or self._state.waiting
+        return not (busy or self._in_order.locked())
 
     async def loss(self) -> SessionMoved | SessionExpired | None:
         """How the session was lost to this server since, if it was. Raises StoreFailed."""
@@ -239,7 +263,7 @@ class LiveSession:
         known = self._log.since(command.after_seq) if self._log is not None else []
         for reply in known:
             self._tell_others(reply)
-        answered = {reply.seq for reply in known}
+        answered = {reply.seq for reply in known} | self._state.waiting
         for seq in command.waiting:
             if seq <= self._state.last_seq and seq not in answered and seq not in self._unanswered:
                 lost = ReplyLost(f"The reply to command {seq} is not known any more.")
@@ -276,7 +300,7 @@ class LiveSession:
         """
         masks: tuple[ObjectMask, ...] = ()
         image = self._state.image
-        if command.masks and image is not None:
+        if command.masks and image is not None and self._state.video is None:
             shown = (one.without(*self._works) for one in self._state.history.objects)
             standing = tuple(one.to_answer() for one in shown if one.rounds)
             known = {} if self._log is None else self._log.masks()
@@ -306,6 +330,10 @@ class LiveSession:
             case SetImage():
                 found = await self._images.find(command.image)
                 return ImageRead(command.seq, found.key, found.size, found.encoded, found.timings)
+            case Frame():
+                found = await self._images.find(command.image)
+                read = (found.key, found.size, found.encoded, found.timings)
+                return FrameRead(command.seq, command.index, *read)
             case Prompt() if any(one.example for one in command.objects):
                 check_kinds(command, self._state.model.capabilities)
                 objects = [await self._without_image(one) for one in command.objects]
@@ -359,7 +387,7 @@ class LiveSession:
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case Decode() | Everything():
+            case Decode() | Everything() | Follow():
                 self._works[effect.seq] = effect
                 self._unanswered.add(effect.seq)
                 self._submit(effect)
@@ -414,7 +442,7 @@ class LiveSession:
 
     # --- tickets
 
-    def _submit(self, work: Decode | Everything) -> None:
+    def _submit(self, work: Asked) -> None:
         try:
             ticket = self._engine.submit(work)
         except ImageUnknown as error:
@@ -481,8 +509,7 @@ class LiveSession:
             self._end(work.seq, Failed.of(work.seq, failure))
 
     async def _bring_images(self, work: Asked) -> None:
-        shown = work.example_keys if isinstance(work, Decode) else frozenset()
-        for name in {work.image_key, *shown}:
+        for name in image_keys(work):
             await self._images.bring(name)
 
     def _encode(self, work: Encode) -> None:
@@ -505,6 +532,6 @@ def _outcome(seq: int, ticket: Ticket) -> Outcome:
         result = ticket.result()
     except SeemError as error:
         return Failed.of(seq, error)
-    if not isinstance(result, MasksReady | SegmentsReady):
+    if not isinstance(result, MasksReady | SegmentsReady | Followed):
         raise TypeError(f"A command's work ended with {type(result).__name__}.")
     return result

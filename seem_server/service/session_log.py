@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from seem_server.service.tenants import EVERYBODY
 from seem_server.session import records
-from seem_server.session.events import ImageRead
+from seem_server.session.events import FrameRead, ImageRead
 from seem_server.store.base import Entry
 from seem_wire.types import Prompt
 
@@ -109,7 +109,7 @@ class SessionLog:
 def _images(event: Event) -> tuple[str, ...]:
     """The content hashes of the images that the session needs because of `event`."""
     match event:
-        case ImageRead():
+        case ImageRead() | FrameRead():
             return (event.key,)
         case Prompt():
             examples = (one.prompt.example for one in event.objects)

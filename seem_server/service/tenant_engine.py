@@ -13,7 +13,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seem_server.engine.tickets import Ticket, TicketState
-from seem_server.engine.work import Decode, Encode, Everything, MasksReady, SegmentsReady
+from seem_server.engine.work import (
+    Decode,
+    Encode,
+    Everything,
+    Follow,
+    Followed,
+    MasksReady,
+    SegmentsReady,
+    Trail,
+)
 from seem_wire.errors import ImageUnknown, SeemError
 
 if TYPE_CHECKING:
@@ -71,6 +80,9 @@ def keyed(work: Work, tenant: Tenant) -> Work:
             return replace(work, image_key=key)
         case Everything():
             return replace(work, image_key=key, owner=tenant.name)
+        case Follow():
+            trails = tuple(_keyed_trail(one, tenant.key_of) for one in work.objects)
+            return replace(work, image_key=key, owner=tenant.name, objects=trails)
         case Decode():
             objects = work.objects
             if work.example_keys:
@@ -92,8 +104,16 @@ def restored(answer: Result, work: Work) -> Result:
             return replace(answer, work=replace(work, objects=objects))
         case SegmentsReady(), Everything():
             return replace(answer, work=work)
+        case Followed(), Follow():
+            return replace(answer, work=work)
         case _:
             return answer
+
+
+def _keyed_trail(one: Trail, key_of: KeyOf) -> Trail:
+    references = tuple(replace(seen, image_key=key_of(seen.image_key)) for seen in one.references)
+    recent = tuple(replace(seen, image_key=key_of(seen.image_key)) for seen in one.recent)
+    return Trail(one.object_id, references, recent)
 
 
 def _keyed_rounds(one: ObjectRounds, key_of: KeyOf) -> ObjectRounds:

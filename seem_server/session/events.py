@@ -1,15 +1,15 @@
 """What can happen to a session, and what must be done about it.
 
-Commands are those of `seem_wire.types`, but for SetImage: its image was read before, so that the
-session hears of a key and a size and never sees a byte. For the same reason an example in a Prompt
-has become an `ExamplePrompt`. Outcomes are how the engine's tickets end.
+Commands are those of `seem_wire.types`, but for SetImage and Frame: their image was read before, so
+that the session hears of a key and a size and never sees a byte. For the same reason an example in
+a Prompt has become an `ExamplePrompt`. Outcomes are how the engine's tickets end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seem_server.engine.work import Decode, Encode, MasksReady, SegmentsReady
+from seem_server.engine.work import Decode, Encode, Follow, Followed, MasksReady, SegmentsReady
 from seem_server.engine.work import Everything as FindEverything
 from seem_wire.types import (
     Choose,
@@ -17,11 +17,14 @@ from seem_wire.types import (
     Everything,
     Failed,
     OpenImage,
+    OpenVideo,
     Prompt,
+    Propagate,
     Redo,
     Release,
     RemoveObject,
     Reply,
+    Stop,
     SupersededBy,
     Timings,
     Undo,
@@ -43,6 +46,18 @@ class ImageRead:
     timings: Timings = Timings()
 
 
+@dataclass(frozen=True, slots=True)
+class FrameRead:
+    """Command `seq` gave a video frame `index`, and it was read; otherwise as ImageRead."""
+
+    seq: int
+    index: int
+    key: str
+    size: tuple[int, int]
+    cache_hit: bool = False
+    timings: Timings = Timings()
+
+
 Command = (
     OpenImage
     | ImageRead
@@ -54,10 +69,14 @@ Command = (
     | Release
     | Everything
     | Choose
+    | OpenVideo
+    | FrameRead
+    | Propagate
+    | Stop
 )
 
-Outcome = MasksReady | SegmentsReady | SupersededBy | Failed
-"""How a Decode or FindEverything ended; its `seq` is that of the command that asked for it."""
+Outcome = MasksReady | SegmentsReady | Followed | SupersededBy | Failed
+"""How a Decode, FindEverything or Follow ended, by the `seq` of the command that asked for it."""
 
 Event = Command | Outcome
 
@@ -81,5 +100,5 @@ class Forget:
     """The session is over: let go of all that is kept for it."""
 
 
-Effect = Send | Decode | FindEverything | Encode | Withdraw | Forget
-"""The middle three are work to submit; the outcome of the first two must come back as an event."""
+Effect = Send | Decode | FindEverything | Follow | Encode | Withdraw | Forget
+"""The middle four are work to submit; the outcome of the first three must come back as an event."""

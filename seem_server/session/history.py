@@ -25,18 +25,25 @@ from seem_wire.prompts import ObjectPrompt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from seem_wire.rle import Rle
+
 MAX_UNDO = 1000
 """How many changes can be undone; older ones stand for good."""
 
 NOTHING_SAID = ObjectPrompt()
 
+Key = tuple[int, int]
+"""A frame and an object's id."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectState:
-    """All that was said about an object, and the rounds that were predicted on the way.
+    """All that was said about an object in a frame, and the rounds that were predicted on the way.
 
     Attributes:
         since: The command that named it first, and its place there; objects stand in this order.
+        frame: Of a video, the one that this is about; an image has frame 0 only.
+        start: The mask that the object had there before anything was said; None where it had none.
         queued: Something was said since the last round.
         settled: The last round was answered, and its mask rests on exactly these.
     """
@@ -47,6 +54,18 @@ class ObjectState:
     queued: bool = False
     settled: bool = False
     since: tuple[int, int] = (0, 0)
+    frame: int = 0
+    start: Rle | None = None
+
+    @property
+    def key(self) -> Key:
+        """Names it in its session."""
+        return self.frame, self.object_id
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether anything tells where it is."""
+        return self.said.has_positive or self.start is not None
 
     @property
     def standing(self) -> int | None:
@@ -67,14 +86,14 @@ class ObjectState:
 
     def to_answer(self) -> ObjectRounds:
         """The object as work for the engine."""
-        return ObjectRounds(self.object_id, self.rounds)
+        return ObjectRounds(self.object_id, self.rounds, self.start)
 
 
 Objects = tuple[ObjectState, ...]
 """A session's objects, in the order in which they were first named."""
 
-Parts = tuple[tuple[int, ObjectState | None], ...]
-"""States of objects by their id, None where there is no such object; each id once, in order."""
+Parts = tuple[tuple[Key, ObjectState | None], ...]
+"""States of objects by their key, None where there is no such object; each once, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +113,17 @@ class Change:
 
     def touches(self, object_id: int | None) -> bool:
         """Whether it changed that object; any change touches None."""
-        return object_id is None or any(one == object_id for one, _ in self.parts)
+        return object_id is None or any(one == object_id for (_, one), _ in self.parts)
 
     def only(self, object_id: int | None) -> Change:
         """Its part for one object; all of it for None."""
         if object_id is None:
             return self
-        return replace(self, parts=tuple(part for part in self.parts if part[0] == object_id))
+        return replace(self, parts=tuple(part for part in self.parts if part[0][1] == object_id))
 
-    def without(self, object_ids: Iterable[int] | None) -> Change | None:
-        """What is left without the parts of these objects, of all for None; None for nothing."""
-        gone = frozenset(one for one, _ in self.parts) if object_ids is None else object_ids
+    def without(self, keys: Iterable[Key]) -> Change | None:
+        """What is left without these parts; None for nothing."""
+        gone = frozenset(keys)
         left = tuple(part for part in self.parts if part[0] not in gone)
         return replace(self, parts=left) if left else None
 
@@ -130,7 +149,7 @@ class History:
         What was undone can still be redone for each object that the command let be.
         """
         parts = _difference(self.objects, objects)
-        touched = frozenset(object_id for object_id, _ in parts)
+        touched = [key for key, _ in parts]
         left = (change.without(touched) for change in self.redo)
         redo = tuple(replace(change, past=True) for change in left if change is not None)
         undo = (*self.undo, Change(seq, parts, n_mask_pixels))
@@ -169,7 +188,7 @@ class History:
         """The same with each object rewritten, in every state that can know of command `seq`."""
 
         def rewritten(change: Change) -> Change:
-            parts = ((one, state and rewrite(state)) for one, state in change.parts)
+            parts = ((key, state and rewrite(state)) for key, state in change.parts)
             return replace(change, parts=tuple(parts))
 
         # A part to undo is as it was before its command, one to redo as it was after it.
@@ -184,8 +203,8 @@ class History:
 
 def _difference(before: Objects, after: Objects) -> Parts:
     """What each object was that is another now, or there no more, or new."""
-    were = {one.object_id: one for one in before}
-    now = {one.object_id: one for one in after}
+    were = {one.key: one for one in before}
+    now = {one.key: one for one in after}
     either = sorted(were.keys() | now.keys())
     return tuple((one, were.get(one)) for one in either if were.get(one) is not now.get(one))
 
@@ -193,18 +212,18 @@ def _difference(before: Objects, after: Objects) -> Parts:
 def _take(changes: tuple[Change, ...], object_id: int | None) -> tuple[tuple[Change, ...], Change]:
     """The stack without its last change of that object, or any, and what was taken."""
     place = max(n for n, change in enumerate(changes) if change.touches(object_id))
-    change = changes[place]
-    left = change.without(None if object_id is None else {object_id})
+    taken = changes[place].only(object_id)
+    left = changes[place].without(key for key, _ in taken.parts)
     rest = () if left is None else (left,)
-    return (*changes[:place], *rest, *changes[place + 1 :]), change.only(object_id)
+    return (*changes[:place], *rest, *changes[place + 1 :]), taken
 
 
 def _exchange(objects: Objects, change: Change) -> tuple[Objects, Change]:
     """The objects with those of the change in their places, and the change that reverts this."""
-    before = {one.object_id: one for one in objects}
-    after: dict[int, ObjectState | None] = {**before, **dict(change.parts)}
+    before = {one.key: one for one in objects}
+    after: dict[Key, ObjectState | None] = {**before, **dict(change.parts)}
     standing = (one for one in after.values() if one is not None)
-    back = tuple((object_id, before.get(object_id)) for object_id, _ in change.parts)
+    back = tuple((key, before.get(key)) for key, _ in change.parts)
     return tuple(sorted(standing, key=lambda one: one.since)), replace(change, parts=back)
 
 

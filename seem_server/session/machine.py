@@ -8,7 +8,8 @@ that made its answer pointless. A command that is refused leaves the state as it
        │          └─────> Failed ────────> Error       what was said is taken back
        └ queued ─────────────────────────> Done
 
-Questions change nothing and are apart, in `session.questions`.
+Questions change nothing and are apart, in `session.questions`; so is what follows objects through a
+video, in `session.following`.
 """
 
 from __future__ import annotations
@@ -16,18 +17,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seem_server.engine.work import Decode, Encode, MasksReady, SegmentsReady
-from seem_server.session import questions, sayings
-from seem_server.session.events import Effect, Forget, ImageRead, Send, Withdraw
+from seem_server.engine.work import Decode, Encode, Followed, MasksReady, SegmentsReady
+from seem_server.session import following, questions, sayings
+from seem_server.session.events import Effect, Forget, FrameRead, ImageRead, Send, Withdraw
 from seem_server.session.history import History
-from seem_server.session.state import Image, Pending, Phase, State
+from seem_server.session.state import Image, Pending, Phase, State, Video
+from seem_server.tracking.memory import Known
 from seem_wire.errors import (
     AlreadyOpen,
     BadSequence,
     Cancelled,
+    InvalidValue,
     NoImage,
     NothingToRedo,
     NothingToUndo,
+    NotOffered,
+    OtherSubject,
     SeemError,
     UnknownObject,
     UnknownSession,
@@ -43,10 +48,13 @@ from seem_wire.types import (
     Masks,
     Opened,
     OpenImage,
+    OpenVideo,
     Prompt,
+    Propagate,
     Redo,
     Release,
     RemoveObject,
+    Stop,
     SupersededBy,
     Undo,
 )
@@ -56,7 +64,8 @@ if TYPE_CHECKING:
 
     from seem_server.engine.work import ObjectRounds
     from seem_server.session.events import Command, Event, Outcome
-    from seem_server.session.history import Objects, ObjectState
+    from seem_server.session.history import Key, Objects, ObjectState
+    from seem_wire.rle import Rle
     from seem_wire.types import ObjectMask
 
 Effects = tuple[Effect, ...]
@@ -65,14 +74,21 @@ Step = tuple[State, Effects]
 
 def step(state: State, event: Event) -> Step:
     """The state after `event`, and what you must do, in this order. Never raises."""
-    if isinstance(event, MasksReady | SegmentsReady | SupersededBy | Failed):
-        return questions.end(state, event) or _end(state, event)
+    if isinstance(event, MasksReady | SegmentsReady | Followed | SupersededBy | Failed):
+        ended = questions.end(state, event) or following.end(state, event) or _end(state, event)
+        return _going_on(*ended)
     try:
         _check_order(state, event)
         after, effects = _obey(state, event)
     except SeemError as error:
         return state, (Send(Failed.of(event.seq, error)),)
-    return replace(after, last_seq=event.seq), effects
+    return _going_on(replace(after, last_seq=event.seq), effects)
+
+
+def _going_on(state: State, effects: Effects) -> Step:
+    """Begins what waited for this."""
+    after, more = following.go_on(state)
+    return after, (*effects, *more)
 
 
 def _check_order(state: State, command: Command) -> None:
@@ -84,12 +100,18 @@ def _check_order(state: State, command: Command) -> None:
         raise BadSequence(f"Command {command.seq} follows command {state.last_seq}.")
 
 
-def _obey(state: State, command: Command) -> Step:  # noqa: C901  (a case a kind)
+def _obey(state: State, command: Command) -> Step:  # noqa: C901, PLR0912  (a case a kind)
     match command:
         case OpenImage():
             return _open(state, command)
         case ImageRead():
             return _set_image(state, command)
+        case FrameRead():
+            return following.add_frame(state, _video(state), command)
+        case Propagate():
+            return following.ask(state, _video(state), command), ()
+        case Stop():
+            return _stop(state, command)
         case Prompt():
             return _prompt(state, command)
         case Choose():
@@ -105,7 +127,7 @@ def _obey(state: State, command: Command) -> Step:  # noqa: C901  (a case a kind
         case Release():
             return _release(state, command)
         case Everything():
-            return questions.ask(state, command, _image(state))
+            return questions.ask(state, command, _only_image(state))
 
 
 # --- commands
@@ -115,10 +137,17 @@ def _open(state: State, command: OpenImage) -> Step:
     if state.phase is Phase.OPEN:
         raise AlreadyOpen("The session is open already.")
     opened = Opened(command.seq, state.session_id, state.model)
-    return replace(state, phase=Phase.OPEN), (Send(opened),)
+    video = None
+    if isinstance(command, OpenVideo):
+        if "propagate" not in state.model.capabilities.commands:
+            raise NotOffered("This model follows nothing through a video.")
+        video = Video()
+    return replace(state, phase=Phase.OPEN, video=video), (Send(opened),)
 
 
 def _set_image(state: State, read: ImageRead) -> Step:
+    if state.video is not None:
+        raise OtherSubject("The session is about a video, whose frames come one by one.")
     after = replace(
         state, image=Image(read.key, read.size), history=History(seq=read.seq), shown=()
     )
@@ -130,8 +159,14 @@ def _set_image(state: State, read: ImageRead) -> Step:
 
 def _prompt(state: State, command: Prompt) -> Step:
     offered = state.model.capabilities
+    _check_frame(state, command)
     sayings.check(command, _image(state).size, offered)
-    objects = sayings.add(state.history.objects, command, offered.limits)
+
+    def start_of(object_id: int) -> Rle | None:
+        known = following.start_of(state, command.frame or 0, object_id)
+        return None if known is None else known.mask.rle
+
+    objects = sayings.add(state.history.objects, command, offered.limits, start_of)
     history = state.history.changed(
         command.seq,
         objects,
@@ -184,10 +219,17 @@ def _remove(state: State, command: RemoveObject) -> Step:
     return _change_to(state, command.seq, kept)
 
 
+def _stop(state: State, command: Stop) -> Step:
+    _video(state)
+    after, stopped = following.stop(state, Cancelled("Following was stopped."))
+    return after, (*stopped, Send(Done(command.seq)))
+
+
 def _release(state: State, command: Release) -> Step:
     gone = Cancelled("The session was released before this was answered.")
     after, unasked = questions.withdraw(state, lambda seq: Failed.of(seq, gone))
-    effects: list[Effect] = []
+    after, stopped = following.stop(after, gone)
+    effects: list[Effect] = [*stopped]
     for one in state.pending:
         if not one.failed:
             effects += (Withdraw(one.seq), Send(Failed.of(one.seq, gone)))
@@ -200,8 +242,10 @@ def _change_to(state: State, seq: int, objects: Objects) -> Step:
     _image(state)
     limit = state.model.capabilities.limits.max_mask_pixels
     history = state.history.changed(seq, objects, n_mask_pixels=0, max_mask_pixels=limit)
+    left = {one.object_id for one in objects}
+    gone = {one.object_id for one in state.history.objects} - left
     after, withdrawn = _withdraw_pointless(replace(state, history=history), by_seq=seq)
-    return after, (*withdrawn, Send(Done(seq)))
+    return following.forgotten(after, gone), (*withdrawn, Send(Done(seq)))
 
 
 def _return_to(state: State, history: History) -> Step:
@@ -211,11 +255,16 @@ def _return_to(state: State, history: History) -> Step:
     """
     if len(history.objects) > len(state.history.objects):
         sayings.check_room(history.objects, state.model.capabilities.limits)
-    before = {one.object_id: one.standing for one in state.history.objects if one.rounds}
+    before = {one.key: one.standing for one in state.history.objects if one.rounds}
     standing = [one for one in history.objects if one.rounds]
-    to_answer = tuple(one for one in standing if before.get(one.object_id) != one.standing)
-    removed = tuple(before.keys() - {one.object_id for one in standing})
-    pending = _pending(state, history.seq, to_answer, tuple(sorted(removed)), goes_back=True)
+    changed = [one for one in standing if before.get(one.key) != one.standing]
+    removed = sorted(before.keys() - {one.key for one in standing})
+    # Of a video's frames that with the newest prompt is shown; what stands in others is known.
+    newest = max(changed, key=lambda one: one.standing or 0, default=None)
+    frame = newest.frame if newest is not None else next((key[0] for key in removed), 0)
+    to_answer = tuple(one for one in changed if one.frame == frame)
+    here = tuple(key for key in removed if key[0] == frame)
+    pending = _pending(state, history.seq, to_answer, here, goes_back=True)
     after, withdrawn = _withdraw_pointless(replace(state, history=history), by_seq=history.seq)
     if not to_answer:
         return after, (*withdrawn, Send(_without_masks(after, pending)))
@@ -229,6 +278,32 @@ def _image(state: State) -> Image:
     return state.image
 
 
+def _only_image(state: State) -> Image:
+    if state.video is not None:
+        raise OtherSubject("The session is about a video.")
+    return _image(state)
+
+
+def _video(state: State) -> Video:
+    if state.video is None:
+        raise OtherSubject("The session is about an image, which has no frames.")
+    return state.video
+
+
+def _check_frame(state: State, command: Prompt) -> None:
+    if state.video is None:
+        if command.frame is not None:
+            raise OtherSubject("The session is about an image, which has no frames.")
+    elif command.frame is None:
+        raise InvalidValue("The prompt does not say which frame of the video it is about.")
+    else:
+        following.check_frame(state.video, command.frame)
+
+
+def _key_of(state: State, frame: int) -> str:
+    return _image(state).key if state.video is None else state.video.frames[frame]
+
+
 # --- decodes
 
 
@@ -236,11 +311,11 @@ def _pending(
     state: State,
     seq: int,
     to_answer: Objects,
-    removed: tuple[int, ...] = (),
+    removed: tuple[Key, ...] = (),
     *,
     goes_back: bool = False,
 ) -> Pending:
-    answers = tuple((one.object_id, one.rounds[-1].seq) for one in to_answer)
+    answers = tuple((one.key, one.rounds[-1].seq) for one in to_answer)
     return Pending(seq, answers, removed, before=state.history, goes_back=goes_back)
 
 
@@ -248,7 +323,7 @@ def _decode(state: State, pending: Pending, to_answer: Objects) -> Step:
     work = Decode(
         state.session_id,
         pending.seq,
-        _image(state).key,
+        _key_of(state, pending.frame),
         tuple(one.to_answer() for one in to_answer),
     )
     return replace(state, pending=(*state.pending, pending)), (work,)
@@ -256,7 +331,7 @@ def _decode(state: State, pending: Pending, to_answer: Objects) -> Step:
 
 def _withdraw_pointless(state: State, *, by_seq: int) -> Step:
     """Answers commands whose Decode would tell only of rounds that stand no more."""
-    rounds = {one.object_id: one for one in state.history.objects}
+    rounds = {one.key: one for one in state.history.objects}
     kept: list[Pending] = []
     effects: list[Effect] = []
     for pending in state.pending:
@@ -272,8 +347,8 @@ def _withdraw_pointless(state: State, *, by_seq: int) -> Step:
     return replace(state, pending=_worth_keeping(kept)), tuple(effects)
 
 
-def _stands(objects: dict[int, ObjectState], object_id: int, seq: int) -> bool:
-    return object_id in objects and objects[object_id].place_of(seq) is not None
+def _stands(objects: dict[Key, ObjectState], key: Key, seq: int) -> bool:
+    return key in objects and objects[key].place_of(seq) is not None
 
 
 # --- outcomes
@@ -281,7 +356,7 @@ def _stands(objects: dict[int, ObjectState], object_id: int, seq: int) -> bool:
 
 def _end(state: State, outcome: Outcome) -> Step:
     """The Decode of a command ended; what has been answered otherwise needs no second answer."""
-    if isinstance(outcome, SegmentsReady):
+    if isinstance(outcome, SegmentsReady | Followed):
         return state, ()
     seq = outcome.work.seq if isinstance(outcome, MasksReady) else outcome.seq
     pending = next((one for one in state.pending if one.seq == seq and not one.failed), None)
@@ -301,12 +376,14 @@ def _masks_ready(state: State, pending: Pending, ready: MasksReady) -> Step:
     for one in ready.work.objects:
         state = _adopt(state, _offering(one, offered.get(one.object_id, 0)))
     history = state.history
-    by_id = {one.object_id: one for one in history.objects}
-    stands = {object_id: _stands(by_id, object_id, seq) for object_id, seq in pending.answers}
+    by_key = {one.key: one for one in history.objects}
+    stands = {key[1]: _stands(by_key, key, seq) for key, seq in pending.answers}
     masks = tuple(mask for mask in ready.masks if stands.get(mask.object_id))
     shown = dict(state.shown)
     if pending.goes_back or _is_choice(ready):
-        masks = tuple(_changed_since(mask, shown.get(mask.object_id)) for mask in masks)
+        masks = tuple(
+            _changed_since(mask, shown.get((pending.frame, mask.object_id))) for mask in masks
+        )
     reply = Masks(
         pending.seq,
         objects=masks,
@@ -314,14 +391,19 @@ def _masks_ready(state: State, pending: Pending, ready: MasksReady) -> Step:
         timings=ready.timings,
         cache_hit=ready.cache_hit,
         model_id=state.model.model_id,
+        frame=None if state.video is None else pending.frame,
     )
-    shown.update((mask.object_id, mask.box) for mask in masks)
-    still_there = tuple(pair for pair in shown.items() if pair[0] in by_id)
+    shown.update(((pending.frame, mask.object_id), mask.box) for mask in masks)
+    still_there = tuple(pair for pair in shown.items() if pair[0] in by_key)
     # What failed before this one is counted in by it, and can't be taken back any more.
     others = (one for one in state.pending if not (one.failed and one.seq < pending.seq))
     still = _worth_keeping(one for one in others if one.seq != pending.seq)
     after = replace(state, pending=still, shown=still_there)
-    return after, (Send(reply),)
+    marks = {key[1]: seq for key, seq in pending.answers}
+    news = (
+        Known(pending.frame, replace(mask, hypotheses=()), marks[mask.object_id]) for mask in masks
+    )
+    return following.learned(after, news), (Send(reply),)
 
 
 def _is_choice(ready: MasksReady) -> bool:
@@ -374,10 +456,10 @@ def _superseded(state: State, pending: Pending, outcome: SupersededBy) -> Step:
 
     Not so a choice: later rounds take up what was chosen, as `ObjectRounds.without` has it.
     """
-    objects = {object_id for object_id, _ in pending.answers}
+    keys = {key for key, _ in pending.answers}
 
     def rewrite(one: ObjectState) -> ObjectState:
-        place = one.place_of(pending.seq) if one.object_id in objects else None
+        place = one.place_of(pending.seq) if one.key in keys else None
         if place is None or one.settled or place == len(one.rounds) - 1:
             return one
         if one.rounds[place].choice is not None:
@@ -419,10 +501,11 @@ def _failed_newest(state: State) -> Pending | None:
 
 def _without_masks(state: State, pending: Pending) -> Masks:
     gone = _gone(state.history, pending)
-    return Masks(pending.seq, (), removed_object_ids=gone, model_id=state.model.model_id)
+    frame = None if state.video is None else pending.frame
+    return Masks(pending.seq, (), gone, model_id=state.model.model_id, frame=frame)
 
 
 def _gone(history: History, pending: Pending) -> tuple[int, ...]:
     """Objects that lost their mask by the command, and have got no other since."""
-    standing = {one.object_id for one in history.objects if one.rounds}
-    return tuple(one for one in pending.removed if one not in standing)
+    standing = {one.key for one in history.objects if one.rounds}
+    return tuple(key[1] for key in pending.removed if key not in standing)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seem_server.engine.work import Everything as FindEverything
-from seem_server.engine.work import MasksReady, SegmentsReady
+from seem_server.engine.work import Followed, MasksReady, SegmentsReady
 from seem_server.session.events import Send, Withdraw
 from seem_wire.errors import NotOffered
 from seem_wire.types import PromptKind, Segments
@@ -48,7 +48,7 @@ def ask(state: State, command: Everything, image: Image) -> Step:
 def end(state: State, outcome: Outcome) -> Step | None:
     """The state after a question's work ended, and its answer; None where it is no question's."""
     match outcome:
-        case MasksReady():
+        case MasksReady() | Followed():
             return None
         case SegmentsReady():
             seq, answer = outcome.work.seq, _segments(state, outcome)

@@ -18,8 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
-from seem_server.engine.work import Decode, Everything, MasksReady, SegmentsReady
-from seem_server.session.events import ImageRead, Withdraw
+from seem_server.engine.work import (
+    Decode,
+    Everything,
+    Follow,
+    Followed,
+    MasksReady,
+    SegmentsReady,
+)
+from seem_server.session.events import FrameRead, ImageRead, Withdraw
 from seem_server.session.machine import step
 from seem_server.session.state import Phase, State
 from seem_wire.convert import (
@@ -34,6 +41,7 @@ from seem_wire.rle import Rle
 from seem_wire.types import (
     Example,
     Failed,
+    Frame,
     Hypothesis,
     ImageKey,
     Limits,
@@ -49,12 +57,13 @@ from seem_wire.types import (
 from seem_wire.v1 import seem_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from seem_server.session.events import Event
     from seem_wire.types import ModelCard, Reply
 
     Fields = dict[str, Any]
+    Work = Decode | Everything | Follow
 
 VERSION = 1
 MAX_REPLIES = 256
@@ -76,7 +85,7 @@ class Restored:
     """
 
     state: State
-    works: dict[int, Decode | Everything]
+    works: dict[int, Work]
     replies: dict[int, Reply]
     masks: dict[tuple[int, int], ObjectMask]
 
@@ -96,7 +105,7 @@ def replay(session_id: str, model: ModelCard, records: Sequence[bytes]) -> Resto
         Internal: A record cannot be read, or is of a newer version.
     """
     state = State(session_id, model)
-    works: dict[int, Decode | Everything] = {}
+    works: dict[int, Work] = {}
     replies: deque[tuple[int, Reply]] = deque(maxlen=MAX_REPLIES)
     masks: dict[tuple[int, int], ObjectMask] = {}
     try:
@@ -122,16 +131,16 @@ def masks_of(reply: Reply) -> dict[tuple[int, int], ObjectMask]:
     return {(one.object_id, reply.seq): one for one in told}
 
 
-def _after(state: State, event: Event, works: dict[int, Decode | Everything]) -> State:
+def _after(state: State, event: Event, works: dict[int, Work]) -> State:
     """The state after `event`; `works` loses what it ended, and gets what it asks of the engine."""
-    if isinstance(event, MasksReady | SegmentsReady):
+    if isinstance(event, MasksReady | SegmentsReady | Followed):
         works.pop(event.work.seq, None)
     elif isinstance(event, SupersededBy | Failed):
         works.pop(event.seq, None)
     after, effects = step(state, event)
     for effect in effects:
         match effect:
-            case Decode() | Everything():
+            case Decode() | Everything() | Follow():
                 works[effect.seq] = effect
             case Withdraw(seq):
                 works.pop(seq, None)
@@ -154,8 +163,13 @@ def _event_fields(event: Event) -> Fields:
             return {"superseded": event.seq, "by": event.by_seq}
         case Failed():
             return {"failed": _text(_reply_bytes(event))}
+        case Followed():
+            return {"followed": event.work.seq}
         case ImageRead():
             message = command_to_proto(SetImage(event.seq, ImageKey(event.key)))
+            return {"image": _text(message.SerializeToString()), "size": event.size}
+        case FrameRead():
+            message = command_to_proto(Frame(event.seq, event.index, ImageKey(event.key)))
             return {"image": _text(message.SerializeToString()), "size": event.size}
         case Prompt():
             return {"command": _text(command_to_proto(_with_keys(event)).SerializeToString())}
@@ -163,11 +177,13 @@ def _event_fields(event: Event) -> Fields:
             return {"command": _text(command_to_proto(event).SerializeToString())}
 
 
-def _event(fields: Fields, works: dict[int, Decode | Everything]) -> Event:
+def _event(fields: Fields, works: dict[int, Work]) -> Event:
     if "masks" in fields:
         return _masks_ready(fields, works[fields["seq"]])
     if "segments" in fields:
         return _segments_ready(works[fields["segments"]])
+    if "followed" in fields:
+        return _followed(fields, works[fields["followed"]])
     if "superseded" in fields:
         return SupersededBy(fields["superseded"], fields["by"])
     if "failed" in fields:
@@ -178,33 +194,59 @@ def _event(fields: Fields, works: dict[int, Decode | Everything]) -> Event:
         case SetImage(seq, ImageKey(key)):
             height, width = fields["size"]
             return ImageRead(seq, key, (height, width))
+        case Frame(seq, index, ImageKey(key)):
+            height, width = fields["size"]
+            return FrameRead(seq, index, key, (height, width))
         case Prompt():
             return _with_examples(command)
-        case SetImage() | Failed():
+        case SetImage() | Frame() | Failed():
             raise ValueError("a command is none")
         case _:
             return command  # type: ignore[return-value]  # Attach is never logged
 
 
-def _masks_ready(fields: Fields, work: Decode | Everything) -> MasksReady:
+def _masks_ready(fields: Fields, work: Work) -> MasksReady:
     if not isinstance(work, Decode):
         raise TypeError("masks answer a question")
     dropped = tuple(fields["dropped"])
-    masks = tuple(_mask(*mask) for mask in fields["masks"])
+    told = _told(fields, work.seq)
+    masks = tuple(_mask(told, *mask) for mask in fields["masks"])
     return MasksReady(work.without(*dropped), masks, False, _NO_TIMES, dropped)
 
 
-def _segments_ready(work: Decode | Everything) -> SegmentsReady:
+def _followed(fields: Fields, work: Work) -> Followed:
+    """What was told is all that was kept of it: what was not told, nobody followed any more."""
+    if not isinstance(work, Follow):
+        raise TypeError("frames answer something else")
+    told = _told(fields, work.seq)
+    masks = (told[one.object_id] for one in work.objects if one.object_id in told)
+    return Followed(work, tuple(masks), False, _NO_TIMES)
+
+
+def _told(fields: Fields, seq: int) -> dict[int, ObjectMask]:
+    """The masks that command `seq` was answered with, by object."""
+    replies = map(_reply, fields["replies"])
+    masks = (one for one in replies if isinstance(one, Masks) and one.seq == seq)
+    return {mask.object_id: mask for one in masks for mask in one.objects}
+
+
+def _segments_ready(work: Work) -> SegmentsReady:
     if not isinstance(work, Everything):
         raise TypeError("segments answer no question")
     return SegmentsReady(work, (), False, _NO_TIMES)
 
 
-def _mask(object_id: int, n_hypotheses: int, corners: Sequence[float] | None) -> ObjectMask:
-    """A mask as far as the rules look at it."""
+def _mask(
+    told: Mapping[int, ObjectMask],
+    object_id: int,
+    n_hypotheses: int,
+    corners: Sequence[float] | None,
+) -> ObjectMask:
+    """A mask as it was told, or as far as the rules look at it."""
     box = None if corners is None else Box(*corners)
     others = (Hypothesis(_NO_PIXEL, 0.0, None, 0),) * n_hypotheses
-    return ObjectMask(object_id, _NO_PIXEL, 0.0, box, 0, hypotheses=others)
+    made = ObjectMask(object_id, _NO_PIXEL, 0.0, box, 0)
+    return replace(told.get(object_id, made), hypotheses=others)
 
 
 def _with_keys(command: Prompt) -> Prompt:

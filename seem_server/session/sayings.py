@@ -18,13 +18,14 @@ from seem_wire.types import PromptedObject, PromptKind
 from seem_wire.validate import check_fits, check_regions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     import numpy.typing as npt
 
     from seem_server.session.history import Objects
     from seem_wire.prompts import ObjectPrompt
+    from seem_wire.rle import Rle
     from seem_wire.types import Capabilities, Choose, Limits, Prompt
 
     Mask = npt.NDArray[np.bool_]
@@ -54,32 +55,43 @@ def check_kinds(command: Prompt, offered: Capabilities) -> None:
             raise NotOffered(f"This model takes no {missing[0]} prompts; it takes {takes}.")
 
 
-def add(objects: Objects, command: Prompt, limits: Limits) -> Objects:
+def add(
+    objects: Objects,
+    command: Prompt,
+    limits: Limits,
+    start_of: Callable[[int], Rle | None] = lambda _: None,
+) -> Objects:
     """The objects after a prompt: all that it says, and the rounds that it makes.
 
     A prompt that predicts makes a round for each object that it names, and for each that was
-    queued before and has a positive prompt.
+    queued before in the same frame and has a positive prompt. `start_of` gives the mask that an
+    object has there before anything is said, if it has one.
 
     Raises:
         OnlyNegativePrompts: A round is asked for an object that is told only where it is not.
         LimitExceeded: There would be too many objects, points, rounds or mask pixels.
     """
-    by_id = {one.object_id: one for one in objects}
+    by_key = {one.key: one for one in objects}
+    frame = command.frame or 0
     for place, said in enumerate(command.objects):
-        new = ObjectState(said.object_id, since=(command.seq, place))
-        before = by_id.get(said.object_id, new)
+        before = by_key.get((frame, said.object_id)) or ObjectState(
+            said.object_id,
+            since=(command.seq, place),
+            frame=frame,
+            start=start_of(said.object_id),
+        )
         prompt = _together(before.said, said.prompt)
-        by_id[said.object_id] = replace(before, said=prompt, queued=True)
+        by_key[before.key] = replace(before, said=prompt, queued=True)
         _check_limit(f"points for object {said.object_id}", prompt.n_points, limits.max_points)
         check_regions(prompt)
-    after = tuple(by_id.values())
+    after = tuple(by_key.values())
     check_room(after, limits, masks=n_mask_pixels(command) > 0)
     return _predicted(after, command) if command.predict else after
 
 
 def check_room(objects: Objects, limits: Limits, *, masks: bool = True) -> None:
     """Raises LimitExceeded where these are too many objects, or `masks` of too many pixels."""
-    _check_limit("objects", len(objects), limits.max_objects)
+    _check_limit("objects", len({one.object_id for one in objects}), limits.max_objects)
     if masks:
         _check_limit("mask pixels", _n_mask_pixels_of(objects), limits.max_mask_pixels)
 
@@ -91,7 +103,8 @@ def choose(objects: Objects, command: Choose) -> Objects:
         UnknownObject: The session has no such object.
         NothingToChoose: Its last round was not answered with such a hypothesis.
     """
-    chosen = next((one for one in objects if one.object_id == command.object_id), None)
+    named = (one for one in objects if one.object_id == command.object_id)
+    chosen = max(named, key=lambda one: one.standing or 0, default=None)  # of all its frames
     if chosen is None:
         raise UnknownObject(f"The session has no object {command.object_id}.")
     n_offered = chosen.rounds[-1].n_offered if chosen.rounds else 0
@@ -120,12 +133,13 @@ def n_mask_pixels(command: Prompt) -> int:
 
 
 def _predicted(objects: Objects, command: Prompt) -> Objects:
-    named = {one.object_id for one in command.objects}
+    frame = command.frame or 0
+    named = {(frame, one.object_id) for one in command.objects}
     for one in objects:
-        if one.object_id in named and not one.said.has_positive:
+        if one.key in named and not one.is_positive:
             raise OnlyNegativePrompts(f"Object {one.object_id} has only negative prompts so far.")
     return tuple(
-        _with_round(one, command) if one.queued and one.said.has_positive else one
+        _with_round(one, command) if one.queued and one.is_positive and one.frame == frame else one
         for one in objects
     )
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from seem_server.session.history import History
-from seem_wire.types import ModelCard, SessionCard
+from seem_server.session.history import History, Key
+from seem_wire.types import ModelCard, Propagate, SessionCard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seem_server.session.history import ObjectState
+    from seem_server.tracking.memory import Memory
     from seem_wire.prompts import Box
 
 
@@ -28,11 +29,28 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Video:
+    """What a session about a video has besides.
+
+    Attributes:
+        frames: The keys of its frames, in their order.
+        known: Masks of its objects, see `tracking.memory`.
+        waiting: What is to be followed to, in this order.
+        running: What the engine follows to now.
+    """
+
+    frames: tuple[str, ...] = field(default=(), repr=False)
+    known: Memory = field(default=(), repr=False)
+    waiting: tuple[Propagate, ...] = ()
+    running: Propagate | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """A command whose Decode is with the engine.
 
     Attributes:
-        answers: The round to answer for each object, by object id and the round's number.
+        answers: The round to answer for each object, by its key and the round's number.
         removed: Objects that lost their mask by it.
         before: What it changed, to go back to should it fail.
         goes_back: It moved through the history: an undo or a redo.
@@ -40,11 +58,16 @@ class Pending:
     """
 
     seq: int
-    answers: tuple[tuple[int, int], ...]
-    removed: tuple[int, ...] = ()
+    answers: tuple[tuple[Key, int], ...]
+    removed: tuple[Key, ...] = ()
     before: History = field(default=NO_HISTORY, repr=False)
     goes_back: bool = False
     failed: bool = False
+
+    @property
+    def frame(self) -> int:
+        """The frame that its masks are of; those of one frame are answered together."""
+        return next((key[0] for key, _ in self.answers), self.removed[0][0] if self.removed else 0)
 
 
 class Phase(StrEnum):
@@ -65,6 +88,8 @@ class State:
         pending: Commands that changed objects and wait for the engine, oldest first.
         asking: Questions that wait for the engine, by their command's number.
         shown: The box around each object's mask that was sent last.
+        image: The image, of a video its newest frame.
+        video: None where it is about an image.
     """
 
     session_id: str
@@ -75,7 +100,13 @@ class State:
     history: History = NO_HISTORY
     pending: tuple[Pending, ...] = ()
     asking: tuple[int, ...] = ()
-    shown: tuple[tuple[int, Box | None], ...] = ()
+    shown: tuple[tuple[Key, Box | None], ...] = ()
+    video: Video | None = None
+
+    @property
+    def waiting(self) -> frozenset[int]:
+        """Commands that the engine was not asked for yet."""
+        return frozenset() if self.video is None else frozenset(c.seq for c in self.video.waiting)
 
     @property
     def card(self) -> SessionCard:
@@ -85,7 +116,7 @@ class State:
             model_id=self.model.model_id,
             content_hash=self.image.key if self.image else None,
             size=self.image.size if self.image else None,
-            object_ids=tuple(one.object_id for one in self.history.objects),
+            object_ids=tuple(dict.fromkeys(one.object_id for one in self.history.objects)),
             undo_depth=len(self.history.undo),
             redo_depth=self.history.redo_depth,
             last_seq=self.last_seq,

@@ -105,6 +105,9 @@ class Command(google.protobuf.message.Message):
     EVERYTHING_FIELD_NUMBER: builtins.int
     CHOOSE_FIELD_NUMBER: builtins.int
     ATTACH_FIELD_NUMBER: builtins.int
+    FRAME_FIELD_NUMBER: builtins.int
+    PROPAGATE_FIELD_NUMBER: builtins.int
+    STOP_FIELD_NUMBER: builtins.int
     seq: builtins.int
     """Chosen by the client, at least 1 and below 2^63, rising within a session."""
     session_id: builtins.str
@@ -131,6 +134,12 @@ class Command(google.protobuf.message.Message):
     def choose(self) -> global___Choose: ...
     @property
     def attach(self) -> global___Attach: ...
+    @property
+    def frame(self) -> global___Frame: ...
+    @property
+    def propagate(self) -> global___Propagate: ...
+    @property
+    def stop(self) -> global___Stop: ...
     def __init__(
         self,
         *,
@@ -147,10 +156,13 @@ class Command(google.protobuf.message.Message):
         everything: global___Everything | None = ...,
         choose: global___Choose | None = ...,
         attach: global___Attach | None = ...,
+        frame: global___Frame | None = ...,
+        propagate: global___Propagate | None = ...,
+        stop: global___Stop | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["attach", b"attach", "choose", b"choose", "clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "set_image", b"set_image", "undo", b"undo"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attach", b"attach", "choose", b"choose", "clear", b"clear", "everything", b"everything", "kind", b"kind", "open", b"open", "prompt", b"prompt", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "seq", b"seq", "session_id", b"session_id", "set_image", b"set_image", "undo", b"undo"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["open", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything", "choose", "attach"] | None: ...
+    def HasField(self, field_name: typing.Literal["attach", b"attach", "choose", b"choose", "clear", b"clear", "everything", b"everything", "frame", b"frame", "kind", b"kind", "open", b"open", "prompt", b"prompt", "propagate", b"propagate", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "set_image", b"set_image", "stop", b"stop", "undo", b"undo"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attach", b"attach", "choose", b"choose", "clear", b"clear", "everything", b"everything", "frame", b"frame", "kind", b"kind", "open", b"open", "prompt", b"prompt", "propagate", b"propagate", "redo", b"redo", "release", b"release", "remove_object", b"remove_object", "seq", b"seq", "session_id", b"session_id", "set_image", b"set_image", "stop", b"stop", "undo", b"undo"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["open", "set_image", "prompt", "undo", "redo", "clear", "remove_object", "release", "everything", "choose", "attach", "frame", "propagate", "stop"] | None: ...
 
 global___Command = Command
 
@@ -161,25 +173,31 @@ class Open(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     IMAGE_FIELD_NUMBER: builtins.int
+    VIDEO_FIELD_NUMBER: builtins.int
     CLIENT_FIELD_NUMBER: builtins.int
     client: builtins.str
     """Name and version of the program, for the server's logs."""
     @property
     def image(self) -> global___ImageSubject: ...
+    @property
+    def video(self) -> global___VideoSubject: ...
     def __init__(
         self,
         *,
         image: global___ImageSubject | None = ...,
+        video: global___VideoSubject | None = ...,
         client: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["image", b"image", "subject", b"subject"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["client", b"client", "image", b"image", "subject", b"subject"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["subject", b"subject"]) -> typing.Literal["image"] | None: ...
+    def HasField(self, field_name: typing.Literal["image", b"image", "subject", b"subject", "video", b"video"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["client", b"client", "image", b"image", "subject", b"subject", "video", b"video"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["subject", b"subject"]) -> typing.Literal["image", "video"] | None: ...
 
 global___Open = Open
 
 @typing.final
 class ImageSubject(google.protobuf.message.Message):
+    """One image at a time."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     def __init__(
@@ -187,6 +205,18 @@ class ImageSubject(google.protobuf.message.Message):
     ) -> None: ...
 
 global___ImageSubject = ImageSubject
+
+@typing.final
+class VideoSubject(google.protobuf.message.Message):
+    """The frames of a video, which come one by one as Frame. Each prompt says which frame it is about."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___VideoSubject = VideoSubject
 
 @typing.final
 class Attach(google.protobuf.message.Message):
@@ -282,10 +312,15 @@ class Prompt(google.protobuf.message.Message):
     OBJECTS_FIELD_NUMBER: builtins.int
     PREDICT_FIELD_NUMBER: builtins.int
     HYPOTHESES_FIELD_NUMBER: builtins.int
+    FRAME_FIELD_NUMBER: builtins.int
     predict: builtins.bool
     """False only queues the prompt: the next one that predicts counts it in. True when absent."""
     hypotheses: builtins.bool
     """Send with each mask what else the prompt may have meant (ObjectMask.hypotheses)."""
+    frame: builtins.int
+    """In a session about a video, and only there: the frame that this is about. An object that was followed to this frame
+    is corrected from the mask that it has there.
+    """
     @property
     def objects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ObjectPrompt]: ...
     def __init__(
@@ -294,9 +329,13 @@ class Prompt(google.protobuf.message.Message):
         objects: collections.abc.Iterable[global___ObjectPrompt] | None = ...,
         predict: builtins.bool | None = ...,
         hypotheses: builtins.bool = ...,
+        frame: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_predict", b"_predict", "predict", b"predict"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_predict", b"_predict", "hypotheses", b"hypotheses", "objects", b"objects", "predict", b"predict"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_frame", b"_frame", "_predict", b"_predict", "frame", b"frame", "predict", b"predict"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_frame", b"_frame", "_predict", b"_predict", "frame", b"frame", "hypotheses", b"hypotheses", "objects", b"objects", "predict", b"predict"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_frame", b"_frame"]) -> typing.Literal["frame"] | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_predict", b"_predict"]) -> typing.Literal["predict"] | None: ...
 
 global___Prompt = Prompt
@@ -614,6 +653,68 @@ class Choose(google.protobuf.message.Message):
 global___Choose = Choose
 
 @typing.final
+class Frame(google.protobuf.message.Message):
+    """The next frame of a video: `index` is the number of those that the session has, from 0. All are of one size. Answered
+    by ImageSet, or by FRAME_OUT_OF_ORDER or FRAME_SIZE_CHANGED.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: builtins.int
+    IMAGE_FIELD_NUMBER: builtins.int
+    index: builtins.int
+    @property
+    def image(self) -> global___Image: ...
+    def __init__(
+        self,
+        *,
+        index: builtins.int = ...,
+        image: global___Image | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["image", b"image"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["image", b"image", "index", b"index"]) -> None: ...
+
+global___Frame = Frame
+
+@typing.final
+class Propagate(google.protobuf.message.Message):
+    """Follows all objects of a video to frame `frame`, from its neighbour `source`, which mostly is the frame before or
+    after; what was prompted and corrected anywhere else is remembered, too. Answered by Masks with a mask an object,
+    empty where it is not to be seen; objects that were prompted on `frame` keep their mask. May be sent far ahead:
+    frames are followed one after the other, in the order of the commands.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FRAME_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    frame: builtins.int
+    source: builtins.int
+    def __init__(
+        self,
+        *,
+        frame: builtins.int = ...,
+        source: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["frame", b"frame", "source", b"source"]) -> None: ...
+
+global___Propagate = Propagate
+
+@typing.final
+class Stop(google.protobuf.message.Message):
+    """Ends what was asked by Propagate and is not answered: each is answered by CANCELLED, and no more than the frame that
+    is being followed to is computed. Answered by Done.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___Stop = Stop
+
+@typing.final
 class Everything(google.protobuf.message.Message):
     """Asks what is in the image. Changes no object, and there is nothing to undo. A newer one takes an older one's place
     while that waits; the older one is then answered by Superseded. Answered by Segments.
@@ -783,10 +884,13 @@ class Masks(google.protobuf.message.Message):
     TIMINGS_FIELD_NUMBER: builtins.int
     CACHE_HIT_FIELD_NUMBER: builtins.int
     MODEL_ID_FIELD_NUMBER: builtins.int
+    FRAME_FIELD_NUMBER: builtins.int
     cache_hit: builtins.bool
     """The image's features were in the cache."""
     model_id: builtins.str
     """Name and hash of the bundle that answered."""
+    frame: builtins.int
+    """In a session about a video: the frame that the masks are of."""
     @property
     def objects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ObjectMask]:
         """The objects that this command changed."""
@@ -805,9 +909,11 @@ class Masks(google.protobuf.message.Message):
         timings: global___Timings | None = ...,
         cache_hit: builtins.bool = ...,
         model_id: builtins.str = ...,
+        frame: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["timings", b"timings"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache_hit", b"cache_hit", "model_id", b"model_id", "objects", b"objects", "removed_object_ids", b"removed_object_ids", "timings", b"timings"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_frame", b"_frame", "frame", b"frame", "timings", b"timings"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_frame", b"_frame", "cache_hit", b"cache_hit", "frame", b"frame", "model_id", b"model_id", "objects", b"objects", "removed_object_ids", b"removed_object_ids", "timings", b"timings"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_frame", b"_frame"]) -> typing.Literal["frame"] | None: ...
 
 global___Masks = Masks
 
@@ -867,12 +973,12 @@ class ObjectMask(google.protobuf.message.Message):
     label: builtins.str
     label_probability: builtins.float
     round: builtins.int
-    """How many predictions this object has had, 1 for the first."""
+    """How many predictions this object has had, 1 for the first; 0 where it was followed to this frame of a video."""
     is_thing: builtins.bool
     """The label names things that can be counted (a dog) and not stuff (grass); absent where nobody knows."""
     presence: builtins.float
     """How likely the object is in the image at all; absent where the model doesn't say. Where an object that was only named
-    or shown in another image is too unlikely, its mask is empty.
+    or shown in another image, or is followed through a video, is too unlikely, its mask is empty.
     """
     @property
     def rle(self) -> global___Rle: ...

@@ -1,0 +1,1 @@
+"""What a video session remembers, forgets and follows next: pure, without tensors."""
