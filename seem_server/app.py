@@ -44,7 +44,7 @@ from seem_server.transport.server import Server, TransportConfig
 from seem_server.transport.servicer import Servicer
 from seem_server.transport.tls import read_tls
 from seem_wire.errors import InvalidValue, SeemError
-from seem_wire.types import COMMAND_NAMES, Capabilities, Limits, ModelCard
+from seem_wire.types import COMMAND_NAMES, VIDEO_COMMAND_NAMES, Capabilities, Limits, ModelCard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -408,6 +408,8 @@ def _model_card(engine: Engine, settings: Settings) -> ModelCard:
         commands -= {"everything"}
     else:
         vocabulary = vocabulary[:-1]  # the last stands for none of the others
+    if not manifest.follows:
+        commands -= VIDEO_COMMAND_NAMES
     return ModelCard(
         model_id=manifest.model_id,
         name=manifest.name,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seem_server.engine.work import Round
     from seem_server.engine.zoom import Window
     from seem_server.runtime.backend import Features
+    from seem_wire.rle import Rle
 
     Float32 = npt.NDArray[np.float32]
     Pixels = npt.NDArray[np.uint8]
@@ -67,6 +68,7 @@ class Chain:
     """An object's rounds on an image; `n_done` of them are answered, the latest in `answers`.
 
     `owner`: for whom texts are remembered.
+    `start`: what was known of the object before the first round, None for nothing.
     `pixels`: the whole image, uint8 (H, W, 3), where a part of it may be looked at closer.
     """
 
@@ -79,6 +81,12 @@ class Chain:
     image_key: str = ""
     owner: str = ""
     pixels: Pixels | None = None
+    start: Rle | None = None
+
+    @property
+    def is_at_beginning(self) -> bool:
+        """Whether nothing is known of the object in this image yet."""
+        return self.n_done == 0 and self.start is None
 
     @property
     def done(self) -> bool:

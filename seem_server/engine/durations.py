@@ -6,7 +6,7 @@ from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from seem_server.engine.work import Decode, Encode, Encoded, MasksReady
+from seem_server.engine.work import Decode, Encode, Encoded, Follow, Followed, MasksReady
 from seem_wire.errors import SeemError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Kind(StrEnum):
     ANOTHER = "each further click of a run"
     ENCODE = "encoding an image"
     TURN = "one turn of finding everything"
+    FRAME = "following one object to a frame of a video"
 
 
 class Durations:
@@ -48,6 +49,8 @@ class Durations:
         encoding_s = 0.0 if encoded else self.usual_s(Kind.ENCODE)
         if isinstance(work, Encode):
             return encoding_s
+        if isinstance(work, Follow):
+            return encoding_s + len(work.objects) * self.usual_s(Kind.FRAME)
         return encoding_s + self.usual_s(Kind.CLICK if isinstance(work, Decode) else Kind.TURN)
 
     def learn(
@@ -63,12 +66,16 @@ class Durations:
         missed = [
             one.timings.encode_ms / 1000
             for one in good
-            if isinstance(one, MasksReady | Encoded) and not one.cache_hit
+            if isinstance(one, MasksReady | Encoded | Followed) and not one.cache_hit
         ]
         if missed:
             self._saw(Kind.ENCODE, max(missed))
         if isinstance(works[0], Decode):
             self._clicked(len(works), max(spent_s - max(missed, default=0.0), 0.0), alone=alone)
+        elif isinstance(works[0], Follow):
+            n_objects = sum(len(one.objects) for one in works if isinstance(one, Follow))
+            rest_s = max(spent_s - max(missed, default=0.0), 0.0)
+            self._saw(Kind.FRAME, rest_s / max(n_objects, 1))
         elif not isinstance(works[0], Encode):
             self._saw(Kind.TURN, spent_s)
 

@@ -32,7 +32,7 @@ from seem_server.engine.scheduler import (
 )
 from seem_server.engine.shelf import NoShelf
 from seem_server.engine.tickets import Ticket
-from seem_server.engine.work import Encode, Everything, MasksReady, image_keys
+from seem_server.engine.work import Decode, Encode, Everything, MasksReady, image_keys
 from seem_server.engine.worker import CacheConfig, Caches, Drawing, Unfinished, Worker
 from seem_wire.errors import (
     DeadlineExceeded,
@@ -184,6 +184,8 @@ class Engine:
                         caches.texts,
                         caches.examples,
                         caches.findings,
+                        caches.places,
+                        caches.memories,
                     )
                 ),
             )

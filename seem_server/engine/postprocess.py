@@ -96,7 +96,7 @@ def draw_for(
     shown = _mask(logits, part, manifest.mask_threshold, zoom.within(prompt, window))
     mask[window.y0 : window.y1, window.x0 : window.x1] = shown
     evidence.settle(mask, prompt)
-    return _drawn(mask)
+    return draw_mask(mask)
 
 
 def draw_published(
@@ -116,15 +116,15 @@ def draw_published(
     """
     shown = way(layout, layout.size, smooth=chosen_by is Selector.TEXT)
     if prompt is None:
-        return _drawn(shown.over(logits, threshold))
+        return draw_mask(shown.over(logits, threshold))
     mask = shown.over(evidence.bend(logits, prompt, layout.frame, threshold), threshold)
     evidence.settle(mask, prompt)
-    return _drawn(mask)
+    return draw_mask(mask)
 
 
 def draw_nothing(size: tuple[int, int]) -> Drawn:
     """The empty mask of an image of (H, W)."""
-    return _drawn(np.zeros(size, np.bool_))
+    return draw_mask(np.zeros(size, np.bool_))
 
 
 def draw(
@@ -135,7 +135,7 @@ def draw(
     With the `prompt` that it answers, crumbs that nobody pointed at are swept (`tidy`), and what
     somebody did point at holds (`evidence`).
     """
-    return _drawn(_mask(logits, layout, threshold, prompt))
+    return draw_mask(_mask(logits, layout, threshold, prompt))
 
 
 def _mask(logits: Float32, layout: Layout, threshold: float, prompt: ObjectPrompt | None) -> Mask:
@@ -166,7 +166,8 @@ def name(semantic: Float32, vocabulary: Vocabulary) -> Label | None:
     return Label(vocabulary.names[best], float(weights[best] / weights.sum()))
 
 
-def _drawn(mask: Mask) -> Drawn:
+def draw_mask(mask: Mask) -> Drawn:
+    """A mask (H, W) as it is."""
     return Drawn(rle.encode(mask), _box(mask), int(np.count_nonzero(mask)))
 
 

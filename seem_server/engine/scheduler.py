@@ -279,7 +279,7 @@ def in_order(
     others = [entry for entry in waiting if not _is_click(entry)]
     late = [one for one in others if now_s - one.arrived_s >= limits.patience_s]
     ordered = _alternating(_fairly(clicks, shares), _fairly(late, shares), shares.owed_to_clicks_s)
-    for priority in (Priority.EVERYTHING, Priority.PREWARM):
+    for priority in Priority:
         alike = [one for one in others if one.work.priority is priority and one not in late]
         ordered += _fairly(alike, shares)
     return ordered

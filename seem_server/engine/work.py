@@ -39,6 +39,7 @@ class Round:
         choice: Which of its hypotheses command `seq` chose; None where the engine decides.
         wants_hypotheses: Its answer tells what else the prompt may have meant.
         n_offered: How many hypotheses were sent, of which one can be chosen.
+        as_given: Its prompt's mask is the answer as it is, and not to be refined.
     """
 
     seq: int
@@ -46,6 +47,7 @@ class Round:
     choice: int | None = None
     wants_hypotheses: bool = False
     n_offered: int = 0
+    as_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class ObjectRounds:
             digest.update(prompt_digest(entry.prompt))
             if entry.choice is not None:
                 digest.update(f"choice {entry.choice}".encode())
+            if entry.as_given:
+                digest.update(b"as given")
             keys.append(digest.hexdigest())
         return tuple(keys)
 
@@ -159,12 +163,17 @@ class Trail:
 
     Attributes:
         references: Where it was prompted or corrected, the most telling first; one at least.
-        recent: Where it was seen on the way, the last frame first; none where it was lost there.
+        last: Where it was seen in the frame before on the way; None where it was lost there.
     """
 
     object_id: int
     references: tuple[Seen, ...]
-    recent: tuple[Seen, ...] = ()
+    last: Seen | None = None
+
+    @property
+    def seen(self) -> tuple[Seen, ...]:
+        """All of these."""
+        return self.references if self.last is None else (*self.references, self.last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +190,7 @@ class Follow:
     @property
     def seen_keys(self) -> frozenset[str]:
         """The other frames that are looked at."""
-        seen = ((*one.references, *one.recent) for one in self.objects)
-        return frozenset(entry.image_key for entries in seen for entry in entries)
+        return frozenset(seen.image_key for one in self.objects for seen in one.seen)
 
 
 Work = Encode | Decode | Everything | Follow

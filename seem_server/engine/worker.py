@@ -28,6 +28,7 @@ from seem_server.engine import (
 from seem_server.engine.cache import ByteCache
 from seem_server.engine.chains import Answer, Chain, EncodedImage, Look
 from seem_server.engine.findings import Names
+from seem_server.engine.following import Follower
 from seem_server.engine.packing import Said
 from seem_server.engine.preprocess import Prepared
 from seem_server.engine.shelf import NoShelf, keep, take_up
@@ -36,6 +37,8 @@ from seem_server.engine.work import (
     Decode,
     Encoded,
     Everything,
+    Follow,
+    Followed,
     MasksReady,
     SegmentsReady,
     prompt_digest,
@@ -44,8 +47,8 @@ from seem_server.runtime.backend import Findings
 from seem_server.runtime.specs import QueriesSpec
 from seem_wire import rle
 from seem_wire.errors import ImageUnknown, Internal, MaskSizeMismatch, NotOffered, SeemError
-from seem_wire.pixels import MAX_PIXELS, mask_pixels
-from seem_wire.prompts import ObjectPrompt
+from seem_wire.pixels import MAX_PIXELS, mask_pixels, rasterise
+from seem_wire.prompts import MaskPrompt, ObjectPrompt
 from seem_wire.types import Hypothesis, ObjectMask, PromptKind, Timings
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from seem_server.engine.matching import Places, Remembered
     from seem_server.engine.postprocess import Drawn, Label
     from seem_server.engine.readings import Reading
     from seem_server.engine.searching import Search
@@ -91,6 +95,7 @@ class CacheConfig:
         texts_bytes: Texts' token states.
         examples_bytes: Tokens of examples.
         findings_bytes: What was found in images that everything was asked of.
+        places_bytes: What videos' frames look like, place by place, and what is remembered of that.
     """
 
     images_bytes: int = 512 * 1024**2
@@ -99,6 +104,7 @@ class CacheConfig:
     texts_bytes: int = 16 * 1024**2
     examples_bytes: int = 64 * 1024**2
     findings_bytes: int = 256 * 1024**2
+    places_bytes: int = 128 * 1024**2
 
 
 class Caches:
@@ -113,6 +119,8 @@ class Caches:
         self.texts: ByteCache[TextStates] = ByteCache(config.texts_bytes)
         self.examples: ByteCache[ExampleTokens] = ByteCache(config.examples_bytes)
         self.findings: ByteCache[Findings | Search] = ByteCache(config.findings_bytes)
+        self.places: ByteCache[Places] = ByteCache(config.places_bytes // 2)
+        self.memories: ByteCache[Remembered] = ByteCache(config.places_bytes // 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +153,7 @@ class Unfinished:
     work: Everything
 
 
-Outcome = Encoded | MasksReady | Drawing | Unfinished | SeemError
+Outcome = Encoded | MasksReady | Followed | Drawing | Unfinished | SeemError
 
 
 @dataclass(slots=True, eq=False)
@@ -156,7 +164,7 @@ class _Job:
     cache_hit: bool
     image: EncodedImage | None = None
     chains: list[Chain] = field(default_factory=list)
-    outcome: Drawing | Unfinished | None = None
+    outcome: Drawing | Unfinished | Followed | None = None
     error: SeemError | None = None
 
 
@@ -203,6 +211,7 @@ class Worker:
         self._decode([chain for job in jobs for chain in job.chains])
         for job in jobs:
             self._find(job)
+            self._follow(job)
         decoded_s = self._now()
         outcomes: list[Outcome] = []
         for job in jobs:
@@ -266,7 +275,10 @@ class Worker:
     def _chain(self, image: EncodedImage, one: ObjectRounds, work: Decode) -> Chain:
         keys = one.memory_keys(work.image_key)
         chain = Chain(
-            *(image, one.rounds, one.object_id, keys), image_key=work.image_key, owner=work.owner
+            *(image, one.rounds, one.object_id, keys),
+            image_key=work.image_key,
+            owner=work.owner,
+            start=one.start,
         )
         chain.resume(self._caches.answers)
         if take_up(self._shelf, self._manifest.model_id, chain):
@@ -391,7 +403,7 @@ class Worker:
             before=before
             if before is None or look.window is None
             else zoom.within(before, look.window),
-            logits=None if last is None else self._carried(chain, look, last),
+            logits=_started(chain, look) if last is None else self._carried(chain, look, last),
             text=None if prompt.text is None else self._text_states(prompt.text, chain.owner),
             example=None if prompt.example is None else self._example_tokens(prompt.example),
         )
@@ -414,13 +426,15 @@ class Worker:
             postprocess.shown_cells(look.image.layout),
             self._manifest.mask_threshold,
             ambiguous=look.window is None
-            and readings.is_ambiguous(entry.prompt, is_first=chain.n_done == 0),
+            and readings.is_ambiguous(entry.prompt, is_first=chain.is_at_beginning),
         )
         if entry.choice is not None:
             if entry.choice >= len(ranked):
                 raise Internal(f"The round has no hypothesis {entry.choice} any more.")
             ranked = ranked[entry.choice : entry.choice + 1]
         meant, *others = ranked
+        if entry.as_given:
+            meant, others = replace(meant, logits=_given(entry.prompt, look)), []
         label, presence = self._label(meant.semantic), readings.presence_of(decoded)
         return Answer(meant.logits, meant.score, label, presence, tuple(others), look.window)
 
@@ -509,6 +523,20 @@ class Worker:
         except SeemError as error:
             job.error = error
 
+    def _follow(self, job: _Job) -> None:
+        """Follows objects to a frame, where that is the work."""
+        work = job.work
+        if not isinstance(work, Follow) or job.error is not None:
+            return
+        places, memories = self._caches.places, self._caches.memories
+        follower = Follower(self._backend, places, memories, self._encode)
+        try:
+            masks = follower.follow(work, self._label)
+        except SeemError as error:
+            job.error = error
+        else:
+            job.outcome = Followed(work, masks, job.cache_hit, Timings())
+
     def _drawing(
         self, job: _Job, image: EncodedImage, work: Everything, names: Names, spec: EverythingSpec
     ) -> Drawing | Unfinished:
@@ -551,6 +579,8 @@ class Worker:
         answer, prompt = chain.answers[index], chain.rounds[index].prompt
         if self._is_absent(answer, prompt):
             return postprocess.draw_nothing(chain.image.layout.size)
+        if chain.rounds[index].as_given and prompt.mask is not None:
+            return postprocess.draw_mask(prompt.mask.mask)
         return self._draw(chain.keys[index], prompt, answer, chain.image)
 
     def _draw(
@@ -592,6 +622,22 @@ class Worker:
     def _max_points(self) -> int:
         decoder = self._manifest.decoder
         return decoder.max_points if isinstance(decoder, QueriesSpec) else MAX_PIXELS
+
+
+def _given(prompt: ObjectPrompt, look: Look) -> Float32:
+    """The mask of a prompt on the grid of a look, (h, w), as sure as a given mask is."""
+    shown = prompt if look.window is None else zoom.within(prompt, look.window)
+    logits = rasterise(shown, look.image.layout.frame).mask_logits
+    if logits is None:
+        raise Internal("A round should be answered by its mask and has none.")
+    return logits
+
+
+def _started(chain: Chain, look: Look) -> Float32 | None:
+    """What a chain's first round begins with, on the grid of a look (h, w); None for nothing."""
+    if chain.start is None or chain.n_done:
+        return None
+    return _given(ObjectPrompt(mask=MaskPrompt(rle.decode(chain.start))), look)
 
 
 def _ms(start_s: float, end_s: float) -> float:

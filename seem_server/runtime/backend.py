@@ -208,3 +208,9 @@ class Backend(Protocol):
 
     def meanings(self, features: Features) -> PixelMeanings:
         """What each place of an image means. Raises NotOffered."""
+
+    def appearance(self, features: Features) -> Float32:
+        """What each place looks like, (C, h8, w8) at stride 8, of unit length. Raises NotOffered.
+
+        Two places of one video are the more likely to show the same thing the greater the cosine.
+        """

@@ -26,6 +26,7 @@ from seem_server.runtime.backend import (
     TextStates,
 )
 from seem_server.runtime.specs import (
+    APPEARANCE,
     BundleManifest,
     EverythingSpec,
     Filter,
@@ -82,7 +83,7 @@ MANIFEST = BundleManifest(
     text=_TEXT,
     joint_width=_TEXT.width,
     vocabulary=Vocabulary(_NAMES, _SURE, np.eye(len(_NAMES), _TEXT.width, dtype=np.float32)),
-    features=("image",),
+    features=APPEARANCE,
     precision="fp32",
     licences=(Licence("all of it", "Apache-2.0", "drawn by rule, learned from nothing"),),
     provenance={},
@@ -178,6 +179,15 @@ class FakeBackend:
         which = np.where(np.arange(columns) < columns // 2, _THING, _STUFF)
         vectors = MANIFEST.vocabulary.embeddings[np.tile(which, (rows, 1))]  # (rows, columns, C)
         return PixelMeanings(vectors.transpose(2, 0, 1), MANIFEST.vocabulary.scale)
+
+    def appearance(self, features: Features) -> Float32:
+        """Its colour; what is dark looks like what is grey, a little."""
+        image = _image(features)
+        rows, columns = (side // 2 for side in image.shape[1:])
+        pooled = image[:, : rows * 2, : columns * 2].reshape(3, rows, 2, columns, 2).mean((2, 4))
+        coloured = np.concatenate([pooled, np.full((1, rows, columns), 0.5, np.float32)])
+        appearance: Float32 = (coloured / np.linalg.norm(coloured, axis=0)).astype(np.float32)
+        return appearance
 
 
 def _image(features: Features) -> Float32:

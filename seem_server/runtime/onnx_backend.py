@@ -94,6 +94,9 @@ class Decoder(Protocol):
     def meanings(self, features: Mapping[str, Tensor], /) -> PixelMeanings:
         """What each place of an image means."""
 
+    def appearance(self, features: Mapping[str, Tensor], /) -> Float32:
+        """What each place of an image looks like."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _TextEncoder:
@@ -255,6 +258,10 @@ class OnnxBackend:
     def meanings(self, features: Features) -> PixelMeanings:
         """What each place of an image means. Raises NotOffered."""
         return self._decoder.meanings(self._named(features))
+
+    def appearance(self, features: Features) -> Float32:
+        """What each place looks like, (C, h8, w8). Raises NotOffered."""
+        return self._decoder.appearance(self._named(features))
 
     def _named(self, features: Features) -> Mapping[str, Tensor]:
         if not isinstance(features, OnnxFeatures):

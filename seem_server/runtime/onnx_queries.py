@@ -149,6 +149,10 @@ class QueriesDecoder:
         (masks,) = head.run({"embeddings": embeddings[:, 0]}, seen, ("masks",))
         return Findings(masks.numpy()[0], _unit(captions[0, 0]))
 
+    def appearance(self, _features: Mapping[str, Tensor]) -> Float32:
+        """Raises NotOffered."""
+        raise NotOffered("This model follows nothing through a video.")
+
     def meanings(self, _features: Mapping[str, Tensor]) -> PixelMeanings:
         """Raises NotOffered."""
         raise NotOffered("This model gives places no meaning.")

@@ -19,6 +19,7 @@ from seem_server.runtime.backend import (
 )
 from seem_server.runtime.load import check_names
 from seem_server.runtime.manifest import PROMPT_DECODER
+from seem_server.runtime.specs import APPEARANCE
 from seem_wire.errors import BundleInvalid, Internal, NotOffered
 from seem_wire.pixels import MAP_NAMES, PADDING
 from seem_wire.types import PromptKind
@@ -105,6 +106,15 @@ class RefinedDecoder:
     def meanings(self, features: Mapping[str, Tensor]) -> PixelMeanings:
         """What each place of an image means."""
         return PixelMeanings(features[MEANINGS].numpy()[0], self._manifest.vocabulary.scale)
+
+    def appearance(self, features: Mapping[str, Tensor]) -> Float32:
+        """What each place looks like: as the masks are told apart, and as it is named."""
+        parts = [features[name].numpy()[0] for name in APPEARANCE]
+        lengths = [np.maximum(np.linalg.norm(part, axis=0), _EPS) for part in parts]
+        share = np.float32(len(parts)) ** -0.5  # of unit length together
+        unit = [share * part / length for part, length in zip(parts, lengths, strict=True)]
+        appearance: Float32 = np.concatenate(unit)
+        return appearance
 
     def find(self, _features: Mapping[str, Tensor]) -> Findings:
         """Raises NotOffered."""

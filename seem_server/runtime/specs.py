@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     Float32 = npt.NDArray[np.float32]
 
+APPEARANCE = ("masks_8", "embedding_8")
+"""Features that together tell what a place looks like, at stride 8."""
+
 MASK_STRIDE = 4
 """Network pixels for each pixel of the mask logits: all models here answer at a quarter."""
 
@@ -219,6 +222,11 @@ class BundleManifest:
     files: tuple[FileSpec, ...]
     model_id: str
     presence_threshold: float | None = None
+
+    @property
+    def follows(self) -> bool:
+        """Whether objects can be followed through a video: its places can be told apart."""
+        return isinstance(self.decoder, RefinedSpec) and set(APPEARANCE) <= set(self.features)
 
     @property
     def zooms(self) -> bool:

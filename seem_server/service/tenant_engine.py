@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seem_server.engine.engine import Engine
-    from seem_server.engine.work import ObjectRounds, Result, Round, Work
+    from seem_server.engine.work import ObjectRounds, Result, Round, Seen, Work
     from seem_server.service.tenants import Tenant
 
     KeyOf = Callable[[str], str]
@@ -111,9 +111,11 @@ def restored(answer: Result, work: Work) -> Result:
 
 
 def _keyed_trail(one: Trail, key_of: KeyOf) -> Trail:
-    references = tuple(replace(seen, image_key=key_of(seen.image_key)) for seen in one.references)
-    recent = tuple(replace(seen, image_key=key_of(seen.image_key)) for seen in one.recent)
-    return Trail(one.object_id, references, recent)
+    def keyed_seen(seen: Seen) -> Seen:
+        return replace(seen, image_key=key_of(seen.image_key))
+
+    references = tuple(map(keyed_seen, one.references))
+    return Trail(one.object_id, references, one.last and keyed_seen(one.last))
 
 
 def _keyed_rounds(one: ObjectRounds, key_of: KeyOf) -> ObjectRounds:

@@ -145,7 +145,14 @@ def _predicted(objects: Objects, command: Prompt) -> Objects:
 
 
 def _with_round(one: ObjectState, command: Prompt) -> ObjectState:
-    last = Round(command.seq, one.said, wants_hypotheses=command.hypotheses)
+    # What is followed through a video is known by its mask, to the pixel.
+    only_mask = replace(one.said, mask=None).is_empty and not one.rounds
+    last = Round(
+        command.seq,
+        one.said,
+        wants_hypotheses=command.hypotheses,
+        as_given=command.frame is not None and only_mask and one.said.mask is not None,
+    )
     rounds = (*one.rounds, last)
     _check_limit(f"predictions of object {one.object_id}", len(rounds), MAX_ROUNDS)
     return replace(one, rounds=rounds, queued=False, settled=False)

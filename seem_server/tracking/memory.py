@@ -27,9 +27,6 @@ MAX_CHARACTERS = 4 * 1024**2
 REFERENCES = 4
 """Marks of an object that a frame is compared with: the nearest ones."""
 
-RECENT = 2
-"""Frames on the way that it is compared with; where a thing has moved, two tell more than one."""
-
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -91,19 +88,14 @@ def trail(known: Sequence[Known], frames: Sequence[str], *, to: int, source: int
     if not marks:
         return None
     nearest = sorted(marks, key=lambda one: (abs(one.frame - to), one.frame))[:REFERENCES]
-    by_frame = {one.frame: one for one in known}
-    step = 1 if to < source else -1
-    recent = []
-    for frame in range(source, source + step * RECENT, step):
-        there = by_frame.get(frame)
-        if there is None or not there.is_seen:
-            break
-        recent.append(there)
-    return Trail(marks[0].object_id, _seen(nearest, frames), _seen(recent, frames))
+    before = next((one for one in known if one.frame == source and one.is_seen), None)
+    last = None if before is None else _seen(before, frames)
+    references = tuple(_seen(one, frames) for one in nearest)
+    return Trail(marks[0].object_id, references, last)
 
 
-def _seen(known: Iterable[Known], frames: Sequence[str]) -> tuple[Seen, ...]:
-    return tuple(Seen(frames[one.frame], one.mask.rle) for one in known)
+def _seen(known: Known, frames: Sequence[str]) -> Seen:
+    return Seen(frames[known.frame], known.mask.rle)
 
 
 def _bounded(memory: Memory) -> Memory:

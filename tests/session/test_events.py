@@ -7,8 +7,8 @@ from seem_wire import types
 
 
 def test_every_command_of_the_wire_is_an_event_and_an_image_is_read_first():
-    wire = set(get_args(types.Command)) - {types.SetImage, types.Attach}
-    assert set(get_args(events.Command)) == wire | {events.ImageRead}
+    wire = set(get_args(types.Command)) - {types.SetImage, types.Frame, types.Attach}
+    assert set(get_args(events.Command)) == wire | {events.ImageRead, events.FrameRead}
 
 
 def test_a_read_image_brings_no_bytes():

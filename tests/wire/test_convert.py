@@ -341,7 +341,7 @@ def test_a_command_without_a_number_is_refused():
 
 
 def test_a_command_of_a_newer_client_is_refused_as_unknown():
-    newer = b"\x08\x09" + b"\xaa\x01\x00"  # seq = 9; field 21, empty, is yet to come
+    newer = b"\x08\x09" + b"\xc2\x01\x00"  # seq = 9; field 24, empty, is yet to come
     reply = convert.command_from_proto(pb.Command.FromString(newer))
     assert (reply.seq, reply.code) == (9, "UNKNOWN_COMMAND")
 

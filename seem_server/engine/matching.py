@@ -1,0 +1,249 @@
+"""An object found again in another frame, by what its places look like: pure arrays.
+
+Every place of a frame, at stride 8, has an appearance. It is compared with places of frames in
+which the object's mask is known: with those where it was prompted, wherever they lay, because it
+may have come back anywhere; and with those of the frame before, near where they were, because
+things move little from frame to frame (global and local matching, Voigtlaender et al. 2019,
+FEELVOS, sections 3.3 and 3.4). The most similar ones tell by their masks how much of the object is
+at a place. That is what the decoder gets as its memory of the object, with a click where it is
+surest and one on what is most easily mistaken for it.
+
+N places of a frame, row by row · K places of others · C appearance · h, w = mask logits
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from seem_wire import rle
+from seem_wire.prompts import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from seem_server.engine.preprocess import Layout
+    from seem_wire.rle import Rle
+
+    Float32 = npt.NDArray[np.float32]
+    Ints = npt.NDArray[np.intp]
+    Mask = npt.NDArray[np.bool_]
+
+CELLS = 2
+"""Cells of the mask logits to a side of a place."""
+
+SIMILAR = 8
+"""So many of the most similar places tell what a place is."""
+
+SHARPNESS = 20.0
+"""How much more the more similar ones count: the weight is e to this times the cosine."""
+
+TOKENS = 512
+"""Places of the object that are remembered of all its references, and as many of what is not it."""
+
+NEAR = 4
+"""Half of what is not the object lies within so many places of it: there it is mistaken for it."""
+
+REACH = 7
+"""How many places anything moves from a frame to the next, at most, where it is looked for."""
+
+BY_PLACE = 0.65
+"""How much what lies nearby counts beside what looks alike anywhere, where both are known."""
+
+MISTAKEN = 0.15
+"""A place outside the object is clicked as what is not, where it is this likely to be it."""
+
+APART = 6
+"""Cells that such a click keeps away from the object."""
+
+ALIKE, ALIKE_WIDTH = 0.86, 0.025
+"""The cosine at which an object is as likely to be there as not, and how sharply that changes."""
+
+PRESENT = 0.5
+"""An object that is there with less probability is not shown."""
+
+_TOP = 4
+"""Of a mask's places the most alike quarter tells whether it is there: the rest may have turned."""
+
+_SURE = 0.99
+_HALF = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """A frame's places: vectors (N, C) float32 of unit length, in `rows` rows of `columns`."""
+
+    vectors: Float32
+    rows: int
+    columns: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the vectors."""
+        return self.vectors.nbytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Remembered:
+    """Places of a frame in which an object is known, some of them.
+
+    vectors: (K, C) float32. shares: (K,) float32, how much of each is the object.
+    """
+
+    vectors: Float32
+    shares: Float32
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both."""
+        return self.vectors.nbytes + self.shares.nbytes
+
+
+def places_of(appearance: Float32) -> Places:
+    """The places of an appearance (C, rows, columns)."""
+    channels, rows, columns = appearance.shape
+    vectors = appearance.reshape(channels, rows * columns).T
+    return Places(np.ascontiguousarray(vectors), rows, columns)
+
+
+def shares_of(mask: Rle, layout: Layout) -> Float32:
+    """How much of each place a mask covers: (N,) float32 in 0..1, none of the padding."""
+    frame = layout.frame
+    rows, columns = (side // frame.stride for side in layout.resized)
+    inside = Image.fromarray(rle.decode(mask).astype(np.uint8) * 255)
+    cells = np.zeros(frame.grid, np.float32)
+    cells[:rows, :columns] = np.asarray(inside.resize((columns, rows), Image.Resampling.BOX))
+    return _pooled(cells / np.float32(255)).ravel()
+
+
+def remembered(places: Places, shares: Float32, limit: int = TOKENS) -> Remembered:
+    """At most `limit` places of the object, and as many of what is not it, evenly spread."""
+    inside = shares > _HALF
+    if not inside.any():
+        inside[shares.argmax()] = True
+    away = ndimage.distance_transform_edt(~inside.reshape(places.rows, places.columns)).ravel()
+    near = _some(np.flatnonzero((away > 0) & (away <= NEAR)), limit // 2)
+    far = _some(np.flatnonzero(away > NEAR), limit - len(near))
+    chosen = np.concatenate([_some(np.flatnonzero(inside), limit), near, far])
+    return Remembered(places.vectors[chosen], shares[chosen])
+
+
+def together(several: Sequence[Remembered]) -> Remembered:
+    """All of these as one."""
+    vectors = np.concatenate([one.vectors for one in several])
+    return Remembered(vectors, np.concatenate([one.shares for one in several]))
+
+
+def anywhere(places: Places, known: Remembered) -> Float32:
+    """How likely each place is the object, (N,), by the known places that look most like it."""
+    return _voted(places.vectors @ known.vectors.T, known.shares)
+
+
+def nearby(places: Places, before: Places, shares: Float32) -> Float32:
+    """The same, (N,), by the frame before and by what lay near the place there; 0 far from it."""
+    likely = np.zeros(len(places.vectors), np.float32)
+    rows, columns = np.divmod(np.flatnonzero(shares > _HALF), places.columns)
+    if not len(rows):
+        return likely
+    top, bottom = max(rows.min() - REACH, 0), min(rows.max() + REACH + 1, places.rows)
+    left, right = max(columns.min() - REACH, 0), min(columns.max() + REACH + 1, places.columns)
+    row, column = (side.ravel() for side in np.mgrid[top:bottom, left:right])
+    around = row * places.columns + column
+    similar = places.vectors[around] @ before.vectors[around].T
+    beyond = (abs(row[:, None] - row) > REACH) | (abs(column[:, None] - column) > REACH)
+    similar[beyond] = -np.inf
+    likely[around] = _voted(similar, shares[around])
+    return likely
+
+
+def memory_logits(likely: Float32, places: Places) -> Float32:
+    """The likelihoods (N,) as mask logits (h, w), the decoder's memory of a round before."""
+    odds = np.clip(likely, 1 - _SURE, _SURE).reshape(places.rows, places.columns)
+    logits = Image.fromarray(np.log(odds / (1 - odds)))
+    size = (places.columns * CELLS, places.rows * CELLS)
+    return np.asarray(logits.resize(size, Image.Resampling.BILINEAR))
+
+
+def clicks(logits: Float32, layout: Layout) -> tuple[Point, ...]:
+    """Where a memory (h, w) is surest to be the object, and what it most nearly mistakes for it.
+
+    None where it is sure of nothing.
+    """
+    inside = logits > 0
+    if not inside.any():
+        return ()
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    away = ndimage.distance_transform_edt(~inside)
+    mistaken = np.where((away > APART) & ~inside, logits, -np.inf)
+    points = [_point(depth, layout, positive=True)]
+    if mistaken.max() > np.log(MISTAKEN / (1 - MISTAKEN)):
+        points.append(_point(mistaken, layout, positive=False))
+    return tuple(points)
+
+
+def presence(places: Places, known: Remembered, inside: Mask) -> float:
+    """How likely the object is what a mask (h, w) holds: by how alike the most alike places are."""
+    covered = (_pooled(inside.astype(np.float32)) > _HALF).ravel()
+    of_object = known.vectors[known.shares > _HALF]
+    if not covered.any() or not len(of_object):
+        return 0.0
+    alike = (places.vectors[covered] @ of_object.T).max(axis=1)
+    count = max(len(alike) // _TOP, 1)
+    top = float(np.partition(alike, -count)[-count:].mean())
+    return float(1 / (1 + np.exp((ALIKE - top) / ALIKE_WIDTH)))
+
+
+def apart(logits: Sequence[Float32]) -> list[Float32]:
+    """Logits (h, w) of several objects, so that no two are over 0 in one place, however enlarged.
+
+    Where more than one was, the surest keeps it by what it is surer. For any two the sum is then
+    nowhere over 0, and so it stays when both are interpolated.
+    """
+    if len(logits) < 2:  # noqa: PLR2004  (nothing to part)
+        return list(logits)
+    stacked = np.stack(logits)
+    first, second = np.partition(stacked, -2, axis=0)[[-1, -2]]
+    # The best of the others: of the first itself that is the second.
+    others = np.where(stacked == first, second, first)
+    return list(np.where(others > 0, np.minimum(stacked, stacked - others), stacked))
+
+
+def _voted(similar: Float32, shares: Float32) -> Float32:
+    """(N, K) cosines and shares (K,) to (N,): the mean share of the most similar, weighted."""
+    best = similar.max(axis=1, keepdims=True)
+    weights = np.exp(SHARPNESS * (similar - best))
+    if similar.shape[1] > SIMILAR:
+        least = np.partition(similar, -SIMILAR, axis=1)[:, -SIMILAR, None]
+        weights[similar < least] = 0
+    voted: Float32 = weights @ shares / weights.sum(axis=1)
+    return voted
+
+
+def _pooled(cells: Float32) -> Float32:
+    """(h, w) to the means of each place's cells."""
+    rows, columns = (side // CELLS for side in cells.shape)
+    pooled: Float32 = cells.reshape(rows, CELLS, columns, CELLS).mean(axis=(1, 3))
+    return pooled
+
+
+def _some(places: Ints, limit: int) -> Ints:
+    """At most `limit` of these, evenly spread."""
+    if len(places) <= limit:
+        return places
+    return places[np.linspace(0, len(places) - 1, limit).round().astype(np.intp)]
+
+
+def _point(worth: npt.NDArray[np.floating], layout: Layout, *, positive: bool) -> Point:
+    """A click at the middle of the cell (h, w) that is worth most, within the image."""
+    frame = layout.frame
+    rows, columns = (side // frame.stride for side in layout.resized)
+    row, column = np.unravel_index(worth[:rows, :columns].argmax(), (rows, columns))
+    x = (float(column) + _HALF) * frame.stride / frame.scale_x
+    y = (float(row) + _HALF) * frame.stride / frame.scale_y
+    return Point(min(x, layout.size[1]), min(y, layout.size[0]), positive)
