@@ -23,7 +23,6 @@ from seem_wire.errors import VideoEmpty, VideoReaderMissing, VideoUnreadable
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import ModuleType
 
     import numpy.typing as npt
 
@@ -53,7 +52,7 @@ class VideoFile(FrameSource):
     """
 
     def __init__(self, path: Path) -> None:
-        self._av: Any = _pyav()
+        self._av = _pyav()
         self._path = path
         self._container: Any = None
         self._held: OrderedDict[int, Pixels] = OrderedDict()
@@ -241,7 +240,7 @@ class VideoFile(FrameSource):
         return f"it ends after {self._heard_s:.1f} of {declared_s:.1f} s"
 
 
-def _pyav() -> ModuleType:
+def _pyav() -> Any:
     try:
         import av  # noqa: PLC0415 - an extra, and large
         import av.stream  # noqa: PLC0415
