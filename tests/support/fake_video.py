@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
+from made_dataset import annotation, as_coco
 from PIL import Image
 
 from seem_client import Prediction
@@ -44,6 +46,32 @@ def made_frames(folder, n_frames=6, **options):
     return folder
 
 
+def made_clips(folder, names=("one",), n_frames=6, *, absent=(), void=None):
+    """Writes a dataset of videos with both objects; gives the folder.
+
+    absent: (frame, object id) that is not marked. void: a mask that is left out of each frame.
+    """
+    images, marks = [], []
+    for name in names:
+        for number in reversed(range(n_frames)):  # the file's order is not that of the frames
+            path = folder / name / f"{number:05}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture(number)).save(path)
+            image = {
+                "id": len(images) + 1, "file_name": f"{name}/{path.name}", "video": name,
+                "frame_index": 4 * number, "height": SIZE[0], "width": SIZE[1],
+            }  # fmt: skip
+            images.append(image | ({"ignore": as_coco(void)} if void is not None else {}))
+            for track_id in (1, 2):
+                if (number, track_id) not in absent:
+                    mask = square(number, track_id)
+                    fields = {"image": images[-1]["id"], "track_id": track_id, "category_id": 1}
+                    marks.append(annotation(len(marks) + 1, mask, **fields))
+    document = {"images": images, "annotations": marks, "categories": [{"id": 1, "name": "thing"}]}
+    (folder / "annotations.json").write_text(json.dumps(document))
+    return folder
+
+
 def prediction(object_id, mask, presence=None):
     lengths = rle.encode(mask)
     return Prediction(
@@ -54,14 +82,14 @@ def prediction(object_id, mask, presence=None):
 
 
 class FakeTracker:
-    """A client whose `calls` tell what it was asked.
+    """A client whose `calls` tell what it was asked, and `clicks` where (x, y, positive).
 
     `flaw` spoils what is followed: (frame, object id, mask) -> mask; not within NEAR frames of a
-    click. `breaks_at` is a frame before which it raises `error`, once.
+    click. `breaks_at` is a frame before which it raises `error`, once. `deaf`: clicks find nothing.
     """
 
-    def __init__(self, flaw=None, breaks_at=None, error=None):
-        self.calls = []
+    def __init__(self, flaw=None, breaks_at=None, error=None, *, deaf=False):
+        self.calls, self.clicks, self.deaf = [], [], deaf
         self.flaw, self.breaks_at, self.error = flaw, breaks_at, error
 
     def model(self):
@@ -96,9 +124,10 @@ class FakeVideo:
 
     def click(self, x, y, *, frame, positive=True, object_id=1):
         self._tracker.calls.append(("click", frame, object_id))
+        self._tracker.clicks.append((x, y, positive))
         if positive and object_id not in self._colours:
             self._colours[object_id] = self._pixels(frame)[int(y), int(x)]
-        mask = self._found(frame, object_id)
+        mask = self._found(frame, object_id) & (not self._tracker.deaf)
         self._said[frame, object_id] = mask
         self._clicked.setdefault(object_id, []).append(frame)
         return prediction(object_id, mask)
