@@ -34,7 +34,7 @@ $(SERVE): pyproject.toml | $(BIN)/python
 
 $(ALL): pyproject.toml | $(BIN)/python
 	@echo "installing everything (with torch: a few minutes) into $(VENV) …"
-	$(PIP) install '$(TORCH)' --editable '.[serve,otel,model,test,dev]'
+	$(PIP) install '$(TORCH)' --editable '.[serve,otel,video,model,test,dev]'
 	@touch $(SERVE) $@
 
 setup: $(ALL)

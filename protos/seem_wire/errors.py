@@ -5,6 +5,9 @@
     │   ├── BadImage
     │   │   ├── ImageEmpty · ImageUnreadable · ImageTruncated · ImageTooLarge
     │   │   └── ImageUnknown
+    │   ├── BadVideo
+    │   │   ├── VideoUnreadable · VideoEmpty · FrameSizeChanged
+    │   │   └── FrameGone · VideoReaderMissing
     │   ├── BadPrompt
     │   │   ├── PromptEmpty · OnlyNegativePrompts
     │   │   ├── CoordinateNotFinite · PointOutsideImage · BoxWithoutArea · LassoWithoutArea
@@ -145,6 +148,48 @@ class ImageUnknown(BadImage):
 
     code = "IMAGE_UNKNOWN"
     hint = "Send the image's bytes in place of its hash."
+
+
+# --- the caller's: videos
+
+
+class BadVideo(CallerError):
+    """What was given as a video has not the frames that are asked for."""
+
+
+class VideoUnreadable(BadVideo):
+    """The file is no video, or is damaged or cut short; the message says from which frame on."""
+
+    code = "VIDEO_UNREADABLE"
+    hint = "Give a whole video file; the frames before the damage can be used as they are."
+
+
+class VideoEmpty(BadVideo):
+    """There is no frame at all."""
+
+    code = "VIDEO_EMPTY"
+    hint = "Give a folder with image files, a video file with a picture, or at least one image."
+
+
+class FrameSizeChanged(BadVideo):
+    """A frame is not of the size of those before it."""
+
+    code = "FRAME_SIZE_CHANGED"
+    hint = "Bring all frames to one size, or begin a video of its own where the size changes."
+
+
+class FrameGone(BadVideo):
+    """Frames that come one by one went on, and an earlier one is asked for."""
+
+    code = "FRAME_GONE"
+    hint = "Ask in the order in which frames come, or give a list, a folder or a file."
+
+
+class VideoReaderMissing(BadVideo):
+    """A video file needs PyAV, which is not installed."""
+
+    code = "VIDEO_READER_MISSING"
+    hint = "Install it (pip install 'seem-server[video]'), or give a folder of images."
 
 
 # --- the caller's: prompts
@@ -630,6 +675,11 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "IMAGE_TRUNCATED": "INVALID_ARGUMENT",
         "IMAGE_TOO_LARGE": "INVALID_ARGUMENT",
         "IMAGE_UNKNOWN": "NOT_FOUND",
+        "VIDEO_UNREADABLE": "INVALID_ARGUMENT",
+        "VIDEO_EMPTY": "INVALID_ARGUMENT",
+        "FRAME_SIZE_CHANGED": "INVALID_ARGUMENT",
+        "FRAME_GONE": "FAILED_PRECONDITION",
+        "VIDEO_READER_MISSING": "FAILED_PRECONDITION",
         "PROMPT_EMPTY": "INVALID_ARGUMENT",
         "ONLY_NEGATIVE_PROMPTS": "FAILED_PRECONDITION",
         "COORDINATE_NOT_FINITE": "INVALID_ARGUMENT",

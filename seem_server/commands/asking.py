@@ -6,7 +6,7 @@ What is wrong with the arguments alone is told before anything runs, with exit c
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Misused(InvalidValue):
     """The command was given arguments that mean nothing together."""
 
-    hint = "See seem segment --help."
+    hint = "Ask the command for its --help."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +44,8 @@ class Asked:
     hypotheses: bool = False
 
 
-def add_asking_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what can be said about an image."""
+def add_prompt_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds what can be said about objects; gives the group, for more of the kind."""
     said = parser.add_argument_group("what to cut out (at least one)")
 
     def add_each(name: str, read: Callable[[str], object], form: str, text: str) -> None:
@@ -67,6 +67,12 @@ def add_asking_options(parser: argparse.ArgumentParser) -> None:
         metavar="IMAGE:MASKFILE",
         help="the same, in another image; the mask is of that image's size",
     )
+    return said
+
+
+def add_asking_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what can be said about an image."""
+    said = add_prompt_options(parser)
     said.add_argument(
         "--hypotheses", action="store_true", help="tell what else the prompt may have meant"
     )
@@ -93,24 +99,45 @@ def asked_for(arguments: argparse.Namespace) -> Asked:
         Misused: They say nothing, or things that do not go together.
         OSError: A mask file cannot be read.
     """
-    question, texts = _question(arguments), arguments.text
-    shapes = (arguments.point, arguments.box, arguments.scribble, arguments.lasso, arguments.mask)
-    positive = any((*shapes, arguments.example))
-    shaped = positive or bool(arguments.negative or arguments.negative_box)
-    if question is not None:
-        if texts or shaped or arguments.hypotheses:
-            raise Misused("--everything is asked alone: it takes no prompts.")
-        return Asked(question=question)
-    if not (texts or shaped):
+    question = _question(arguments)
+    if question is None:
+        return replace(prompted_for(arguments), hypotheses=arguments.hypotheses)
+    if is_prompted(arguments) or arguments.hypotheses:
+        raise Misused("--everything is asked alone: it takes no prompts.")
+    return Asked(question=question)
+
+
+def prompted_for(arguments: argparse.Namespace) -> Asked:
+    """The prompts among the arguments, with the mask files read.
+
+    Raises:
+        Misused: They say nothing, or things that do not go together.
+        OSError: A mask file cannot be read.
+    """
+    texts = arguments.text
+    if not is_prompted(arguments):
         raise Misused("Nothing says what to cut out.")
-    if not (texts or positive):
+    if not (texts or _is_positive(arguments)):
         raise Misused("Negative prompts say only where the object is not, and not where it is.")
     if len(texts) > 1:
-        if shaped:
+        if _is_shaped(arguments):
             raise Misused("Several --text are an object each: they take no other prompts.")
-        prompts = tuple(ObjectPrompt(text=text) for text in texts)
-        return Asked(prompts, hypotheses=arguments.hypotheses)
+        return Asked(tuple(ObjectPrompt(text=text) for text in texts))
     return _one_object(arguments)
+
+
+def is_prompted(arguments: argparse.Namespace) -> bool:
+    """Whether the arguments have a prompt at all."""
+    return bool(arguments.text) or _is_shaped(arguments)
+
+
+def _is_positive(arguments: argparse.Namespace) -> bool:
+    shapes = (arguments.point, arguments.box, arguments.scribble, arguments.lasso, arguments.mask)
+    return any((*shapes, arguments.example))
+
+
+def _is_shaped(arguments: argparse.Namespace) -> bool:
+    return _is_positive(arguments) or bool(arguments.negative or arguments.negative_box)
 
 
 def _one_object(arguments: argparse.Namespace) -> Asked:
@@ -130,9 +157,9 @@ def _one_object(arguments: argparse.Namespace) -> Asked:
         lassos=tuple(Lasso(corners) for corners in arguments.lasso),
     )
     if arguments.example is None:
-        return Asked((prompt,), hypotheses=arguments.hypotheses)
+        return Asked((prompt,))
     image, mask = arguments.example
-    return Asked((prompt,), (image, read_mask(mask)), hypotheses=arguments.hypotheses)
+    return Asked((prompt,), (image, read_mask(mask)))
 
 
 def _question(arguments: argparse.Namespace) -> Question | None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seem_server.commands import evaluate_report, failures, prompts_report, words_report
+from seem_server.commands import evaluate_report, failures, prompts_report, video, words_report
 from seem_server.commands.annotators import Way
 from seem_server.commands.measuring import (
     draw_reliability,
@@ -29,6 +29,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
     _add_interactive(benchmarks)
     _add_text(benchmarks)
+    video.add_options(
+        _benchmark(
+            benchmarks,
+            "video",
+            "follow the objects of the first frame through videos",
+            video.PROTOCOL,
+            "a folder with annotations.json whose images belong to videos",
+        )
+    )
     evaluate_report.add_options(
         _benchmark(
             benchmarks,
@@ -61,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     runs: dict[str, Callable[[argparse.Namespace], int]] = {
         "interactive": _run_interactive,
         "text": _run_text,
+        "video": video.run,
         "report": evaluate_report.run,
         "failures": failures.run,
     }
@@ -119,7 +129,7 @@ def _benchmark(
     parser = benchmarks.add_parser(name, help=meaning, description=description.replace("%", "%%"))
     parser.add_argument("dataset", type=Path, help=dataset)
     parser.add_argument(
-        "--limit", type=positive, help="so many objects, or (image, name), evenly spread"
+        "--limit", type=positive, help="so many objects, (image, name) or videos, evenly spread"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_reach_options(parser)

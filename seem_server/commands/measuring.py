@@ -107,8 +107,8 @@ def measure_words(
 
 
 @contextmanager
-def progress(total: int, unit: str) -> Iterator[Callable[[], object]]:
-    """A bar on standard error, and what to call after each of `total` steps."""
+def progress(total: int | None, unit: str) -> Iterator[Callable[[], object]]:
+    """A bar on standard error, and what to call after each of `total` steps, None if unknown."""
     from tqdm import tqdm  # noqa: PLC0415 - only where there is something to wait for
 
     with tqdm(total=total, unit=unit, file=sys.stderr) as bar:

@@ -125,7 +125,7 @@ def read_images(folder: Path) -> tuple[Still, ...]:
     except DatasetInvalid as error:
         raise DatasetInvalid(f"{path} cannot be used: {error.message}.") from error
     except UNREADABLE as error:
-        raise DatasetInvalid(f"{path} cannot be read: {_told(error)}.") from error
+        raise DatasetInvalid(f"{path} cannot be read: {told(error)}.") from error
 
 
 def _stills(folder: Path, document: Mapping[str, Any]) -> tuple[Still, ...]:
@@ -155,7 +155,7 @@ def opened(client: Client, still: Still) -> Iterator[Session]:
     try:
         session = client.open(still.path)
     except (BadImage, OSError) as error:
-        raise DatasetInvalid(f"The image {still.path} cannot be read: {_told(error)}.") from error
+        raise DatasetInvalid(f"The image {still.path} cannot be read: {told(error)}.") from error
     with session:
         sized = [(f"annotation {one.annotation_id}", one.rle) for one in still.targets]
         sized += [(f"what is marked as {one.name or ANY_OBJECT}", one.rle) for one in still.marks]
@@ -193,11 +193,8 @@ def take(stills: tuple[Still, ...], limit: int | None) -> tuple[Still, ...]:
 
 def _image(folder: Path, entry: Mapping[str, Any]) -> tuple[int, Still]:
     source = str(entry.get("source") or "all")
-    name = Path(entry["file_name"])
-    if name.is_absolute() or ".." in name.parts:
-        raise DatasetInvalid(f"the image {name} lies outside of the folder")
     still = Still(
-        folder / name,
+        image_path(folder, entry["file_name"]),
         source,
         (),
         _ignored(entry),
@@ -210,10 +207,10 @@ def _ignored(entry: Mapping[str, Any]) -> Rle | None:
     if not entry.get("ignore"):
         return None
     try:
-        return _rle(entry["ignore"])
+        return run_lengths(entry["ignore"])
     except UNREADABLE as error:
         what = f"image {entry.get('id')}: the band to ignore"
-        raise DatasetInvalid(f"{what}: {_told(error)}") from error
+        raise DatasetInvalid(f"{what}: {told(error)}") from error
 
 
 def _marked(still: Still, entries: list[Mapping[str, Any]], names: Mapping[int, str]) -> Still:
@@ -221,11 +218,11 @@ def _marked(still: Still, entries: list[Mapping[str, Any]], names: Mapping[int, 
     targets, marks = [], []
     for entry in entries:
         try:
-            found = _rle(entry["segmentation"])
+            found = run_lengths(entry["segmentation"])
             name = names[entry["category_id"]] if "category_id" in entry else None
         except UNREADABLE as error:
             what = f"annotation {entry.get('id')} of image {entry['image_id']}"
-            raise DatasetInvalid(f"{what}: {_told(error)}") from error
+            raise DatasetInvalid(f"{what}: {told(error)}") from error
         name = None if name == ANY_OBJECT else name
         marks.append(Mark(name, found))
         if not entry.get("iscrowd"):
@@ -233,7 +230,20 @@ def _marked(still: Still, entries: list[Mapping[str, Any]], names: Mapping[int, 
     return replace(still, targets=tuple(targets), marks=tuple(marks))
 
 
-def _rle(entry: Mapping[str, Any] | list[Any]) -> Rle:
+def image_path(folder: Path, name: str) -> Path:
+    """Where an image of the dataset lies.
+
+    Raises:
+        DatasetInvalid: Outside of the folder.
+    """
+    relative = Path(name)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise DatasetInvalid(f"the image {relative} lies outside of the folder")
+    return folder / relative
+
+
+def run_lengths(entry: Mapping[str, Any] | list[Any]) -> Rle:
+    """A segmentation as COCO has it; whatever else it may be raises one of UNREADABLE."""
     if isinstance(entry, list):
         raise DatasetInvalid("it has polygons, where compressed run lengths are read")
     height, width = entry["size"]
@@ -246,7 +256,7 @@ def _rle(entry: Mapping[str, Any] | list[Any]) -> Rle:
     return found
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """What happened, without what to do; a key that is missing by its name."""
     if isinstance(error, SeemError):
         return error.message.rstrip(".")

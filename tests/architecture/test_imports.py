@@ -49,6 +49,11 @@ def test_the_client_needs_no_server_no_runtime_and_no_training_code():
     assert not modules_after("import seem_client") & (TRAINING | SERVING)
 
 
+@pytest.mark.parametrize("module", ["seem_client", "seem_client.frames", "seem_client.video_file"])
+def test_the_client_draws_in_no_imaging_library(module):
+    assert not modules_after(f"import {module}") & {"av", "PIL", "scipy"}
+
+
 def test_the_command_line_of_the_server_needs_no_training_code():
     assert not modules_after("import seem_server.cli") & TRAINING
 
