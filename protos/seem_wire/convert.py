@@ -686,6 +686,7 @@ def session_card_to_proto(card: types.SessionCard) -> pb.SessionCard:
         undo_depth=card.undo_depth,
         redo_depth=card.redo_depth,
         last_seq=card.last_seq,
+        n_frames=card.n_frames,
     )
 
 
@@ -700,4 +701,5 @@ def session_card_from_proto(message: pb.SessionCard) -> types.SessionCard:
         undo_depth=message.undo_depth,
         redo_depth=message.redo_depth,
         last_seq=message.last_seq,
+        n_frames=message.n_frames,
     )

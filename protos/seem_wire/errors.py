@@ -19,7 +19,7 @@
     │   │   └── Unauthenticated · TooManyAttempts · PlaintextToken
     │   ├── OutOfOrder
     │   │   ├── AlreadyOpen · NoImage · NothingToUndo · NothingToRedo · NothingToChoose
-    │   │   ├── OtherSubject · FrameOutOfOrder · FrameSizeChanged · NothingToFollow
+    │   │   ├── OtherSubject · FrameOutOfOrder · NothingToFollow
     │   │   └── SessionMoved · ModelChanged · ReplyLost
     │   ├── NotFound
     │   │   └── UnknownSession · SessionExpired · UnknownObject · UnknownFrame
@@ -388,13 +388,6 @@ class FrameOutOfOrder(OutOfOrder):
     hint = "Send frames in their order, each once: index 0, 1, 2 and so on."
 
 
-class FrameSizeChanged(OutOfOrder):
-    """A video's frame is not of the size of those before."""
-
-    code = "FRAME_SIZE_CHANGED"
-    hint = "Bring all frames to one size, or open another session for what follows."
-
-
 class NothingToFollow(OutOfOrder):
     """No object of the video was prompted on any frame."""
 
@@ -704,7 +697,6 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "NOTHING_TO_CHOOSE": "FAILED_PRECONDITION",
         "OTHER_SUBJECT": "FAILED_PRECONDITION",
         "FRAME_OUT_OF_ORDER": "FAILED_PRECONDITION",
-        "FRAME_SIZE_CHANGED": "FAILED_PRECONDITION",
         "NOTHING_TO_FOLLOW": "FAILED_PRECONDITION",
         "UNKNOWN_FRAME": "NOT_FOUND",
         "SESSION_MOVED": "ABORTED",

@@ -286,7 +286,10 @@ class Frame(_Numbered):
 
 @dataclass(frozen=True, slots=True)
 class Propagate(_Numbered):
-    """Follows all objects to a video's frame `frame`, from the frame `source` beside it."""
+    """Follows all objects to a video's frame `frame`, from the frame `source` beside it.
+
+    A `source` that is the frame itself is none: objects are known by their prompts alone.
+    """
 
     frame: int
     source: int
@@ -295,8 +298,6 @@ class Propagate(_Numbered):
         _Numbered.__post_init__(self)
         _check_frame(self.frame)
         _check_frame(self.source)
-        if self.frame == self.source:
-            raise InvalidValue(f"Frame {self.frame} is followed to from itself.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -718,7 +719,10 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class SessionCard:
-    """What a session holds. `content_hash` and `size` are None before an image is set."""
+    """What a session holds. `content_hash` and `size` are None before an image is set.
+
+    `n_frames`: of a video, so far; the content hash is that of the newest.
+    """
 
     session_id: str
     model_id: str
@@ -728,3 +732,4 @@ class SessionCard:
     undo_depth: int = 0
     redo_depth: int = 0
     last_seq: int = 0
+    n_frames: int = 0

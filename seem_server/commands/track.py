@@ -16,7 +16,8 @@ from seem_server.commands.measuring import progress
 from seem_server.commands.overlay_video import OverlayFrame, pixels_of, write_overlay
 from seem_server.commands.reach import add_reach_options, reach
 from seem_server.commands.scores import latency
-from seem_server.commands.track_folder import TrackFolder, request
+from seem_server.commands.segment import check_writable
+from seem_server.commands.track_folder import REQUEST, TrackFolder, request
 from seem_server.commands.tracking import Order, follow, tracker
 from seem_server.commands.video_json import VideoDocument, write_json
 from seem_wire.errors import BadVideo, MaskEmpty
@@ -103,6 +104,9 @@ def run(arguments: argparse.Namespace) -> int:
         OSError: A file cannot be read or written.
     """
     order = _order(arguments)
+    for path in (arguments.out / REQUEST, arguments.coco, arguments.overlay):
+        if path is not None:
+            check_writable(path.parent)
     with open_frames(order.source) as frames:
         if frames.n_frames is not None and order.frame >= frames.n_frames:
             raise Misused(f"There is no frame {order.frame}: {frames.n_frames} lie in the folder.")
@@ -167,8 +171,10 @@ def as_text(result: Result) -> str:
 
 
 def _order(arguments: argparse.Namespace) -> Order:
-    if arguments.out.resolve() == arguments.source.resolve():
-        raise Misused("--out must be another folder than that of the frames.")
+    for option in ("out", "coco", "overlay"):
+        path = getattr(arguments, option)
+        if path is not None and path.resolve() == arguments.source.resolve():
+            raise Misused(f"--{option} would write over the video itself: name another place.")
     if arguments.overlay is not None and arguments.overlay.suffix not in overlay_video.SUFFIXES:
         raise Misused(f"--overlay ends in one of {', '.join(overlay_video.SUFFIXES)}.")
     if arguments.masks is None:

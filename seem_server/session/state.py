@@ -120,6 +120,7 @@ class State:
             undo_depth=len(self.history.undo),
             redo_depth=self.history.redo_depth,
             last_seq=self.last_seq,
+            n_frames=0 if self.video is None else len(self.video.frames),
         )
 
     def since(self, seq: int, rewrite: Callable[[ObjectState], ObjectState]) -> State:

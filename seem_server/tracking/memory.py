@@ -88,7 +88,8 @@ def trail(known: Sequence[Known], frames: Sequence[str], *, to: int, source: int
     if not marks:
         return None
     nearest = sorted(marks, key=lambda one: (abs(one.frame - to), one.frame))[:REFERENCES]
-    before = next((one for one in known if one.frame == source and one.is_seen), None)
+    there = [one for one in known if one.frame == source and one.is_seen and source != to]
+    before = there[0] if there else None
     last = None if before is None else _seen(before, frames)
     references = tuple(_seen(one, frames) for one in nearest)
     return Trail(marks[0].object_id, references, last)

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 import seem_client
-from seem_client import AsyncClient, AsyncSession, Client, Session
+from seem_client import AsyncClient, AsyncSession, AsyncVideo, Client, Session, Video
 
 SESSION = {
     *(
@@ -25,8 +25,15 @@ SESSION = {
     *("submit_click", "submit_prompt", "undo", "redo", "clear", "remove", "close", "leave"),
     *("id", "size", "predictions"),
 }
+VIDEO = SESSION | {"propagate", "n_frames"}
 CLIENT = {"open", "segment", "everything", "attach", "track", "model", "close"}
-INTERNAL = {"show", "resume", "greet"}  # for the client that opens a session, and says so
+INTERNAL = {
+    "show",
+    "resume",
+    "greet",
+    "begin",
+    "go_on_with",
+}  # for the client that opens a session, and says so
 
 
 def names(kind):
@@ -35,7 +42,14 @@ def names(kind):
 
 @pytest.mark.parametrize(
     ("kind", "promised"),
-    [(Client, CLIENT), (AsyncClient, CLIENT), (Session, SESSION), (AsyncSession, SESSION)],
+    [
+        (Client, CLIENT),
+        (AsyncClient, CLIENT),
+        (Session, SESSION),
+        (AsyncSession, SESSION),
+        (Video, VIDEO),
+        (AsyncVideo, VIDEO),
+    ],
 )
 def test_each_offers_the_names_of_the_contract_and_no_others(kind, promised):
     assert names(kind) == promised
@@ -45,6 +59,7 @@ def test_each_offers_the_names_of_the_contract_and_no_others(kind, promised):
     ("waiting", "awaited"),
     [(getattr(Client, n), getattr(AsyncClient, n)) for n in sorted(CLIENT)]
     + [(getattr(Session, n), getattr(AsyncSession, n)) for n in sorted(SESSION)]
+    + [(getattr(Video, n), getattr(AsyncVideo, n)) for n in sorted(VIDEO)]
     + [(seem_client.connect, seem_client.connect_async)],
 )
 def test_waiting_and_awaited_methods_take_the_same_arguments(waiting, awaited):
@@ -58,6 +73,6 @@ def test_the_package_offers_what_it_lists():
     assert all(hasattr(seem_client, name) for name in seem_client.__all__)
 
 
-@pytest.mark.parametrize("kind", [Client, AsyncClient, Session, AsyncSession])
+@pytest.mark.parametrize("kind", [Client, AsyncClient, Session, AsyncSession, Video, AsyncVideo])
 def test_every_public_method_says_what_it_gives(kind):
     assert all(getattr(kind, name).__doc__ for name in names(kind))

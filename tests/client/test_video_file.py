@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import sys
 import weakref
+from contextlib import suppress
 from itertools import count
 
 import numpy as np
 import pytest
 from made_videos import SIZE, made_sound, made_video, noise, number_of, picture
+from PIL import Image
 
 from seem_client import video_file
 from seem_client.video_file import HELD_FRAMES, VideoFile
 from seem_wire.errors import (
+    BadVideo,
     FrameSizeChanged,
     VideoEmpty,
     VideoReaderMissing,
@@ -137,6 +140,53 @@ def test_what_is_no_video_is_refused(tmp_path, data):
     (tmp_path / "a.mp4").write_bytes(data)
     with pytest.raises(VideoUnreadable, match="is no video"):
         VideoFile(tmp_path / "a.mp4")
+
+
+def test_a_playlist_draws_in_no_other_file(tmp_path):
+    made_video(tmp_path / "a.ts", 20)
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:2", "#EXTINF:2,", "a.ts", "#EXT-X-ENDLIST", ""]
+    (tmp_path / "list.m3u8").write_text("\n".join(lines))
+    with pytest.raises((VideoUnreadable, VideoEmpty)):
+        VideoFile(tmp_path / "list.m3u8")
+    (tmp_path / "list.ffconcat").write_text("ffconcat version 1.0\nfile a.ts\n")
+    with pytest.raises((VideoUnreadable, VideoEmpty)):
+        VideoFile(tmp_path / "list.ffconcat")
+
+
+def test_a_title_in_another_encoding_does_no_harm(tmp_path):
+    path = made_video(tmp_path / "a.mkv", 3)
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"L\xe4vf"))
+    with VideoFile(path) as frames:
+        assert len(list(frames)) == 3
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_whatever_the_bytes_the_outcome_is_frames_or_a_bad_video(tmp_path, suffix):
+    whole = np.frombuffer(made_video(tmp_path / f"a.{suffix}", 20).read_bytes(), np.uint8)
+    spoilt = tmp_path / f"b.{suffix}"
+    for seed in range(40):
+        chance = np.random.default_rng(seed)
+        data = whole[: chance.integers(1, len(whole))] if seed % 3 == 0 else whole.copy()
+        data = data.copy()
+        places = chance.integers(0, len(data), chance.integers(1, 40))
+        data[places] = chance.integers(0, 256, len(places))
+        spoilt.write_bytes(data.tobytes())
+        with suppress(BadVideo), VideoFile(spoilt) as frames:
+            assert len(list(frames)) <= 2 * 20
+
+
+def test_a_name_with_a_pattern_is_one_file(tmp_path):
+    for name in ("f1.png", "f%d.png"):
+        Image.fromarray(picture(0)).save(tmp_path / name)
+    with VideoFile(tmp_path / "f%d.png") as frames:
+        assert len(list(frames)) == 1
+
+
+def test_files_are_let_go_of(tmp_path):
+    frames = VideoFile(made_video(tmp_path / "a.mp4", 3))
+    frames.close()
+    frames.close()
+    assert frames._file.closed
 
 
 def test_an_index_at_the_end_that_was_cut_off_leaves_no_video(tmp_path):

@@ -161,7 +161,8 @@ def test_another_request_in_the_same_folder_is_refused(frames, tmp_path, capsys)
         ((*CLICK, "--overlay", "a.txt"), "--overlay ends in"),
         ((*CLICK, "--direction", "sideways"), "invalid choice"),
         ((*CLICK, "--everything"), "unrecognized"),
-        ((*CLICK, "--out", "{frames}"), "another folder"),
+        ((*CLICK, "--out", "{frames}"), "--out would write over the video"),
+        ((*CLICK, "--overlay", "{frames}/../a.txt"), "--overlay ends in"),
     ],
 )
 def test_arguments_that_mean_nothing_end_with_exit_code_2(
@@ -170,6 +171,27 @@ def test_arguments_that_mean_nothing_end_with_exit_code_2(
     filled = [word.format(masks=masks, frames=frames) for word in words]
     assert main(["track", frames, "--out", str(tmp_path / "out"), *filled]) == 2
     assert says in capsys.readouterr().err
+    assert not client.calls
+
+
+@pytest.mark.parametrize("option", ["--overlay", "--coco"])
+def test_the_video_itself_is_never_written_over(tmp_path, capsys, option):
+    path = made_video(tmp_path / "a.mp4", 3, draw=picture)
+    before = path.read_bytes()
+    words = ["track", str(path), *CLICK, "--out", str(tmp_path / "out"), option, str(path)]
+    assert main(words) == 2
+    assert f"{option} would write over the video" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--out", "--coco", "--overlay"])
+def test_a_place_that_cannot_be_written_is_told_before_anything_runs(
+    client, frames, tmp_path, capsys, option
+):
+    (tmp_path / "file").write_text("in the way")
+    words = ["track", frames, *CLICK, "--out", str(tmp_path / "out")]
+    assert main([*words, option, str(tmp_path / "file" / "a.mp4")]) == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
     assert not client.calls
 
 

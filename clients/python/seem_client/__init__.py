@@ -9,13 +9,17 @@ Coordinates are pixels of the original, upright image: (x, y) floats, the centre
 is (0.5, 0.5). Sizes are (height, width). Everything that goes wrong is one of `seem_client.errors`.
 """
 
+from seem_client._following import Direction, TrackedFrame
 from seem_client.async_client import AsyncClient, connect_async
 from seem_client.async_session import AsyncSession
+from seem_client.async_video import AsyncVideo
 from seem_client.client import Client, connect
+from seem_client.frames import FramesLike
 from seem_client.image import ImageLike
 from seem_client.outline import Polygon
 from seem_client.prediction import Hypothesis, Prediction
 from seem_client.session import Session
+from seem_client.video import Video
 from seem_wire import errors
 from seem_wire.prompts import Box, Lasso, Point, Scribble
 from seem_wire.rle import Rle
@@ -24,8 +28,11 @@ from seem_wire.types import ModelCard, Timings
 __all__ = [
     "AsyncClient",
     "AsyncSession",
+    "AsyncVideo",
     "Box",
     "Client",
+    "Direction",
+    "FramesLike",
     "Hypothesis",
     "ImageLike",
     "Lasso",
@@ -37,6 +44,8 @@ __all__ = [
     "Scribble",
     "Session",
     "Timings",
+    "TrackedFrame",
+    "Video",
     "connect",
     "connect_async",
     "errors",

@@ -34,18 +34,22 @@ from seem_wire.types import (
     Done,
     Everything,
     Failed,
+    Frame,
     ImageSet,
     Masks,
     Opened,
     OpenImage,
+    OpenVideo,
     Prompt,
     PromptedObject,
     PromptKind,
+    Propagate,
     Redo,
     Release,
     RemoveObject,
     Segments,
     SetImage,
+    Stop,
     SupersededBy,
     Undo,
 )
@@ -89,12 +93,14 @@ class SessionCore:
     Attributes:
         session_id: Names the session on the server, empty until it is opened.
         size: (height, width) of the image, None until it is set.
+        n_frames: How many frames the server had of a video when this was attached to it.
         offered: What the server takes.
     """
 
     def __init__(self, model: ModelCard) -> None:
         self.session_id = ""
         self.size: tuple[int, int] | None = None
+        self.n_frames = 0
         self.offered = model.capabilities
         self._last_seq = 0
         self._waiting: dict[int, _Waiting] = {}
@@ -114,6 +120,22 @@ class SessionCore:
         """Starts the session."""
         return OpenImage(self._number(), client)
 
+    def open_video(self, client: str) -> OpenVideo:
+        """Starts a session about a video."""
+        return OpenVideo(self._number(), client)
+
+    def frame(self, index: int, source: ImageSource) -> Frame:
+        """Gives the video its next frame."""
+        return Frame(self._number(), index, source)
+
+    def propagate(self, frame: int, source: int) -> Propagate:
+        """Follows all objects to a frame from another one."""
+        return Propagate(self._number(), frame, source)
+
+    def stop(self) -> Stop:
+        """Ends what is asked and not answered of following."""
+        return Stop(self._number())
+
     def set_image(self, source: ImageSource) -> SetImage:
         """Gives it its image."""
         return SetImage(self._number(), source)
@@ -124,6 +146,7 @@ class SessionCore:
         prompt: ObjectPrompt,
         example: Example | None = None,
         *,
+        frame: int | None = None,
         hypotheses: bool = False,
     ) -> Prompt:
         """Says something about one object, and perhaps asks what else it may mean.
@@ -136,7 +159,7 @@ class SessionCore:
         one = PromptedObject(object_id, prompt, example)
         if self.size is not None:
             check_fits(prompt, self.size)
-        return Prompt(self._number(), (one,), hypotheses=hypotheses)
+        return Prompt(self._number(), (one,), hypotheses=hypotheses, frame=frame)
 
     def choose(self, object_id: int, hypothesis: int) -> Choose:
         """Says which of the hypotheses that came last for an object was meant."""
@@ -224,7 +247,7 @@ class SessionCore:
 
         return tell_all
 
-    def _fold(self, reply: Reply, command: Command) -> None:
+    def _fold(self, reply: Reply, command: Command) -> None:  # noqa: C901  (a case a kind)
         match reply:
             case Opened():
                 self.session_id = reply.session_id
@@ -233,7 +256,10 @@ class SessionCore:
                 self._take_over(reply)
             case ImageSet():
                 self.size = reply.size
-                self._forget_all(reply.seq)
+                if isinstance(command, SetImage):
+                    self._forget_all(reply.seq)
+            case Masks() if isinstance(command, Propagate):
+                pass  # told frame by frame, to who asked for it
             case Masks():
                 for one in reply.objects:
                     self._stand(reply.seq, one.object_id, Prediction.of(one, reply))
@@ -251,6 +277,7 @@ class SessionCore:
         self.session_id = attached.session.session_id
         self.offered = attached.model.capabilities
         self.size = attached.session.size
+        self.n_frames = attached.session.n_frames
         self._last_seq = max(self._last_seq, attached.session.last_seq)
         for one in attached.objects:
             masks = Masks(attached.seq, (one,), model_id=attached.session.model_id)
@@ -366,6 +393,12 @@ def read_standing(reply: Reply) -> Prediction | None:
     """The mask that now stands for what undo or redo changed; None where none does."""
     masks = _expected(reply, Masks)
     return Prediction.of(masks.objects[-1], masks) if masks.objects else None
+
+
+def read_frame(reply: Reply) -> dict[int, Prediction]:
+    """The masks of a frame that was followed to, by object."""
+    masks = _expected(reply, Masks)
+    return {one.object_id: Prediction.of(one, masks) for one in masks.objects}
 
 
 def read_segments(reply: Reply) -> list[Prediction]:

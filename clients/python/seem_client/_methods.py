@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, Never, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from seem_client._core import not_offered, require_kind, require_prompts, require_question
+from seem_client.frames import open_frames
 from seem_client.prompting import BoxLike, PointLike, object_prompt, question, shown
 from seem_wire.prompts import Lasso, ObjectPrompt, Scribble
 from seem_wire.types import PromptKind, SegmentKind
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seem_client._core import SessionCore
+    from seem_client.frames import FramesLike, FrameSource
     from seem_client.image import ImageLike
     from seem_client.prediction import Prediction
     from seem_client.prompting import SegmentKindLike, Shown
@@ -31,6 +33,7 @@ Answer = TypeVar("Answer")
 Answers = TypeVar("Answers")
 Pending = TypeVar("Pending")
 Opening = TypeVar("Opening")
+Tracking = TypeVar("Tracking")
 
 
 class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
@@ -38,8 +41,9 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
 
     What is said adds to what was said of the object before: points, scribbles, lassos and negative
     boxes add up; a box, a mask, a text or an example takes the place of the earlier one.
-    Coordinates are pixels of the original, upright image; masks are of its (H, W). A prompt that
-    the server refuses raises one of `seem_client.errors` and changes nothing.
+    Coordinates are pixels of the original, upright image; masks are of its (H, W). `frame` is the
+    number of the frame that is meant, from 0, in a session about a video, and only there. A prompt
+    that the server refuses raises one of `seem_client.errors` and changes nothing.
 
     The `submit_` methods do not wait for the mask, so that rapid clicks need not queue up: a click
     that a newer one on the same object overtook ends with `errors.Superseded`, and the newer one's
@@ -70,6 +74,7 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         *,
         positive: bool = True,
         object_id: int = 1,
+        frame: int | None = None,
         hypotheses: bool = False,
     ) -> Answer:
         """Points at the object, or where it is not (`positive=False`).
@@ -77,7 +82,7 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         With `hypotheses`, the prediction also has what else it may have meant; see `choose`.
         """
         prompt = object_prompt(points=[(x, y, positive)])
-        return self._ask(object_id, prompt, hypotheses=hypotheses)
+        return self._ask(object_id, prompt, frame=frame, hypotheses=hypotheses)
 
     def box(
         self,
@@ -88,12 +93,13 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         *,
         positive: bool = True,
         object_id: int = 1,
+        frame: int | None = None,
     ) -> Answer:
         """Draws a rectangle around the object, or one that no part of it lies in."""
         corners = (x0, y0, x1, y1)
         if positive:
-            return self._ask(object_id, object_prompt(box=corners))
-        return self._ask(object_id, object_prompt(negative_boxes=[corners]))
+            return self._ask(object_id, object_prompt(box=corners), frame=frame)
+        return self._ask(object_id, object_prompt(negative_boxes=[corners]), frame=frame)
 
     def lasso(
         self,
@@ -101,10 +107,11 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         *,
         positive: bool = True,
         object_id: int = 1,
+        frame: int | None = None,
     ) -> Answer:
         """Draws a closed outline around the object, or around what no part of it lies in."""
         outline = Lasso(tuple((float(x), float(y)) for x, y in points), positive)
-        return self._ask(object_id, object_prompt(lassos=[outline]))
+        return self._ask(object_id, object_prompt(lassos=[outline]), frame=frame)
 
     def scribble(
         self,
@@ -112,27 +119,33 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         *,
         positive: bool = True,
         object_id: int = 1,
+        frame: int | None = None,
     ) -> Answer:
         """Draws a line through the object, or through what it is not."""
         line = Scribble(tuple((float(x), float(y)) for x, y in points), positive)
-        return self._ask(object_id, object_prompt(scribbles=[line]))
+        return self._ask(object_id, object_prompt(scribbles=[line]), frame=frame)
 
-    def mask(self, mask: MaskLike, *, object_id: int = 1) -> Answer:
+    def mask(self, mask: MaskLike, *, object_id: int = 1, frame: int | None = None) -> Answer:
         """Gives a rough mask of the object, (H, W), to be refined."""
-        return self._ask(object_id, object_prompt(mask=mask))
+        return self._ask(object_id, object_prompt(mask=mask), frame=frame)
 
-    def text(self, text: str, *, object_id: int = 1) -> Answer:
+    def text(self, text: str, *, object_id: int = 1, frame: int | None = None) -> Answer:
         """Names the object."""
-        return self._ask(object_id, object_prompt(text=text))
+        return self._ask(object_id, object_prompt(text=text), frame=frame)
 
-    def example(self, image: ImageLike, mask: MaskLike, *, object_id: int = 1) -> Answer:
+    def example(
+        self, image: ImageLike, mask: MaskLike, *, object_id: int = 1, frame: int | None = None
+    ) -> Answer:
         """Shows the object, or one of its kind, in another image; `mask` is of its (H, W)."""
-        return self._ask(object_id, ObjectPrompt(), _shown((image, mask), self._core.offered))
+        return self._ask(
+            object_id, ObjectPrompt(), _shown((image, mask), self._core.offered), frame=frame
+        )
 
     def prompt(
         self,
         *,
         object_id: int = 1,
+        frame: int | None = None,
         points: Iterable[PointLike] = (),
         box: BoxLike | None = None,
         scribbles: Iterable[Line] = (),
@@ -158,7 +171,7 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
             lassos=lassos,
         )
         shown = _shown(example, self._core.offered)
-        return self._ask(object_id, prompt, shown, hypotheses=hypotheses)
+        return self._ask(object_id, prompt, shown, frame=frame, hypotheses=hypotheses)
 
     def submit_click(
         self,
@@ -167,16 +180,18 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         *,
         positive: bool = True,
         object_id: int = 1,
+        frame: int | None = None,
         hypotheses: bool = False,
     ) -> Pending:
         """Like `click`, and gives a future of the prediction at once."""
         prompt = object_prompt(points=[(x, y, positive)])
-        return self._submit(object_id, prompt, hypotheses=hypotheses)
+        return self._submit(object_id, prompt, frame=frame, hypotheses=hypotheses)
 
     def submit_prompt(
         self,
         *,
         object_id: int = 1,
+        frame: int | None = None,
         points: Iterable[PointLike] = (),
         box: BoxLike | None = None,
         scribbles: Iterable[Line] = (),
@@ -201,7 +216,7 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
             lassos=lassos,
         )
         shown = _shown(example, self._core.offered)
-        return self._submit(object_id, prompt, shown, hypotheses=hypotheses)
+        return self._submit(object_id, prompt, shown, frame=frame, hypotheses=hypotheses)
 
     def everything(
         self,
@@ -226,6 +241,7 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         prompt: ObjectPrompt,
         example: Shown | None = None,
         *,
+        frame: int | None = None,
         hypotheses: bool = False,
     ) -> Answer:
         """Sends a prompt and gives its prediction."""
@@ -237,6 +253,7 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         prompt: ObjectPrompt,
         example: Shown | None = None,
         *,
+        frame: int | None = None,
         hypotheses: bool = False,
     ) -> Pending:
         """Sends a prompt and gives a future of its prediction."""
@@ -254,7 +271,7 @@ def _shown(example: ExampleLike | None, offered: Capabilities) -> Shown | None:
     return shown(*example)
 
 
-class ClientMethods(ABC, Generic[Answer, Answers, Opening]):
+class ClientMethods(ABC, Generic[Answer, Answers, Opening, Tracking]):
     """What can be asked of a server, outside of a session or to begin one."""
 
     _model: ModelCard
@@ -328,14 +345,30 @@ class ClientMethods(ABC, Generic[Answer, Answers, Opening]):
             raise not_offered("attach", self._model.capabilities)
         return self._attach(session_id)
 
-    def track(self, frames: object) -> Never:
-        """A session about a video. Raises NotOffered: no server offers it yet."""
-        del frames
-        raise not_offered("track", self._model.capabilities)
+    def track(self, frames: FramesLike, *, session_id: str | None = None) -> Tracking:
+        """A session about a video; close it, or use it in a `with` statement.
+
+        `frames`: a folder of images, a video file, or images one by one, which may be live. They
+        are sent as they are needed. `session_id`: goes on with a session about the same video.
+
+        Raises:
+            NotOffered: The server follows nothing through a video.
+            BadVideo: There is no frame, or it is no video.
+            Overloaded: The server takes no more sessions now.
+            UnknownSession, ModelChanged: As `attach`.
+            OSError: The file or folder cannot be read.
+        """
+        if "propagate" not in self._model.capabilities.commands:
+            raise not_offered("propagate", self._model.capabilities)
+        return self._track(open_frames(frames), session_id)
 
     @abstractmethod
     def _open(self, image: ImageLike) -> Opening:
         """Opens a session."""
+
+    @abstractmethod
+    def _track(self, source: FrameSource, session_id: str | None) -> Tracking:
+        """Opens a session about a video, or goes on with one."""
 
     @abstractmethod
     def _attach(self, session_id: str) -> Opening:

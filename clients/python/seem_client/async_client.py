@@ -16,6 +16,7 @@ from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer_async
 from seem_client._reconnecting import RECONNECT_S
 from seem_client.async_session import AsyncSession
+from seem_client.async_video import AsyncVideo
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_wire import convert
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from seem_client._channel import CertificateAndKey, Reach, Verified
+    from seem_client.frames import FrameSource
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+Opened = TypeVar("Opened", bound=AsyncSession)
 
 
 def connect_async(
@@ -56,7 +59,9 @@ Predicted = Coroutine[Any, Any, Prediction]
 AllPredicted = Coroutine[Any, Any, list[Prediction]]
 
 
-class AsyncClient(ClientMethods[Predicted, AllPredicted, Entering[AsyncSession]]):
+class AsyncClient(
+    ClientMethods[Predicted, AllPredicted, Entering[AsyncSession], Entering[AsyncVideo]]
+):
     """A connection to a server, for any number of sessions of one event loop."""
 
     def __init__(
@@ -111,8 +116,23 @@ class AsyncClient(ClientMethods[Predicted, AllPredicted, Entering[AsyncSession]]
     def _attach(self, session_id: str) -> Entering[AsyncSession]:
         return Entering(self._attached(session_id))
 
+    def _track(self, source: FrameSource, session_id: str | None) -> Entering[AsyncVideo]:
+        return Entering(self._tracked(source, session_id))
+
+    async def _tracked(self, source: FrameSource, session_id: str | None) -> AsyncVideo:
+        video = self._session(AsyncVideo)
+        try:
+            if session_id is None:
+                await video.begin(source)
+            else:
+                await video.go_on_with(source, session_id)
+        except BaseException:
+            await super(AsyncVideo, video).leave()
+            raise
+        return video
+
     async def _attached(self, session_id: str) -> AsyncSession:
-        session = self._session()
+        session = self._session(AsyncSession)
         try:
             await session.resume(session_id)
         except BaseException:
@@ -120,8 +140,8 @@ class AsyncClient(ClientMethods[Predicted, AllPredicted, Entering[AsyncSession]]
             raise
         return session
 
-    def _session(self) -> AsyncSession:
-        return AsyncSession(
+    def _session(self, kind: type[Opened]) -> Opened:
+        return kind(
             self._stub,
             self._model,
             self._address,
@@ -133,7 +153,7 @@ class AsyncClient(ClientMethods[Predicted, AllPredicted, Entering[AsyncSession]]
 
     async def _opened(self, image: ImageLike) -> AsyncSession:
         data = await self._read(image)
-        session = self._session()
+        session = self._session(AsyncSession)
         try:
             await offer_async(self._known, data, session.show)
         except BaseException:

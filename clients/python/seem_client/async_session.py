@@ -153,10 +153,11 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         prompt: ObjectPrompt,
         example: Shown | None = None,
         *,
+        frame: int | None = None,
         hypotheses: bool = False,
     ) -> Prediction:
         def say(shown: Example | None) -> asyncio.Future[Prediction]:
-            return self._say(object_id, prompt, shown, hypotheses=hypotheses)
+            return self._say(object_id, prompt, shown, frame=frame, hypotheses=hypotheses)
 
         if example is None:
             return await self._wait(say(None))
@@ -173,22 +174,31 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         prompt: ObjectPrompt,
         example: Shown | None = None,
         *,
+        frame: int | None = None,
         hypotheses: bool = False,
     ) -> asyncio.Future[Prediction]:
         shown = None
         if example is not None:
             shown = Example(ImageBytes(self._read_image(example)), example.mask)
-        return self._say(object_id, prompt, shown, hypotheses=hypotheses)
+        return self._say(object_id, prompt, shown, frame=frame, hypotheses=hypotheses)
 
     async def _question(self, question: Question) -> list[Prediction]:
         ask = self._send(lambda: self._core.everything(question), core.read_segments)
         return await self._wait(ask)
 
     def _say(
-        self, object_id: int, prompt: ObjectPrompt, example: Example | None, *, hypotheses: bool
+        self,
+        object_id: int,
+        prompt: ObjectPrompt,
+        example: Example | None,
+        *,
+        frame: int | None,
+        hypotheses: bool,
     ) -> asyncio.Future[Prediction]:
         return self._send(
-            lambda: self._core.prompt(object_id, prompt, example, hypotheses=hypotheses),
+            lambda: self._core.prompt(
+                object_id, prompt, example, frame=frame, hypotheses=hypotheses
+            ),
             core.read_prediction,
         )
 

@@ -14,6 +14,7 @@ from seem_client._reconnecting import RECONNECT_S
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_client.session import Session
+from seem_client.video import Video
 from seem_wire import convert
 from seem_wire.types import Example, PromptedObject, Segment
 from seem_wire.v1 import seem_pb2 as pb
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from seem_client._channel import CertificateAndKey, Reach, Verified
+    from seem_client.frames import FrameSource
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 T = TypeVar("T")
+Opened = TypeVar("Opened", bound=Session)
 
 
 def connect(
@@ -64,7 +67,7 @@ def connect(
     return Client(reach, timeout_s, reconnect_s, tracer_provider)
 
 
-class Client(ClientMethods[Prediction, list[Prediction], Session]):
+class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
     """A connection to a server, for any number of sessions and threads."""
 
     def __init__(
@@ -107,7 +110,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session]):
         self._channel.close()
 
     def _attach(self, session_id: str) -> Session:
-        session = self._session()
+        session = self._session(Session)
         try:
             session.resume(session_id)
         except BaseException:
@@ -115,8 +118,8 @@ class Client(ClientMethods[Prediction, list[Prediction], Session]):
             raise
         return session
 
-    def _session(self) -> Session:
-        return Session(
+    def _session(self, kind: type[Opened]) -> Opened:
+        return kind(
             self._stub,
             self._model,
             self._address,
@@ -126,9 +129,21 @@ class Client(ClientMethods[Prediction, list[Prediction], Session]):
             self._reconnect_s,
         )
 
+    def _track(self, source: FrameSource, session_id: str | None) -> Video:
+        video = self._session(Video)
+        try:
+            if session_id is None:
+                video.begin(source)
+            else:
+                video.go_on_with(source, session_id)
+        except BaseException:
+            super(Video, video).leave()
+            raise
+        return video
+
     def _open(self, image: ImageLike) -> Session:
         data = self._read(image)
-        session = self._session()
+        session = self._session(Session)
         try:
             offer(self._known, data, session.show)
         except BaseException:

@@ -16,21 +16,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
+from typing import Self, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from seem_client.image import ImageLike, PilImage
 from seem_wire.errors import FrameGone, FrameSizeChanged, InvalidValue, VideoEmpty
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    import numpy.typing as npt
-
-    FramesLike: TypeAlias = (
-        str | os.PathLike[str] | Iterable[ImageLike] | npt.NDArray[np.uint8] | "FrameSource"
-    )
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """What a frame's file may end in; whatever else lies in a folder is passed over."""
@@ -162,6 +154,10 @@ class LiveFrames(FrameSource):
         if not self._n_seen:
             raise VideoEmpty("Not one frame came.")
         return self._held if index == self._n_seen - 1 else None
+
+
+FramesLike = str | os.PathLike[str] | Iterable[ImageLike] | npt.NDArray[np.uint8] | FrameSource
+"""A folder of images, a video file, images one by one, or uint8 (T, H, W, 3) RGB."""
 
 
 def open_frames(frames: FramesLike) -> FrameSource:

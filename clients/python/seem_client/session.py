@@ -147,10 +147,11 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         prompt: ObjectPrompt,
         example: Shown | None = None,
         *,
+        frame: int | None = None,
         hypotheses: bool = False,
     ) -> Prediction:
         def say(shown: Example | None) -> Future[Prediction]:
-            return self._say(object_id, prompt, shown, hypotheses=hypotheses)
+            return self._say(object_id, prompt, shown, frame=frame, hypotheses=hypotheses)
 
         if example is None:
             return self._wait(say(None))
@@ -166,21 +167,30 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         prompt: ObjectPrompt,
         example: Shown | None = None,
         *,
+        frame: int | None = None,
         hypotheses: bool = False,
     ) -> Future[Prediction]:
         shown = None
         if example is not None:
             shown = Example(ImageBytes(self._read_image(example)), example.mask)
-        return self._say(object_id, prompt, shown, hypotheses=hypotheses)
+        return self._say(object_id, prompt, shown, frame=frame, hypotheses=hypotheses)
 
     def _question(self, question: Question) -> list[Prediction]:
         return self._wait(self._send(lambda: self._core.everything(question), core.read_segments))
 
     def _say(
-        self, object_id: int, prompt: ObjectPrompt, example: Example | None, *, hypotheses: bool
+        self,
+        object_id: int,
+        prompt: ObjectPrompt,
+        example: Example | None,
+        *,
+        frame: int | None,
+        hypotheses: bool,
     ) -> Future[Prediction]:
         return self._send(
-            lambda: self._core.prompt(object_id, prompt, example, hypotheses=hypotheses),
+            lambda: self._core.prompt(
+                object_id, prompt, example, frame=frame, hypotheses=hypotheses
+            ),
             core.read_prediction,
         )
 

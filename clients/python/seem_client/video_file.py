@@ -38,6 +38,7 @@ _STEPS_BACK = (0, 16, 64)
 _SHORT_S = 0.5
 """A file that ends so much before the end that it declares was cut short."""
 
+_ALONE = {"protocol_whitelist": "none"}
 _MICROSECONDS = 1_000_000
 
 
@@ -53,6 +54,7 @@ class VideoFile(FrameSource):
 
     def __init__(self, path: Path) -> None:
         self._av = _pyav()
+        self._broken = (self._av.FFmpegError, OSError)  # the latter from seeking where nothing is
         self._path = path
         self._container: Any = None
         self._held: OrderedDict[int, Pixels] = OrderedDict()
@@ -63,18 +65,16 @@ class VideoFile(FrameSource):
         self._n_frames: int | None = None
         self._damage: VideoUnreadable | None = None
         self._heard_s = 0.0  # the latest end of anything in the file
-        self._begin()
-        self._begin_with_a_frame()
-
-    def _begin_with_a_frame(self) -> None:
-        first = None
+        self._file = path.open("rb")
+        begun = False
         try:
-            first = self.frame(0)
+            self._begin()
+            begun = self.frame(0) is not None
         finally:
-            if first is None:
+            if not begun:
                 self.close()
-        if first is None:
-            raise VideoEmpty(f"The video {self._path} has no frame.")
+        if not begun:
+            raise VideoEmpty(f"The video {path} has no frame.")
 
     @property
     def n_frames(self) -> int | None:
@@ -112,6 +112,7 @@ class VideoFile(FrameSource):
         """Lets go of the file."""
         if self._container is not None:
             self._container.close()
+        self._file.close()
         self._held.clear()
 
     def _raise_damage(self) -> None:
@@ -140,7 +141,9 @@ class VideoFile(FrameSource):
 
     def _note(self, frame: Any) -> None:
         """When a frame that was never read before is shown."""
-        self._times_s.append(None if frame.pts is None else float(frame.time))
+        self._times_s.append(
+            None if frame.pts is None else float(frame.pts * self._stream.time_base)
+        )
         if frame.pts is None or (self._pts and frame.pts <= self._pts[-1]):
             self._seekable = False
         elif self._seekable:
@@ -161,15 +164,18 @@ class VideoFile(FrameSource):
         """Stands before the first frame."""
         if self._container is not None:
             self._container.close()
+            self._file.seek(0)
+        # An open file, and no other may be opened: a playlist would name more, or addresses.
         try:
-            self._container = self._av.open(str(self._path))
-        except self._av.FFmpegError as error:
+            self._container = self._av.open(
+                self._file, container_options=_ALONE, metadata_errors="replace"
+            )
+        except self._broken as error:
             raise VideoUnreadable(f"{self._path} is no video: {error.strerror}.") from error
         videos = self._container.streams.video
         attached = self._av.stream.Disposition.attached_pic  # such as the cover of a song
         pictures = [one for one in videos if not one.disposition & attached]
         if not pictures:
-            self._container.close()
             raise VideoEmpty(f"{self._path} has no pictures.")
         self._stream = pictures[0]
         self._next = 0
@@ -179,7 +185,7 @@ class VideoFile(FrameSource):
         """Stands at most at a frame that was read before."""
         for step in _STEPS_BACK if self._seekable else ():
             wanted = self._pts[max(0, index - step)]
-            with suppress(self._av.FFmpegError, VideoUnreadable):
+            with suppress(*self._broken, VideoUnreadable):
                 self._container.seek(wanted, stream=self._stream)
                 ahead = self._decoded()
                 first = next(ahead, None)
@@ -212,12 +218,12 @@ class VideoFile(FrameSource):
                     trouble = "it is cut short"
                     break
                 yield from packet.decode()
-        except self._av.FFmpegError as error:
+        except self._broken as error:
             trouble = str(error.strerror)
         if trouble is None:
             trouble = self._cut_short()
         else:
-            with suppress(self._av.FFmpegError, EOFError):
+            with suppress(*self._broken):
                 yield from self._stream.decode(None)  # what was whole and waited for its turn
         if trouble is not None:
             raise VideoUnreadable(

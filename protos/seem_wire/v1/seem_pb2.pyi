@@ -679,7 +679,8 @@ global___Frame = Frame
 @typing.final
 class Propagate(google.protobuf.message.Message):
     """Follows all objects of a video to frame `frame`, from its neighbour `source`, which mostly is the frame before or
-    after; what was prompted and corrected anywhere else is remembered, too. Answered by Masks with a mask an object,
+    after; what was prompted and corrected anywhere else is remembered, too. With the frame itself as its source an object
+    is known by that alone, wherever it may be. Answered by Masks with a mask an object,
     empty where it is not to be seen; objects that were prompted on `frame` keep their mask. May be sent far ahead:
     frames are followed one after the other, in the order of the commands.
     """
@@ -1409,6 +1410,7 @@ class SessionCard(google.protobuf.message.Message):
     UNDO_DEPTH_FIELD_NUMBER: builtins.int
     REDO_DEPTH_FIELD_NUMBER: builtins.int
     LAST_SEQ_FIELD_NUMBER: builtins.int
+    N_FRAMES_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     model_id: builtins.str
     content_hash: builtins.str
@@ -1419,6 +1421,8 @@ class SessionCard(google.protobuf.message.Message):
     redo_depth: builtins.int
     last_seq: builtins.int
     """The newest command that was folded in."""
+    n_frames: builtins.int
+    """Frames of a video so far; content_hash is that of the newest."""
     @property
     def object_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]: ...
     def __init__(
@@ -1433,7 +1437,8 @@ class SessionCard(google.protobuf.message.Message):
         undo_depth: builtins.int = ...,
         redo_depth: builtins.int = ...,
         last_seq: builtins.int = ...,
+        n_frames: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["content_hash", b"content_hash", "height", b"height", "last_seq", b"last_seq", "model_id", b"model_id", "object_ids", b"object_ids", "redo_depth", b"redo_depth", "session_id", b"session_id", "undo_depth", b"undo_depth", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["content_hash", b"content_hash", "height", b"height", "last_seq", b"last_seq", "model_id", b"model_id", "n_frames", b"n_frames", "object_ids", b"object_ids", "redo_depth", b"redo_depth", "session_id", b"session_id", "undo_depth", b"undo_depth", "width", b"width"]) -> None: ...
 
 global___SessionCard = SessionCard

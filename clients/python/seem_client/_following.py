@@ -1,0 +1,87 @@
+"""Which frames of a video are followed to, and in what order: without I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Literal, get_args
+
+from seem_client.frames import LiveFrames
+from seem_wire.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from seem_client.frames import FrameSource
+    from seem_client.prediction import Prediction
+
+Direction = Literal["forward", "backward", "both"]
+
+AHEAD = 4
+"""Frames that are asked for before the first of them is answered: reading them and sending them is
+done while the server works. Of what comes live none: the next frame is not there yet."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackedFrame:
+    """A frame that was followed to.
+
+    `index` counts frames from 0. `predictions`: the mask of each object by its id, empty where it
+    is not to be seen; `presence` of each tells how likely it is there.
+    """
+
+    index: int
+    predictions: Mapping[int, Prediction]
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Frames from `start` on, up or down by `step`, to `last`, or to the end where that is None.
+
+    `source`: from where the first of them is followed to; itself for nowhere.
+    """
+
+    start: int
+    last: int | None
+    step: int
+    source: int
+
+    def steps(self) -> Iterator[tuple[int, int]]:
+        """The frames, each with the one that it is followed to from."""
+        source = self.source
+        for frame in count(self.start, self.step):
+            if self.last is not None and (frame - self.last) * self.step > 0:
+                return
+            yield frame, source
+            source = frame
+
+
+def legs(
+    first: int, last: int | None, direction: Direction, prompted: frozenset[int]
+) -> tuple[Leg, ...]:
+    """The way through the frames `first` to `last`; "both" ways go out from a prompted frame.
+
+    Raises:
+        InvalidValue: There is no such direction, or no such frames; backward, `last` has to be
+            known.
+    """
+    if direction not in get_args(Direction):
+        known = ", ".join(get_args(Direction))
+        raise InvalidValue(f"There is no direction {direction!r}: it is one of {known}.")
+    if first < 0 or (last is not None and last < first):
+        raise InvalidValue(f"There are no frames from {first} to {last}.")
+    if direction == "forward":
+        return (Leg(first, last, 1, first),)
+    if direction == "backward":
+        if last is None:
+            raise InvalidValue("Going backward, say which frame is the last.")
+        return (Leg(last, first, -1, last),)
+    within = [one for one in prompted if one >= first and (last is None or one <= last)]
+    middle = min(within, default=first)
+    onward = Leg(middle, last, 1, middle)
+    return (onward, Leg(middle - 1, first, -1, middle)) if middle > first else (onward,)
+
+
+def ahead_of(source: FrameSource) -> int:
+    """How many frames of a source are asked for at once."""
+    return 1 if isinstance(source, LiveFrames) else AHEAD

@@ -1,0 +1,176 @@
+"""A session about a video that is awaited: the same names as in `video.py`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING
+
+from seem_client import _core as core
+from seem_client._channel import client_name
+from seem_client._following import TrackedFrame, ahead_of, legs
+from seem_client._offering import check_image_size
+from seem_client.async_session import AsyncSession
+from seem_client.image import image_bytes
+from seem_wire.errors import SeemError, UnknownFrame
+from seem_wire.types import ImageBytes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from seem_client._following import Direction, Leg
+    from seem_client.frames import FrameSource
+    from seem_client.prediction import Prediction
+    from seem_client.prompting import Shown
+    from seem_wire.prompts import ObjectPrompt
+    from seem_wire.types import ImageSet
+
+    Asked = tuple[int, asyncio.Future[dict[int, Prediction]]]
+
+
+class AsyncVideo(AsyncSession):
+    """A video, any number of objects; every prompt says by `frame` which frame it is about.
+
+    Frames are sent when they are needed, in their order, and not held. `predictions` are those of
+    the newest prompts; those of each frame come by `propagate`. `submit_` methods are about frames
+    that were sent before.
+    """
+
+    _source: FrameSource
+
+    async def begin(self, source: FrameSource) -> None:
+        """Opens it for the frames of `source`; its client calls this."""
+        self._takes(source, n_sent=0)
+        await self._wait(self._send(lambda: self._core.open_video(client_name()), core.read_opened))
+
+    async def go_on_with(self, source: FrameSource, session_id: str) -> None:
+        """Takes over a session about the frames of `source`; its client calls this."""
+        await self.resume(session_id)
+        self._takes(source, n_sent=self._core.n_frames)
+
+    def _takes(self, source: FrameSource, *, n_sent: int) -> None:
+        self._source, self._n_sent = source, n_sent
+        self._sending = asyncio.Lock()
+        self._showing: deque[tuple[int, asyncio.Future[ImageSet]]] = deque()
+        self._prompted: set[int] = set()
+
+    @property
+    def n_frames(self) -> int | None:
+        """How many frames the video has; None where nobody knows yet."""
+        return self._source.n_frames
+
+    async def propagate(
+        self, first: int = 0, last: int | None = None, *, direction: Direction = "forward"
+    ) -> AsyncGenerator[TrackedFrame, None]:
+        """Follows all objects through the frames `first` to `last`, and gives each frame once.
+
+        To the end where `last` is None. "backward" begins with `last`; "both" goes from the first
+        prompted frame to `last`, and then from it back to `first`. A frame in which an object was
+        prompted or corrected keeps its mask. Whoever stops iterating stops the server, too.
+
+        Raises:
+            NothingToFollow: No object was prompted yet.
+            BadVideo: A frame cannot be read; those before it came.
+            InvalidValue: There are no such frames.
+        """
+        if direction == "backward" and last is None:
+            last = await self._last_frame()
+        for leg in legs(first, last, direction, frozenset(self._prompted)):
+            async with aclosing(self._follow(leg)) as frames:
+                async for frame in frames:
+                    yield frame
+
+    async def _follow(self, leg: Leg) -> AsyncGenerator[TrackedFrame, None]:
+        asked: deque[Asked] = deque()
+        try:
+            for frame, source in leg.steps():
+                if not await self._bring(frame):
+                    break
+                asked.append((frame, self._ask_for(frame, source)))
+                if len(asked) >= ahead_of(self._source):
+                    yield await self._answered(asked)
+            while asked:
+                yield await self._answered(asked)
+        finally:
+            if asked:
+                with suppress(SeemError):
+                    await self._wait(self._send(self._core.stop, core.read_done))
+
+    def _ask_for(self, frame: int, source: int) -> asyncio.Future[dict[int, Prediction]]:
+        return self._send(lambda: self._core.propagate(frame, source), core.read_frame)
+
+    async def _answered(self, asked: deque[Asked]) -> TrackedFrame:
+        frame, future = asked[0]
+        await self._check_shown(frame)
+        predictions = await self._wait(future)
+        asked.popleft()
+        return TrackedFrame(frame, predictions)
+
+    # --- frames
+
+    async def _bring(self, index: int) -> bool:
+        """Sends all frames up to this one that were not sent; whether the video has it."""
+        async with self._sending:
+            while self._n_sent <= index:
+                image = await asyncio.to_thread(self._source.frame, self._n_sent)
+                if image is None:
+                    return False
+                data = await asyncio.to_thread(image_bytes, image)
+                check_image_size(data, self._core.offered)
+                self._show_frame(self._n_sent, ImageBytes(data))
+                self._n_sent += 1
+                if len(self._showing) > ahead_of(self._source):
+                    await self._check_shown(self._showing[0][0])
+        return True
+
+    def _show_frame(self, index: int, image: ImageBytes) -> None:
+        showing = self._send(lambda: self._core.frame(index, image), core.read_image_set)
+        self._showing.append((index, showing))
+
+    async def _check_shown(self, index: int) -> None:
+        """Raises what the server says against a frame up to this one, which can be sent again."""
+        while self._showing and self._showing[0][0] <= index:
+            shown, future = self._showing.popleft()
+            try:
+                await self._wait(future)
+            except BaseException:
+                self._n_sent = shown
+                self._showing.clear()
+                raise
+
+    async def _last_frame(self) -> int:
+        known = self._source.n_frames
+        if known is not None:
+            return known - 1
+        index = self._n_sent
+        while await self._bring(index):
+            index += 1
+        return index - 1
+
+    # --- prompts
+
+    async def _ask(
+        self,
+        object_id: int,
+        prompt: ObjectPrompt,
+        example: Shown | None = None,
+        *,
+        frame: int | None = None,
+        hypotheses: bool = False,
+    ) -> Prediction:
+        await self._prepare(frame)
+        return await super()._ask(object_id, prompt, example, frame=frame, hypotheses=hypotheses)
+
+    async def _prepare(self, frame: int | None) -> None:
+        if frame is None or frame < 0:
+            return  # the server says what is wrong
+        if not await self._bring(frame):
+            raise UnknownFrame(f"The video has no frame {frame}.")
+        await self._check_shown(frame)
+        self._prompted.add(frame)
+
+    async def leave(self) -> None:
+        """As `AsyncSession.leave`; files of the video are let go of."""
+        await super().leave()
+        self._source.close()
