@@ -5,7 +5,7 @@ h, w mask logits
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seem_server.engine.work import Round
     from seem_server.engine.zoom import Window
     from seem_server.runtime.backend import Features
-    from seem_wire.rle import Rle
+    from seem_wire.prompts import MaskPrompt, ObjectPrompt
 
     Float32 = npt.NDArray[np.float32]
     Pixels = npt.NDArray[np.uint8]
@@ -81,12 +81,18 @@ class Chain:
     image_key: str = ""
     owner: str = ""
     pixels: Pixels | None = None
-    start: Rle | None = None
+    start: MaskPrompt | None = None
 
     @property
     def is_at_beginning(self) -> bool:
         """Whether nothing is known of the object in this image yet."""
         return self.n_done == 0 and self.start is None
+
+    def from_start(self, prompt: ObjectPrompt) -> ObjectPrompt:
+        """`prompt` with what was known before it, unless it has a mask of its own."""
+        if self.start is None or prompt.mask is not None:
+            return prompt
+        return replace(prompt, mask=self.start)
 
     @property
     def done(self) -> bool:

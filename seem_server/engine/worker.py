@@ -278,7 +278,7 @@ class Worker:
             *(image, one.rounds, one.object_id, keys),
             image_key=work.image_key,
             owner=work.owner,
-            start=one.start,
+            start=None if one.start is None else MaskPrompt(rle.decode(one.start)),
         )
         chain.resume(self._caches.answers)
         if take_up(self._shelf, self._manifest.model_id, chain):
@@ -396,14 +396,14 @@ class Worker:
 
     def _arrays(self, chain: Chain, look: Look, last: Answer | None) -> Prompts:
         """The next round of a chain, as the decoder takes it."""
-        prompt = chain.pending[0].prompt
-        before = chain.rounds[chain.n_done - 1].prompt if chain.n_done else None
+        prompt = chain.from_start(chain.pending[0].prompt)
+        before = chain.from_start(chain.rounds[chain.n_done - 1].prompt) if chain.n_done else None
         said = Said(
             prompt if look.window is None else zoom.within(prompt, look.window),
             before=before
             if before is None or look.window is None
             else zoom.within(before, look.window),
-            logits=_started(chain, look) if last is None else self._carried(chain, look, last),
+            logits=None if last is None else self._carried(chain, look, last),
             text=None if prompt.text is None else self._text_states(prompt.text, chain.owner),
             example=None if prompt.example is None else self._example_tokens(prompt.example),
         )
@@ -631,13 +631,6 @@ def _given(prompt: ObjectPrompt, look: Look) -> Float32:
     if logits is None:
         raise Internal("A round should be answered by its mask and has none.")
     return logits
-
-
-def _started(chain: Chain, look: Look) -> Float32 | None:
-    """What a chain's first round begins with, on the grid of a look (h, w); None for nothing."""
-    if chain.start is None or chain.n_done:
-        return None
-    return _given(ObjectPrompt(mask=MaskPrompt(rle.decode(chain.start))), look)
 
 
 def _ms(start_s: float, end_s: float) -> float:

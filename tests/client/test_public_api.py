@@ -27,13 +27,7 @@ SESSION = {
 }
 VIDEO = SESSION | {"propagate", "n_frames"}
 CLIENT = {"open", "segment", "everything", "attach", "track", "model", "close"}
-INTERNAL = {
-    "show",
-    "resume",
-    "greet",
-    "begin",
-    "go_on_with",
-}  # for the client that opens a session, and says so
+INTERNAL = {"show", "resume", "greet", "begin", "go_on_with"}  # for the client that opens them
 
 
 def names(kind):
