@@ -29,7 +29,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from seem_server.engine.turns import Turns
-from seem_server.engine.work import Decode, Everything, Priority
+from seem_server.engine.work import Decode, Everything, Follow, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -377,8 +377,13 @@ def _seqs(entry: Entry) -> tuple[int, ...]:
 
 
 def _batch(ordered: Sequence[Entry], max_batch: int) -> tuple[Entry, ...]:
-    """The first, and those of its kind and class that can go with it, in order."""
+    """The first, and those of its kind and class that can go with it, in order.
+
+    A frame that objects are followed to is a run of its own: clicks wait for one at most.
+    """
     head = ordered[0].work
+    if isinstance(head, Follow):
+        return (ordered[0],)
     batch: dict[str, Entry] = {}
     for entry in ordered:
         work = entry.work
