@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 
-import numpy as np
 import pytest
-from PIL import Image
-from service_words import HEIGHT, WIDTH, Stream, click, service, slow_backend, until
+from service_words import FILM, GIVEN, SQUARE, Stream, click, frame, service, slow_backend, until
 
 from seem_server.service import session_log
 from seem_server.service.callers import ANONYMOUS, Caller
@@ -16,31 +13,15 @@ from seem_server.service.quotas import Quotas
 from seem_server.service.tenants import Tenants
 from seem_server.store.memory import MemoryStore
 from seem_wire import errors, types
-from seem_wire.prompts import MaskPrompt, ObjectPrompt, Point
+from seem_wire.prompts import ObjectPrompt, Point
 
-N_FRAMES = 6
-
-
-def picture(index):
-    """A red square on green, which goes to the right."""
-    pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    pixels[..., 1] = 90
-    pixels[16:40, 8 + 6 * index : 32 + 6 * index] = 250, 10, 10
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-PICTURES = tuple(map(picture, range(N_FRAMES)))
-SQUARE = np.zeros((HEIGHT, WIDTH), np.bool_)
-SQUARE[16:40, 8:32] = True
-GIVEN = ObjectPrompt(mask=MaskPrompt(SQUARE))
+N_FRAMES = len(FILM)
 FIRST = 2 + N_FRAMES
 """The number of the first command after the frames."""
 
 
 def frames():
-    return [types.Frame(2 + n, n, types.ImageBytes(data)) for n, data in enumerate(PICTURES)]
+    return [frame(2 + index, index) for index in range(N_FRAMES)]
 
 
 def filmed():
@@ -103,7 +84,7 @@ async def test_the_card_counts_frames(store):
     with service(store=store) as here:
         session_id, _ = await left(here)
         stream, reply = await attached(here, session_id)
-        newest = types.content_hash(PICTURES[-1])
+        newest = types.content_hash(FILM[-1])
         assert (reply.session.n_frames, reply.session.content_hash) == (N_FRAMES, newest)
         await stream.finish()
 
@@ -204,10 +185,10 @@ async def test_where_nothing_kept_a_frame_its_loss_is_told_and_others_are_follow
         for command in filmed():
             await session.ask(command)
         lose_all_that_is_held(here)
-        await session.ask(types.Frame(20, N_FRAMES, types.ImageBytes(PICTURES[1])))
+        await session.ask(frame(20, N_FRAMES, FILM[1]))
         for there, seq in ((2, 21), (N_FRAMES, 22)):  # the frame itself, and what it is like
             assert (await session.ask(types.Propagate(seq, there, 0))).code == "IMAGE_UNKNOWN"
-        await session.ask(types.Frame(23, N_FRAMES + 1, types.ImageBytes(PICTURES[0])))
+        await session.ask(frame(23, N_FRAMES + 1, FILM[0]))
         assert (await session.ask(types.Propagate(24, N_FRAMES, 0))).objects[0].area > 0
 
 
@@ -217,7 +198,7 @@ async def test_a_frame_of_another_tenant_is_unknown_by_its_hash_and_followed_by_
         for name in ("acme", "rival"):
             session = await here.directory.open(now_s=0, caller=Caller(name, "ann"))
             await session.ask(types.OpenVideo(1))
-            by_hash = types.Frame(2, 0, types.ImageKey(types.content_hash(PICTURES[0])))
+            by_hash = types.Frame(2, 0, types.ImageKey(types.content_hash(FILM[0])))
             assert (await session.ask(by_hash)).code == "IMAGE_UNKNOWN"
             for command in (*frames(), click(FIRST, GIVEN, frame=0)):
                 await session.ask(command)
@@ -262,7 +243,7 @@ async def test_a_click_of_another_session_waits_for_one_frame_at_most():
         await asyncio.to_thread(gate.wait_for_somebody)  # what the first was told, both know
         other = await here.directory.open(now_s=0, tell=told.append)
         await other.ask(types.OpenImage(1))
-        await other.ask(types.SetImage(2, types.ImageBytes(PICTURES[0])))
+        await other.ask(types.SetImage(2, types.ImageBytes(FILM[0])))
         for session in films:
             for command in propagated():
                 await session.obey(command)
@@ -323,6 +304,6 @@ async def test_a_full_log_ends_what_waits_to_be_followed(store, monkeypatch):
         at_hand, *others = await stream.hear(N_FRAMES - 1)
         assert isinstance(at_hand, types.Masks)
         assert {one.code for one in others} == {"LIMIT_EXCEEDED"}
-        stream.say(types.Frame(50, N_FRAMES, types.ImageBytes(PICTURES[0])))
+        stream.say(frame(50, N_FRAMES, FILM[0]))
         assert (await stream.hear())[0].code == "LIMIT_EXCEEDED"
         await stream.finish()
