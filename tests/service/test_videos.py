@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
-from service_words import FILM, GIVEN, SQUARE, Stream, click, frame, service, slow_backend, until
+from service_words import (
+    FILM,
+    GIVEN,
+    HEIGHT,
+    SQUARE,
+    WIDTH,
+    Stream,
+    click,
+    frame,
+    photo,
+    service,
+    slow_backend,
+    until,
+)
+from session_words import MODEL
 
 from seem_server.service import session_log
 from seem_server.service.callers import ANONYMOUS, Caller
@@ -271,6 +286,19 @@ async def test_a_session_that_ends_answers_what_waits_to_be_followed():
         assert [one.seq for one in told] == [one.seq for one in propagated()]
         assert {one.code for one in told} == {"SHUTTING_DOWN"}
         gate.let_pass(100)
+
+
+async def test_frames_are_images_whose_limits_and_quotas_hold():
+    small = types.Limits(max_image_pixels=HEIGHT * WIDTH)
+    model = replace(MODEL, capabilities=replace(MODEL.capabilities, limits=small))
+    tenants = Tenants(Quotas(tenant_image_bytes_per_minute=60.0), now=lambda: 0.0)
+    with service(model=model, tenants=tenants) as here:
+        session = await here.directory.open(now_s=0)
+        await session.ask(types.OpenVideo(1))
+        large = frame(2, 0, photo(width=WIDTH + 1))
+        assert (await session.ask(large)).code == "IMAGE_TOO_LARGE"
+        assert (await session.ask(frame(2, 0))).code == "QUOTA_EXCEEDED"
+        assert session.card.n_frames == 0
 
 
 async def test_however_many_frames_wait_each_is_refused_where_the_engine_takes_none():
