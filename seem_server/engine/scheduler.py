@@ -366,6 +366,7 @@ def _continues(newer: Work, older: Work) -> bool:
         and isinstance(older, Decode)
         and newer.session_id == older.session_id
         and newer.image_key == older.image_key
+        and newer.frame == older.frame
     )
 
 

@@ -328,6 +328,7 @@ def _decode(state: State, pending: Pending, to_answer: Objects) -> Step:
         pending.seq,
         _key_of(state, pending.frame),
         tuple(one.to_answer() for one in to_answer),
+        frame=pending.frame,
     )
     return replace(state, pending=(*state.pending, pending)), (work,)
 

@@ -99,6 +99,7 @@ def test_superseding_reaches_back_through_those_who_superseded():
         (click(1, objects=(1,)), click(2, objects=(2,))),
         (click(1), click(2, session="other")),
         (click(1), click(2, key="another image")),
+        (click(1), replace(click(2), frame=1)),
         (prewarm(), click(2)),
         (click(1), prewarm()),
         (follow(1), follow(2)),

@@ -221,6 +221,22 @@ async def test_a_frame_of_another_tenant_is_unknown_by_its_hash_and_followed_by_
         assert told[0] == told[1]
 
 
+async def test_prompts_on_frames_that_are_alike_do_not_take_each_others_place():
+    backend, gate = slow_backend()
+    with service(backend=backend) as here:
+        stream = Stream(here.directory)
+        stream.say(types.OpenVideo(1), frame(2, 0), frame(3, 1, FILM[0]), click(4, frame=0))
+        await stream.hear(3)
+        await asyncio.to_thread(gate.wait_for_somebody)
+        stream.say(click(5, frame=0), click(6, frame=1), click(7, frame=1))
+        await until(lambda: stream.n_read == 7)
+        gate.let_pass(100)
+        told = {one.seq: one for one in await stream.hear(4)}
+        assert told[6] == types.SupersededBy(6, 7)
+        assert [told[seq].frame for seq in (4, 5, 7)] == [0, 0, 1]
+        await stream.finish()
+
+
 # --- stopping
 
 

@@ -140,5 +140,5 @@ class Engine:
 def _includes(newer, older):
     if isinstance(older, Everything):
         return isinstance(newer, Everything)
-    alike = isinstance(newer, Decode) and newer.image_key == older.image_key
+    alike = isinstance(newer, Decode) and newer.frame == older.frame
     return alike and newer.object_ids >= older.object_ids
