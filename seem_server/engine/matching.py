@@ -70,8 +70,8 @@ ALIKE, ALIKE_WIDTH = 0.86, 0.025
 """The cosine at which an object is as likely to be there as not, and how sharply that changes."""
 
 FOUND, STILL_SEEN = 0.5, 0.2
-"""How likely an object has to be there to be shown: where it is looked for, and where it was seen in
-the frame before, which makes it likelier than its looks alone do."""
+"""How likely an object has to be there to be shown: where it is looked for, and where it was
+seen in the frame before, which makes it likelier than its looks alone."""
 
 _TOP = 4
 """Of a mask's places the most alike quarter tells whether it is there: the rest may have turned."""
