@@ -28,8 +28,8 @@ MAX_SIZES = 65_536
 """Images whose size is remembered: many more than the engine can hold."""
 
 MAX_READING = 64
-"""Images of one tenant that are read, from it or from the store, or wait for it: gigabytes of files,
-and a second or two."""
+"""Images of one tenant that are read, or wait for it, sent by it or kept in the store: gigabytes of
+files, and a second or two."""
 
 _READING_RETRY_MS = 1000
 
