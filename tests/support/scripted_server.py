@@ -51,7 +51,7 @@ def obey(command):
             return types.ImageSet(command.seq, "a" * 64, SIZE)
         case types.Prompt():
             return masks(command.seq, *(one.object_id for one in command.objects))
-        case types.Undo() | types.Redo():
+        case types.Undo() | types.Redo() | types.Choose():
             return masks(command.seq, 1)
         case types.Everything():
             return segments(command.seq)

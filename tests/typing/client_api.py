@@ -26,7 +26,7 @@ from seem_client import (
 
 
 def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]) -> None:
-    with seem_client.connect("localhost:50051", timeout_s=5) as client:
+    with seem_client.connect("localhost:50051", timeout_s=5, retry_s=0) as client:
         assert_type(client.model(), ModelCard)
         assert_type(client.segment("photo.jpg", points=[(1, 2, True)]), Prediction)
         assert_type(client.segment("photo.jpg", example=("other.jpg", rough)), Prediction)
