@@ -131,7 +131,7 @@ class AsyncClient(
             else:
                 await video.go_on_with(source, session_id)
         except BaseException:
-            await super(AsyncVideo, video).leave()
+            await video.leave()
             raise
         return video
 

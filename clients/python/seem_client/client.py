@@ -144,7 +144,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
             else:
                 video.go_on_with(source, session_id)
         except BaseException:
-            super(Video, video).leave()
+            video.leave()
             raise
         return video
 
