@@ -43,8 +43,9 @@ class _Found:
 
     object_id: int
     logits: Float32
-    decoded: Decoded | None
-    likelihood: float
+    decoded: Decoded | None = None
+    likelihood: float = 0.0
+    is_there: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +71,7 @@ class Follower:
         (image,) = self._encoded([work.image_key]).values()
         here = self._places(work.image_key, image)
         found = [self._find(one, image, here) for one in work.objects]
-        there = [one for one in found if one.likelihood >= matching.PRESENT]
+        there = [one for one in found if one.is_there]
         parted = dict(
             zip(
                 [one.object_id for one in there],
@@ -89,13 +90,14 @@ class Follower:
         memory = matching.memory_logits(likely, here)
         points = matching.clicks(memory, image.layout)
         if not points:
-            return _Found(one.object_id, memory, None, 0.0)
+            return _Found(one.object_id, memory)
         said = Said(ObjectPrompt(points=points), logits=memory)
         prompts = packing.pack(said, image.layout.frame, self.backend.manifest)
         (decoded,) = self.backend.decode([(image.features, prompts)])
         logits = decoded.mask_logits[0] - np.float32(self.backend.manifest.mask_threshold)
         likelihood = matching.presence(here, known, logits > 0)
-        return _Found(one.object_id, logits, decoded, likelihood)
+        least = matching.FOUND if one.last is None else matching.STILL_SEEN
+        return _Found(one.object_id, logits, decoded, likelihood, likelihood >= least)
 
     def _mask(
         self,

@@ -14,6 +14,7 @@ N places of a frame, row by row · K places of others · C appearance · h, w = 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ from seem_wire import rle
 from seem_wire.prompts import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -44,7 +45,7 @@ SIMILAR = 8
 SHARPNESS = 20.0
 """How much more the more similar ones count: the weight is e to this times the cosine."""
 
-TOKENS = 512
+TOKENS = 256
 """Places of the object that are remembered of all its references, and as many of what is not it."""
 
 NEAR = 4
@@ -52,6 +53,9 @@ NEAR = 4
 
 REACH = 7
 """How many places anything moves from a frame to the next, at most, where it is looked for."""
+
+BLOCK = 12
+"""Places to a side of the blocks that are looked up nearby together."""
 
 BY_PLACE = 0.65
 """How much what lies nearby counts beside what looks alike anywhere, where both are known."""
@@ -65,8 +69,9 @@ APART = 6
 ALIKE, ALIKE_WIDTH = 0.86, 0.025
 """The cosine at which an object is as likely to be there as not, and how sharply that changes."""
 
-PRESENT = 0.5
-"""An object that is there with less probability is not shown."""
+FOUND, STILL_SEEN = 0.5, 0.2
+"""How likely an object has to be there to be shown: where it is looked for, and where it was
+seen in the frame before, which makes it likelier than its looks alone."""
 
 _TOP = 4
 """Of a mask's places the most alike quarter tells whether it is there: the rest may have turned."""
@@ -146,20 +151,27 @@ def anywhere(places: Places, known: Remembered) -> Float32:
 
 
 def nearby(places: Places, before: Places, shares: Float32) -> Float32:
-    """The same, (N,), by the frame before and by what lay near the place there; 0 far from it."""
-    likely = np.zeros(len(places.vectors), np.float32)
-    rows, columns = np.divmod(np.flatnonzero(shares > _HALF), places.columns)
-    if not len(rows):
-        return likely
-    top, bottom = max(rows.min() - REACH, 0), min(rows.max() + REACH + 1, places.rows)
-    left, right = max(columns.min() - REACH, 0), min(columns.max() + REACH + 1, places.columns)
-    row, column = (side.ravel() for side in np.mgrid[top:bottom, left:right])
-    around = row * places.columns + column
-    similar = places.vectors[around] @ before.vectors[around].T
-    beyond = (abs(row[:, None] - row) > REACH) | (abs(column[:, None] - column) > REACH)
-    similar[beyond] = -np.inf
-    likely[around] = _voted(similar, shares[around])
-    return likely
+    """The same, (N,), by the frame before and by what lay near the place there; 0 far from it.
+
+    A block of places at a time is compared with those within reach of any of them.
+    """
+    inside = shares.reshape(places.rows, places.columns) > _HALF
+    within = ndimage.maximum_filter(inside, 2 * REACH + 1)
+    likely = np.zeros(inside.shape, np.float32)
+    seen = places.vectors.reshape(*inside.shape, -1)
+    known = before.vectors.reshape(*inside.shape, -1)
+    for block in _blocks(inside.shape):
+        if within[block].any():
+            around = tuple(
+                slice(max(one.start - REACH, 0), min(one.stop + REACH, side))
+                for one, side in zip(block, inside.shape, strict=True)
+            )
+            here, there = seen[block], known[around]
+            similar = here.reshape(-1, seen.shape[2]) @ there.reshape(-1, seen.shape[2]).T
+            similar[_beyond(_corners(block), _corners(around))] = -np.inf
+            voted = _voted(similar, shares.reshape(inside.shape)[around].ravel())
+            likely[block] = voted.reshape(here.shape[:2])
+    return likely.ravel()
 
 
 def memory_logits(likely: Float32, places: Places) -> Float32:
@@ -214,15 +226,38 @@ def apart(logits: Sequence[Float32]) -> list[Float32]:
     return list(np.where(others > 0, np.minimum(stacked, stacked - others), stacked))
 
 
+def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    rows, columns = shape
+    for top in range(0, rows, BLOCK):
+        for left in range(0, columns, BLOCK):
+            yield slice(top, min(top + BLOCK, rows)), slice(left, min(left + BLOCK, columns))
+
+
+def _corners(block: tuple[slice, ...]) -> tuple[int, int, int, int]:
+    rows, columns = block
+    return rows.start, rows.stop, columns.start, columns.stop
+
+
+@lru_cache(maxsize=256)
+def _beyond(block: tuple[int, int, int, int], around: tuple[int, int, int, int]) -> Mask:
+    """Which places of `around` are out of reach of which of `block`, row by row: (Q, K)."""
+    (top, bottom, left, right), (first, last, start, end) = block, around
+    far_rows = abs(np.arange(top, bottom)[:, None] - np.arange(first, last)) > REACH
+    far_columns = abs(np.arange(left, right)[:, None] - np.arange(start, end)) > REACH
+    far = far_rows[:, None, :, None] | far_columns[None, :, None, :]
+    n_here = (bottom - top) * (right - left)
+    return far.reshape(n_here, -1)
+
+
 def _voted(similar: Float32, shares: Float32) -> Float32:
     """(N, K) cosines and shares (K,) to (N,): the mean share of the most similar, weighted."""
-    best = similar.max(axis=1, keepdims=True)
-    weights = np.exp(SHARPNESS * (similar - best))
-    if similar.shape[1] > SIMILAR:
-        least = np.partition(similar, -SIMILAR, axis=1)[:, -SIMILAR, None]
-        weights[similar < least] = 0
-    voted: Float32 = weights @ shares / weights.sum(axis=1)
-    return voted
+    count = min(SIMILAR, similar.shape[1])
+    most = np.partition(similar, -count, axis=1)[:, -count:]
+    place, known = np.nonzero(similar >= most[:, :1])  # few of them: what is costly is done to few
+    nearness = similar[place, known] - most.max(axis=1)[place]
+    weights = np.exp(SHARPNESS * nearness)
+    weighed = np.bincount(place, weights * shares[known], len(similar))
+    return (weighed / np.bincount(place, weights, len(similar))).astype(np.float32)
 
 
 def _pooled(cells: Float32) -> Float32:
