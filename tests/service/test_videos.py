@@ -282,7 +282,7 @@ async def test_a_click_of_another_session_waits_for_one_frame_at_most():
         await other.obey(click(3))
         gate.let_pass(100)
         await until(lambda: len(told) == 2 * (N_FRAMES - 1) + 1)
-        assert [one.frame for one in told].index(None) == 1
+        assert [one.frame for one in told].index(None) <= 1
 
 
 # --- bounds
