@@ -367,6 +367,9 @@ class LiveSession:
             return
         if answer is not None:
             self._asked[self._state.last_seq] = answer
+        if self._log is not None and not over:  # first: what is carried out may end at once
+            self._unanswered.update(reply.seq for reply in replies)
+            self._log.keep(event, replies, partial(self._kept, replies))
         for effect in effects:
             self._carry_out(effect)
         if self._log is None:
@@ -375,9 +378,6 @@ class LiveSession:
                 self.close()
         elif over:
             self._run(self._forget(self._log, replies))
-        else:
-            self._unanswered.update(reply.seq for reply in replies)
-            self._log.keep(event, replies, partial(self._kept, replies))
 
     def _refuse(
         self, replies: Sequence[Reply], last_seq: int, answer: asyncio.Future[Reply] | None
