@@ -83,10 +83,13 @@ class Follower:
 
     def _find(self, one: Trail, image: EncodedImage, here: Places) -> _Found:
         known = self._remembered(one)
-        likely = matching.anywhere(here, known)
-        if one.last is not None:
-            nearby = matching.nearby(here, *self._before(one.last))
-            likely = (1 - matching.BY_PLACE) * likely + matching.BY_PLACE * nearby
+        if one.last is None:
+            likely = matching.anywhere(here, known)
+        else:
+            before, shares = self._before(one.last)
+            close = matching.within_reach(here, shares)
+            likely = (1 - matching.BY_PLACE) * matching.mostly_near(here, known, close)
+            likely += matching.BY_PLACE * matching.nearby(here, before, shares)
         memory = matching.memory_logits(likely, here)
         points = matching.clicks(memory, image.layout)
         if not points:
