@@ -28,7 +28,7 @@ from seem_wire.errors import CallerError, InvalidValue, SeemError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
