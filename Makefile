@@ -2,6 +2,7 @@
 #   make demo     a photo, a click, the right mask: overlays under demo-output/
 #   make serve    the server on localhost:50051
 #   make test     the suite            (make test ARGS="-m slow" or ARGS=tests/wire)
+#   make test-tools the adapters against the tools' own code, in an environment of its own
 #   make lint types arch               ruff, mypy, import contracts
 #   make fmt      format and fix
 #   make proto    regenerate the committed stubs (proto-check: fail when they are stale)
@@ -19,8 +20,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SERVE := $(VENV)/.installed-serve
 ALL := $(VENV)/.installed-all
 PROTO := $(VENV)/proto
+# Annotation tools pin what they need, so their tests have an environment apart. TOOLS are extras of this package.
+TOOLS_VENV ?= .venv-tools
+TOOLS := cvat
+TOOLS_TESTS := tests/adapters
 
-.PHONY: setup demo serve test lint types arch proto proto-check bench fuzz fmt clean
+.PHONY: setup demo serve test test-tools lint types arch proto proto-check bench fuzz fmt clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -47,6 +52,16 @@ serve: $(SERVE)
 
 test: $(ALL)
 	$(BIN)/python -m pytest $(ARGS)
+
+$(TOOLS_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(TOOLS_VENV)
+	@for tool in $(TOOLS); do \
+		$(TOOLS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --editable ".[serve,test,$$tool]" || exit; \
+	done
+	@touch $@
+
+test-tools: $(TOOLS_VENV)/.installed
+	$(TOOLS_VENV)/bin/python -m pytest $(TOOLS_TESTS) -rs $(ARGS)
 
 lint: $(ALL)
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ import os
 import socket
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import seem_client
 from seem_server import settings
@@ -15,11 +15,11 @@ from seem_wire.errors import Disconnected, SeemError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
     from multiprocessing.connection import Connection
 
-    from seem_client import Client
+    from seem_client import AsyncClient, Client
     from seem_server.settings import Settings
 
 
@@ -79,15 +79,38 @@ def _server_here(own: Settings) -> AbstractContextManager[str]:
     return local_server(own)
 
 
+@contextmanager
+def connecting(
+    arguments: argparse.Namespace, *, reconnect_s: float
+) -> Iterator[Callable[[], Awaitable[AsyncClient]]]:
+    """What connects to the same server, each time that it is called: it need not be there yet.
+
+    Raises, when it is entered:
+        SeemError: No server of its own can be made.
+    """
+    if arguments.server is not None:
+        options = _how(arguments)
+        yield lambda: seem_client.connect_async(
+            arguments.server, reconnect_s=reconnect_s, **options
+        )
+        return
+    with _server_here(settings.read(arguments, os.environ)) as address:
+        yield lambda: seem_client.connect_async(address, reconnect_s=reconnect_s, token="")
+
+
 def _connected(arguments: argparse.Namespace) -> Client:
     """A client of the server that the arguments name."""
+    return seem_client.connect(arguments.server, **_how(arguments))
+
+
+def _how(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `connect` is told beside the address."""
     token = arguments.token_file and Path(arguments.token_file).read_text("utf-8").strip()
-    return seem_client.connect(
-        arguments.server,
-        token=token,
-        tls=arguments.tls_ca or arguments.tls,
-        client_cert=arguments.client_cert,
-    )
+    return {
+        "token": token,
+        "tls": arguments.tls_ca or arguments.tls,
+        "client_cert": arguments.client_cert,
+    }
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def folder_of_tests(module):
     folder, tests = next(pair for pair in PACKAGES.items() if module.startswith(pair[0]))
     parts = Path(module).relative_to(folder).parts
     within = parts[0] if folder == "seem_server" and len(parts) > 1 else ""
-    return ROOT / tests / within
+    return ROOT / "tests/adapters" if parts[0] == "adapters" else ROOT / tests / within
 
 
 @pytest.mark.parametrize("module", MODULES)
