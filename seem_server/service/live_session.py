@@ -216,6 +216,8 @@ class LiveSession:
         if self._log is not None and self._log.is_full:
             full = LimitExceeded("The session's log is full.")
             full.hint = "Open another session, or set the image again, which begins anew."
+            if self._state.video is not None:
+                full.hint = "Open another session for the frames that follow, with the last masks."
             raise full
 
     def close(self, because: SeemError | None = None) -> None:
