@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SUBCOMMANDS = ("serve", "segment", "track", "evaluate", "bench", "convert", "info", "token")
+SUBCOMMANDS = ("serve", "segment", "track", "evaluate", "bench", "convert", "info", "token", "web")
 
 DONE, FAILED, MISUSED = 0, 1, 2
 
