@@ -154,7 +154,7 @@ class Settings:
             raise SettingInvalid("tls_client_ca needs tls_cert and tls_key.")
         if self.web_port and self.tls_cert:
             raise SettingInvalid(
-                "web_port is for a server without TLS: start `seem web --server … --tls-ca …` beside it."
+                "web_port is for a server without TLS: start `seem web --server …` beside it."
             )
 
     @property

@@ -70,7 +70,8 @@ class Gateway:
         except TimeoutError:
             await _end(socket, InvalidValue("Nothing was said for too long."))
             return socket
-        call = self.channel.stream_stream(f"/{_SERVICE}/Interact")(metadata=metadata)
+        start: Any = self.channel.stream_stream(f"/{_SERVICE}/Interact")
+        call = start(metadata=metadata)
         try:
             await self._carry(socket, call)
         finally:
@@ -83,7 +84,8 @@ class Gateway:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
             metadata = self._metadata(token)
-            reply = await self.channel.unary_unary(f"/{_SERVICE}/Segment")(body, metadata=metadata)
+            ask: Any = self.channel.unary_unary(f"/{_SERVICE}/Segment")
+            reply: bytes = await ask(body, metadata=metadata)
         except SeemError as error:
             return _refusal(error)
         except grpc.aio.AioRpcError as failure:

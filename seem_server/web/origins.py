@@ -1,9 +1,9 @@
 """Which web pages may talk to the gateway: its own, and those that its operator named.
 
 A browser lets any page open a WebSocket to any host, localhost too, and tells only where the page
-comes from. So the page must come from the very host and port that it talks to. A name could be made
-to point here by a stranger (DNS rebinding); an address, or localhost, could not. Other names are for
-the operator to list.
+comes from. So the page must come from the very host and port that it talks to. A stranger could
+make a name point here (DNS rebinding), but no address, and not localhost. Other names are for the
+operator to list.
 """
 
 from __future__ import annotations

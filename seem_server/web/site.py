@@ -21,6 +21,7 @@ from seem_server.web.origins import is_welcome
 from seem_wire.errors import InvalidValue
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from seem_client._channel import Reach
@@ -38,20 +39,20 @@ MAX_PAGES = 256
 CLOSING_S = 1.0
 """How long pages may take to hang up when the site closes."""
 
+_POLICY = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' blob: data:",
+    "media-src blob:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+)
+
 _HEADERS = {
-    "Content-Security-Policy": "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self' blob: data:",
-            "media-src blob:",
-            "connect-src 'self'",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    ),
+    "Content-Security-Policy": "; ".join(_POLICY),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -150,17 +151,18 @@ class _Pages:
     def __init__(self, config: SiteConfig, gateway: Gateway) -> None:
         self._config = config
         self._gateway = gateway
-        self._open: set[web.Request] = set()
+        self._open: set[asyncio.Transport | None] = set()
 
     async def interact(self, request: web.Request) -> web.StreamResponse:
         self._check(request)
         if len(self._open) >= self._config.max_pages:
             raise web.HTTPServiceUnavailable(text="Too many pages are open; close one.\n")
-        self._open.add(request)
+        connection = request.transport
+        self._open.add(connection)
         try:
             return await self._gateway.interact(request)
         finally:
-            self._open.discard(request)
+            self._open.discard(connection)
 
     async def segment(self, request: web.Request) -> web.StreamResponse:
         self._check(request)
@@ -168,9 +170,9 @@ class _Pages:
 
     async def close(self, _: web.Application) -> None:
         """Hangs up: a page would stay for ever, and connects again by itself."""
-        for request in self._open:
-            if request.transport is not None:
-                request.transport.close()
+        for connection in self._open:
+            if connection is not None:
+                connection.close()
 
     def _check(self, request: web.Request) -> None:
         headers = request.headers
