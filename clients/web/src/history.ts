@@ -12,7 +12,7 @@ export type Mark =
   | { kind: "example"; name: string };
 
 export type Change =
-  | { seq: number; kind: "prompt"; objectId: number; frame: number; marks: Mark[] }
+  | { seq: number; kind: "prompt"; objectId: number; frame: number; marks: readonly Mark[] }
   | { seq: number; kind: "choose"; objectId: number }
   | { seq: number; kind: "remove"; objectId: number }
   | { seq: number; kind: "clear" };
@@ -48,8 +48,8 @@ export function redo(history: History): History {
 }
 
 /** What was said of each object that stands, on one frame. */
-export function marksOn(history: History, frame: number): Map<number, Mark[]> {
-  const standing = new Map<number, Mark[]>();
+export function marksOn(history: History, frame: number): Map<number, readonly Mark[]> {
+  const standing = new Map<number, readonly Mark[]>();
   for (const change of history.done) {
     if (change.kind === "clear") standing.clear();
     else if (change.kind === "remove") standing.delete(change.objectId);

@@ -63,12 +63,15 @@ function Row({ one, mask }: { one: session.Thing; mask: session.Mask | undefined
         onClick={() => (session.active.value = one.id)}>
         {facts(one, mask)}
       </button>
-      {chosen && mask && mask.readings > 1 && !one.locked && (
+      {chosen && mask && mask.readings.length > 1 && !one.locked && (
         <div class="readings" role="group" aria-label="What the click may have meant">
           <span>Meant</span>
-          {Array.from({ length: mask.readings }, (_, at) => (
-            <button class="small" onClick={() => void session.choose(one.id, at)}>
-              {at === 0 ? "this" : `reading ${at + 1}`}
+          {mask.readings.map((reading, at) => (
+            <button class="small" key={at} aria-label={`Reading ${at + 1}, ${Number(reading.area)} pixels`}
+              onPointerEnter={() => session.consider(reading)} onPointerLeave={() => session.consider(null)}
+              onFocus={() => session.consider(reading)} onBlur={() => session.consider(null)}
+              onClick={() => void session.choose(one.id, at)}>
+              {at + 1}
             </button>
           ))}
         </div>

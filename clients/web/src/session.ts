@@ -4,7 +4,7 @@ import { computed, signal } from "@preact/signals";
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ImageSchema, SegmentKind } from "./wire/seem_pb";
-import type { Masks, ModelCard, ObjectMask, ObjectPromptSchema, Rle, Timings } from "./wire/seem_pb";
+import type { Hypothesis, Masks, ModelCard, ObjectMask, ObjectPromptSchema, Rle, Timings } from "./wire/seem_pb";
 import { EMPTY, add, isKnown, redo, standing, undo, without } from "./history";
 import type { History, Mark } from "./history";
 import { Link, Refused, segment } from "./link";
@@ -25,7 +25,7 @@ export interface Mask {
   readonly label: string;
   readonly labelProbability: number;
   readonly box: [number, number, number, number] | null;
-  readonly readings: number; // hypotheses that can be chosen from
+  readonly readings: readonly Hypothesis[]; // what it may have meant
 }
 
 export interface Thing {
@@ -254,7 +254,7 @@ async function resumeFrames(before: Note): Promise<void> {
     const one = await kept<Blob>(before.sessionId, `frame ${index}`);
     if (!one) break;
     found.push(one);
-    const known = await kept<{ objects: ObjectMask[] }>(before.sessionId, `masks ${index}`);
+    const known = await kept<{ objects: (Drawn & { objectId: number })[] }>(before.sessionId, `masks ${index}`);
     if (known) show(known.objects, index, false);
   }
   frames.value = found;
@@ -471,7 +471,14 @@ export async function prompt(mark: Mark, more: ObjectPrompt = {}, objectId = act
   await done;
 }
 
+/** Shows one of the things that a click may have meant; null puts it away. */
+export function consider(reading: Hypothesis | null): void {
+  stopLookingAhead();
+  if (reading?.rle) preview.value = { mask: maskOf(reading), negative: false };
+}
+
 export async function choose(objectId: number, hypothesis: number): Promise<void> {
+  stopLookingAhead();
   const { seq, done } = send({ case: "choose", value: { objectId, hypothesis } }, "choice");
   history.value = add(history.value, { seq, kind: "choose", objectId });
   await done;
@@ -555,7 +562,7 @@ function take(value: Masks): void {
   if (value.removedObjectIds.length) drop(value.removedObjectIds);
 }
 
-function show(objects: readonly ObjectMask[], where: number, keeping = true): void {
+function show(objects: readonly (Drawn & { objectId: number })[], where: number, keeping = true): void {
   const now = new Map(masks.value.get(where));
   const fresh: Thing[] = [];
   for (const one of objects) {
@@ -584,7 +591,16 @@ function drop(ids: readonly number[]): void {
   masks.value = left;
 }
 
-type Drawn = Pick<ObjectMask, "rle" | "score" | "area"> & Partial<ObjectMask>;
+/** What a mask is drawn from: an object's reply, a reading, or what was kept of one. */
+interface Drawn {
+  readonly rle?: Rle | undefined;
+  readonly score: number;
+  readonly area: bigint | number;
+  readonly box?: { x0: number; y0: number; x1: number; y1: number } | undefined;
+  readonly label?: string | undefined;
+  readonly labelProbability?: number | undefined;
+  readonly hypotheses?: readonly Hypothesis[];
+}
 
 export function maskOf(one: Drawn): Mask {
   const rle = one.rle!;
@@ -599,7 +615,7 @@ export function maskOf(one: Drawn): Mask {
     label: one.label ?? "",
     labelProbability: one.labelProbability ?? 0,
     box: box ? [box.x0, box.y0, box.x1, box.y1] : null,
-    readings: one.hypotheses?.length ?? 0,
+    readings: one.hypotheses ?? [],
   };
 }
 
@@ -670,7 +686,7 @@ export async function findEverything(names: readonly string[], kind: SegmentKind
         id: one.objectId,
         label: one.label ?? "something",
         probability: one.labelProbability ?? 0,
-        colour: COLOURS[index % COLOURS.length]!,
+        colour: COLOURS[(index + 4) % COLOURS.length]!, // not those of the first objects
         mask: maskOf(one),
       }));
     showSegments.value = true;
