@@ -73,6 +73,15 @@ class Person:
         box = self.page.locator("#stage").bounding_box()
         return box["x"] + box["width"] * across, box["y"] + box["height"] * down
 
+    def spot(self, x, y, size):
+        """Where a pixel of a picture of `size` (width, height) is while all of it is in view."""
+        box = self.page.locator("#stage").bounding_box()
+        scale = min((box["width"] - 48) / size[0], (box["height"] - 48) / size[1], 8)
+        left, top = (
+            (box[side] - n * scale) / 2 for side, n in zip(("width", "height"), size, strict=True)
+        )
+        return (left + x * scale) / box["width"], (top + y * scale) / box["height"]
+
     def click(self, across, down, **options):
         self.page.mouse.click(*self.at(across, down), **options)
 

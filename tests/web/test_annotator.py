@@ -11,7 +11,6 @@ from PIL import Image
 
 from seem_server.service.callers import line_of
 from seem_wire import rle
-from seem_wire.types import Rle
 
 pytestmark = pytest.mark.browser
 
@@ -93,10 +92,10 @@ def test_a_box_is_where_it_was_drawn(person):
         person.page.evaluate("parseInt(document.querySelector('.zoom output').textContent)") / 100
     )
     stage = person.page.locator("#stage").bounding_box()
-    assert width == pytest.approx(stage["width"] * 0.3 / scale, abs=5)
-    assert height == pytest.approx(stage["height"] * 0.3 / scale, abs=5)
+    assert width == pytest.approx(stage["width"] * 0.3 / scale, abs=8)  # a cell of the model
+    assert height == pytest.approx(stage["height"] * 0.3 / scale, abs=8)
     left = (stage["width"] - 451 * scale) / 2
-    assert x == pytest.approx((stage["width"] * 0.3 - left) / scale, abs=5)
+    assert x == pytest.approx((stage["width"] * 0.3 - left) / scale, abs=8)
     assert y > 0
 
 
@@ -146,14 +145,15 @@ def test_several_objects_have_names_and_can_be_hidden_locked_and_deleted(clicked
 def test_what_is_saved_is_what_the_server_drew(clicked):
     annotation = json.loads(clicked.saved("#save-coco")[0].read_text("utf-8"))["annotations"][0]
     height, width = annotation["segmentation"]["size"]
-    mask = rle.decode(Rle((height, width), annotation["segmentation"]["counts"]))
-    assert (width, height) == Image.open(PHOTOS / "cat.jpg").size
+    mask = rle.decode(rle.Rle(height, width, annotation["segmentation"]["counts"]))
+    with Image.open(PHOTOS / "cat.jpg") as photo:
+        assert (width, height) == photo.size
     assert mask.sum() == annotation["area"] == clicked.area()
     png, name = clicked.saved("#save-png")
     assert name == "cat-masks.png"
-    image = Image.open(png)
-    assert image.mode == "P"
-    assert np.array_equal(np.asarray(image), mask.astype(np.uint8))
+    with Image.open(png) as image:
+        assert image.mode == "P"
+        assert np.array_equal(np.asarray(image), mask.astype(np.uint8))
     polygons = json.loads(clicked.saved("#save-polygons")[0].read_text("utf-8"))
     assert polygons["objects"][0]["polygons"][0]["outline"]
 
@@ -182,10 +182,11 @@ def test_everything_a_mouse_does_a_keyboard_does(person):
     for key in ("Shift+ArrowRight", "Shift+Enter"):
         person.press(key)
     person.wait_for_area(lambda area: area < before)
+    person.press("n")
     person.press("b")
     for key in ("Enter", *["Shift+ArrowDown"] * 5, *["Shift+ArrowRight"] * 5, "Enter"):
         person.press(key)
-    person.wait_for_area(lambda area: area > before)
+    person.wait_for_mask(2)
 
 
 def test_the_wheel_zooms_and_a_click_still_hits(person):
@@ -236,7 +237,7 @@ def test_it_says_where_the_model_runs_and_how_long_it_took(clicked):
     assert "server" in clicked.page.locator("#latency").inner_text()
 
 
-def test_frames_are_followed_stopped_corrected_and_saved(person, tmp_path):
+def test_frames_are_followed_saved_and_there_after_a_reload(person, tmp_path):
     files = []
     for index in range(6):
         files.append(tmp_path / f"{index:02}.png")
@@ -245,9 +246,9 @@ def test_frames_are_followed_stopped_corrected_and_saved(person, tmp_path):
         Image.fromarray(frame).save(files[-1])
     person.open(*files)
     person.page.wait_for_selector(".timeline output:has-text('/ 6')")
-    person.page.wait_for_function("document.querySelector('.file').textContent === '6 images'")
+    person.page.wait_for_selector(".file:text-is('6 images')")
     person.press("b")
-    person.drag((0.3, 0.4), (0.4, 0.6))
+    person.drag(person.spot(20, 30, (128, 96)), person.spot(50, 60, (128, 96)))
     person.wait_for_mask()
     person.page.click("#follow")
     person.page.wait_for_selector(".timeline output:has-text('6 / 6')")

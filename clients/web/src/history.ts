@@ -64,7 +64,7 @@ export function marksOn(history: History, frame: number): Map<number, readonly M
   return standing;
 }
 
-/** Objects that something was said of and that were not removed since. */
+/** Objects of which something stands. */
 export function standing(history: History): Set<number> {
   const ids = new Set<number>();
   for (const change of history.done) {
@@ -75,6 +75,17 @@ export function standing(history: History): Set<number> {
   return ids;
 }
 
-/** Whether an object was ever spoken of, so that it is gone and not merely new where it does not stand. */
-export const isKnown = (history: History, objectId: number): boolean =>
-  [...history.done, ...history.undone].some((change) => "objectId" in change && change.objectId === objectId);
+/** Objects that were removed, by name or all at once, and not spoken of since. */
+export function removed(history: History): Set<number> {
+  const spoken = new Set<number>();
+  const gone = new Set<number>();
+  for (const change of history.done) {
+    if (change.kind === "clear") for (const id of spoken) gone.add(id);
+    else if (change.kind === "remove") gone.add(change.objectId);
+    else {
+      spoken.add(change.objectId);
+      gone.delete(change.objectId);
+    }
+  }
+  return gone;
+}

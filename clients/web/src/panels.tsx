@@ -3,7 +3,6 @@
 import { signal } from "@preact/signals";
 import { SegmentKind } from "./wire/seem_pb";
 import { Icon } from "./icons";
-import { isKnown } from "./history";
 import { save } from "./save";
 import * as session from "./session";
 import { opacity } from "./stage";
@@ -61,7 +60,7 @@ function Row({ one, mask }: { one: session.Thing; mask: session.Mask | undefined
       </div>
       <button class="facts" aria-pressed={chosen} aria-label={`Choose ${one.name}`}
         onClick={() => (session.active.value = one.id)}>
-        {facts(one, mask)}
+        {facts(mask)}
       </button>
       {chosen && mask && mask.readings.length > 1 && !one.locked && (
         <div class="readings" role="group" aria-label="What the click may have meant">
@@ -80,8 +79,8 @@ function Row({ one, mask }: { one: session.Thing; mask: session.Mask | undefined
   );
 }
 
-function facts(one: session.Thing, mask: session.Mask | undefined): string {
-  if (!mask) return isKnown(session.history.value, one.id) ? "…" : "nothing said yet";
+function facts(mask: session.Mask | undefined): string {
+  if (!mask) return session.pending.value > 0 ? "…" : "nothing said yet";
   if (mask.area === 0) return "not there";
   const label = mask.label ? `${mask.label} · ` : "";
   return `${label}${mask.area.toLocaleString("en")} px · sure ${Math.round(mask.score * 100)} %`;

@@ -5,7 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ImageSchema, SegmentKind } from "./wire/seem_pb";
 import type { Hypothesis, Masks, ModelCard, ObjectMask, ObjectPromptSchema, Rle, Timings } from "./wire/seem_pb";
-import { EMPTY, add, isKnown, redo, standing, undo, without } from "./history";
+import { EMPTY, add, redo, removed, standing, undo, without } from "./history";
 import type { History, Mark } from "./history";
 import { Link, Refused, segment } from "./link";
 import type { LinkState, Say } from "./link";
@@ -90,8 +90,8 @@ export const pending = signal(0);
 
 export const masksNow = computed(() => masks.value.get(frame.value) ?? new Map<number, Mask>());
 export const present = computed(() => {
-  const known = standing(history.value);
-  return things.value.filter((thing) => known.has(thing.id) || !isKnown(history.value, thing.id));
+  const gone = removed(history.value);
+  return things.value.filter((thing) => !gone.has(thing.id));
 });
 export const canUndo = computed(() => history.value.done.length > 0);
 export const canRedo = computed(() => history.value.undone.length > 0);
@@ -514,8 +514,10 @@ export async function clear(): Promise<void> {
 
 export async function takeBack(): Promise<void> {
   if (!canUndo.value) return;
+  const last = history.value.done.at(-1)!;
   const { done } = send({ case: "undo", value: {} }, "undo");
   history.value = undo(history.value);
+  if ("objectId" in last) active.value = last.objectId;
   await done;
   stillThere();
 }
@@ -525,6 +527,7 @@ export async function doAgain(): Promise<void> {
   const last = history.value.undone.at(-1)!;
   const { done } = send({ case: "redo", value: {} }, "redo");
   history.value = redo(history.value);
+  if ("objectId" in last) active.value = last.objectId;
   if (last.kind === "remove") drop([last.objectId]);
   if (last.kind === "clear") drop(things.value.map((one) => one.id));
   await done;

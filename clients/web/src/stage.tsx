@@ -22,12 +22,16 @@ const room = { width: 1, height: 1 };
 const REST_MS = 90; // a pointer that rests for so long asks what a click would do
 const NEAR = 3; // CSS pixels: less is a click and not a drag
 
+let fitted = true; // nobody zoomed or moved: the whole picture stays in view when the window changes
+
 export function fitView(): void {
   const shown = session.picture.value;
+  fitted = true;
   if (shown) view.value = fit(shown.width, shown.height, room);
 }
 
 export function zoomBy(factor: number, spot?: Spot): void {
+  fitted = false;
   view.value = zoom(view.value, factor, spot ?? { x: room.width / 2, y: room.height / 2 });
 }
 
@@ -233,6 +237,7 @@ function onMove(event: PointerEvent): void {
     return;
   }
   if (drag.panning) {
+    fitted = false;
     view.value = pan(view.value, at.x - drag.last.x, at.y - drag.last.y);
     drag = { ...drag, last: at };
     return;
@@ -369,12 +374,11 @@ export function Stage() {
     const resize = new ResizeObserver(() => {
       const { width, height } = element.getBoundingClientRect();
       const ratio = window.devicePixelRatio || 1;
-      const first = room.width === 1;
       room.width = width;
       room.height = height;
       element.width = Math.round(width * ratio);
       element.height = Math.round(height * ratio);
-      if (first || !session.picture.value) fitView();
+      if (fitted) fitView();
       draw(element);
     });
     resize.observe(element);

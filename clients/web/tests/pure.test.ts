@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inflateSync } from "node:zlib";
 import { crc32, indexedPng, paletteColour, zip } from "../src/files";
-import { EMPTY, add, marksOn, redo, standing, undo, without } from "../src/history";
+import { EMPTY, add, marksOn, redo, removed as gone, standing, undo, without } from "../src/history";
 import { area, trace } from "../src/outline";
 import { decode, encode, runsOf } from "../src/rle";
 import { clamp, fit, pan, toImage, toScreen, zoom } from "../src/view";
@@ -79,7 +79,13 @@ test("a removed object has no marks until that is undone, and clear forgets all"
   const removed = add(add(EMPTY, point(1, 1)), { seq: 2, kind: "remove", objectId: 1 });
   assert.equal(standing(removed).size, 0);
   assert.deepEqual([...standing(undo(removed))], [1]);
+  assert.deepEqual([[...gone(removed)], [...gone(undo(removed))]], [[1], []]);
   assert.equal(marksOn(add(removed, { seq: 3, kind: "clear" }), 0).size, 0);
+});
+
+test("an object whose first prompt was undone stays in the list", () => {
+  assert.equal(gone(undo(add(EMPTY, point(1, 1)))).size, 0);
+  assert.deepEqual([...gone(add(add(EMPTY, point(1, 1)), { seq: 2, kind: "clear" }))], [1]);
 });
 
 test("a box takes the place of the one before, and what was refused is not drawn", () => {
