@@ -19,6 +19,19 @@ function files(folder) {
     .sort();
 }
 
+/** Of what is bundled, as its authors ask. */
+function licences() {
+  const packages = ["preact", "@preact/signals", "@preact/signals-core", "@bufbuild/protobuf"];
+  const texts = packages.map((name) => {
+    const folder = join(here, "node_modules", name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
+    return `${name} ${version} (${license})\n\n${file ? readFileSync(join(folder, file), "utf8") : ""}`;
+  });
+  const photos = "The sample photos: clients/demo/photos/LICENCES.md (public domain and CC0 1.0).\n";
+  return `${texts.join(`\n${"-".repeat(80)}\n\n`)}\n${"-".repeat(80)}\n\n${photos}`;
+}
+
 if (process.argv.includes("--tests")) {
   const out = join(here, ".tests");
   rmSync(out, { recursive: true, force: true });
@@ -33,6 +46,7 @@ if (process.argv.includes("--tests")) {
   for (const name of ["cat", "coffee", "astronaut"]) {
     cpSync(join(here, "../demo/photos", `${name}.jpg`), join(out, "samples", `${name}.jpg`));
   }
+  writeFileSync(join(out, "LICENCES.txt"), licences());
   const sources = [...files("src"), "build.mjs", "package-lock.json"];
   const sums = sources.map((name) => `${createHash("sha256").update(readFileSync(join(here, name))).digest("hex")}  ${name}`);
   writeFileSync(join(out, "sources.sha256"), `${sums.join("\n")}\n`);

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from browsing import PHOTOS, Person, annotator, changed, chromium
+from made_videos import made_video
 from PIL import Image
 
 from seem_server.service.callers import line_of
@@ -119,7 +120,7 @@ def test_everything_is_found_with_labels_and_can_be_kept(person):
 
 def test_an_example_finds_what_is_like_it(clicked):
     clicked.page.click("text=Take as example")
-    clicked.page.click("text=Find alike")
+    clicked.page.click("button:has-text('Find alike')")
     clicked.wait_for_mask(2)
 
 
@@ -306,3 +307,35 @@ def test_the_shipped_model_cuts_out_the_cat(browser, tmp_path):
         assert person.area() > 60_000
         assert "CPU" in person.page.locator("#device").inner_text()
         person.context.close()
+
+
+def test_a_video_is_followed_cancelled_and_corrected(browser, tmp_path):
+    def moving(number):
+        frame = np.full((96, 128, 3), 40, np.uint8)
+        frame[30:60, 20 + 2 * number : 50 + 2 * number] = (250, 180, 20)
+        return frame
+
+    clip = made_video(tmp_path / "clip.mp4", 24, draw=moving)
+    size = (128, 96)
+    with annotator(tmp_path, flags=("--fake-decode-s", "0.25")) as (_, where):
+        person = Person(browser, where)
+        person.open(clip)
+        person.page.wait_for_selector(".file:text-is('clip.mp4')")
+        assert person.page.locator("#frame").get_attribute("max") == "23"
+        person.press("b")
+        person.drag(person.spot(20, 30, size), person.spot(50, 60, size))
+        person.wait_for_mask()
+        person.page.click("#follow")
+        person.page.wait_for_selector(".timeline output:has-text('3 / 24')")
+        person.page.click("#stop")
+        person.page.wait_for_selector("#follow")
+        stopped_at = int(person.page.locator("#frame").input_value())
+        assert 2 <= stopped_at < 23
+        before = person.area()
+        person.press("v")
+        person.click(*person.spot(110, 80, size))  # this, too
+        person.wait_for_area(lambda area: area > before)
+        person.press("Control+z")
+        person.wait_for_area(lambda area: area == before)
+        person.context.close()
+        assert not person.complaints

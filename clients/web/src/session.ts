@@ -105,6 +105,7 @@ let current: Link | null = null;
 let file = ""; // under which name the picture's bytes are kept
 let lookingAhead: AbortController | null = null;
 let notices = 0;
+const followed = new Map<string, Mask>(); // by frame and object: where it was followed to, beside corrections
 let untouched = false; // a session about images that has none yet
 
 // ------------------------------------------------------------------------------------------------ telling
@@ -214,6 +215,7 @@ function begin(): void {
   frames.value = [];
   video.value = null;
   following.value = null;
+  followed.clear();
 }
 
 /** The server forgot the session: the picture is shown to it anew, what was said of it is lost. */
@@ -562,14 +564,25 @@ function send(kind: Say, what: string): { seq: number; done: Promise<void> } {
 function take(value: Masks): void {
   const where = value.frame ?? 0;
   show(value.objects, where);
-  if (value.removedObjectIds.length) drop(value.removedObjectIds);
+  for (const id of value.removedObjectIds) fallBack(id, where);
+}
+
+/** What a correction was undone of has the mask that it was followed to, as long as anything is said of the object. */
+function fallBack(id: number, where: number): void {
+  const before = followed.get(`${where} ${id}`);
+  if (!standing(history.value).has(id)) drop([id]);
+  else if (before) masks.value = new Map(masks.value).set(where, new Map(masks.value.get(where)).set(id, before));
+  else masks.value = new Map(masks.value).set(where, new Map([...(masks.value.get(where) ?? [])].filter(([one]) => one !== id)));
+  if (video.value) keepMasks(where);
 }
 
 function show(objects: readonly (Drawn & { objectId: number })[], where: number, keeping = true): void {
   const now = new Map(masks.value.get(where));
   const fresh: Thing[] = [];
   for (const one of objects) {
-    if (one.rle) now.set(one.objectId, maskOf(one));
+    const mask = maskOf(one);
+    now.set(one.objectId, mask);
+    if (one.round === 0) followed.set(`${where} ${one.objectId}`, mask);
     if (!things.value.some((each) => each.id === one.objectId)) fresh.push(thing(one.objectId));
   }
   if (fresh.length) things.value = [...things.value, ...fresh];
@@ -603,6 +616,7 @@ interface Drawn {
   readonly label?: string | undefined;
   readonly labelProbability?: number | undefined;
   readonly hypotheses?: readonly Hypothesis[];
+  readonly round?: number;
 }
 
 export function maskOf(one: Drawn): Mask {
@@ -727,7 +741,7 @@ export async function pickExample(objectId: number): Promise<void> {
   await keep("examples", hash, blob);
   const { height, width, counts } = mask.rle;
   example.value = { name: one.name, hash, session: "examples", file: hash, rle: { height, width, counts } };
-  say(`${one.name} is the example now. Choose another object or picture, and press “Find alike”.`);
+  say(`${one.name} is the example now: “Find alike” looks for more, here or in another picture.`);
 }
 
 export async function useExample(): Promise<void> {
