@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import grpc.aio
 from aiohttp import WSMsgType, web
 
@@ -91,6 +92,21 @@ class Gateway:
         except grpc.aio.AioRpcError as failure:
             return _refusal(error_of(failure, self.reach.address))
         return web.Response(body=reply, content_type="application/x-protobuf")
+
+    async def lets_anybody_in(self) -> bool:
+        """Whether the server serves who shows no token.
+
+        Raises:
+            SeemError: It can't be asked.
+        """
+        ask: Any = self.channel.unary_unary(f"/{_SERVICE}/GetModel")
+        try:
+            await ask(b"")
+        except grpc.aio.AioRpcError as failure:
+            if failure.code() is grpc.StatusCode.UNAUTHENTICATED:
+                return False
+            raise error_of(failure, self.reach.address) from failure
+        return True
 
     def _metadata(self, token: str) -> _Metadata:
         if not token:

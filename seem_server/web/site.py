@@ -86,11 +86,16 @@ class SiteConfig:
     def __post_init__(self) -> None:
         if bool(self.tls_cert) is not bool(self.tls_key):
             raise InvalidValue("A certificate and its key go together; one of them is missing.")
-        if not (is_loopback(f"{self.host}:{self.port}") or self.tls_cert or self.insecure):
+        if not (self.local or self.tls_cert or self.insecure):
             raise InvalidValue(
                 f"Other machines can reach {self.host}, and what they send would not be encrypted. "
                 "Give --tls-cert and --tls-key; or --insecure, where a proxy in front does it."
             )
+
+    @property
+    def local(self) -> bool:
+        """Whether only programs on this machine can reach it."""
+        return is_loopback(f"{self.host}:{self.port}")
 
     def url(self, port: int) -> str:
         """What to open in a browser on this machine."""
@@ -105,10 +110,17 @@ async def serve_site(config: SiteConfig, server: Reach) -> AsyncIterator[str]:
     """The annotator, until the block ends; gives its URL.
 
     Raises:
+        InvalidValue: Strangers could use the server through it, and nobody said they may.
+        SeemError: Whether they could is to be asked of the server, which does not answer.
         OSError: The address can't be listened on, or a certificate can't be read.
     """
     async with server.async_channel() as channel:
         gateway = Gateway(server, channel, config.max_message_bytes)
+        if not (config.local or config.insecure) and await gateway.lets_anybody_in():
+            raise InvalidValue(
+                f"The server at {server.address} asks nobody who he is, and other machines could "
+                "reach it through the annotator. Start it with --tokens-file; or give --insecure."
+            )
         runner = web.AppRunner(
             make_app(config, gateway), access_log=None, shutdown_timeout=CLOSING_S
         )

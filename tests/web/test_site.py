@@ -6,10 +6,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import trustme
 from sites import opening, page, site
 
+from seem_server.service.callers import line_of
 from seem_server.web.site import STATIC, SiteConfig
-from seem_wire.errors import InvalidValue
+from seem_wire.errors import Disconnected, InvalidValue
 
 SOURCES = Path(__file__).parents[2] / "clients/web"
 
@@ -74,6 +76,38 @@ def test_other_machines_are_let_in_with_tls_or_on_purpose():
     assert SiteConfig(host="192.0.2.1", insecure=True).url(1) == "http://192.0.2.1:1"
     assert SiteConfig(host="192.0.2.1", tls_cert="c", tls_key="k").url(1) == "https://192.0.2.1:1"
     assert SiteConfig(host="::1").url(1) == "http://[::1]:1"
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """Flags of a site that other machines can reach, over TLS."""
+    made = trustme.CA().issue_cert("localhost")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    made.cert_chain_pems[0].write_to_path(cert)
+    made.private_key_pem.write_to_path(key)
+    return {"host": "0.0.0.0", "port": 0, "tls_cert": str(cert), "tls_key": str(key)}  # noqa: S104
+
+
+async def test_strangers_do_not_reach_an_open_server_through_it(certificate):
+    with pytest.raises(InvalidValue, match="asks nobody who he is"):
+        async with site(config=SiteConfig(**certificate)):
+            pass
+
+
+async def test_a_server_that_cannot_be_asked_is_no_reason_to_let_them_in(certificate):
+    with pytest.raises(Disconnected):
+        async with site(address="127.0.0.1:9", config=SiteConfig(**certificate)):
+            pass
+
+
+async def test_other_machines_reach_a_server_that_asks_over_tls(certificate, tmp_path):
+    callers = tmp_path / "callers"
+    callers.write_text(line_of("acme", "ann", "token") + "\n", "utf-8")
+    wide = SiteConfig(**certificate)
+    async with site(config=wide, tokens_file=str(callers)) as (url, browser):
+        assert url.startswith("https://localhost:")
+        async with browser.get("/", ssl=False) as answer:
+            assert answer.status == 200
 
 
 def test_the_built_files_are_those_of_the_sources():
