@@ -108,4 +108,4 @@ test-tools: $(ALL)
 	$(PIP) install 'playwright>=1.50'
 
 test-web: test-tools
-	$(BIN)/python -m pytest tests/web -m 'slow or not slow' $(ARGS)
+	$(BIN)/python -m pytest tests/web $(ARGS)

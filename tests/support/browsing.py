@@ -117,6 +117,10 @@ class Person:
         """The picture as it is on the screen, uint8 (H, W, 3)."""
         self.page.mouse.move(5, 400)  # no preview
         self.page.wait_for_timeout(80)  # a frame is drawn
+        return self.seen()
+
+    def seen(self):
+        """The same, with what a resting pointer brings up."""
         image = Image.open(io.BytesIO(self.page.locator("#stage").screenshot()))
         return np.asarray(image.convert("RGB")).astype(int)
 

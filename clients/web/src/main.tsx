@@ -7,7 +7,7 @@ import { Icon } from "./icons";
 import type { IconName } from "./icons";
 import { SegmentKind } from "./wire/seem_pb";
 import { Everything, Export, Objects, Words } from "./panels";
-import * as session from "./session";
+import * as session from "./session/index";
 import { Stage, ahead, fitView, holdSpace, takeAway, tool, view, zoomBy } from "./stage";
 import type { Tool } from "./stage";
 import { Timeline, play, stopPlaying } from "./timeline";

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { SegmentKind } from "./wire/seem_pb";
 import { Icon } from "./icons";
 import { save } from "./save";
-import * as session from "./session";
+import * as session from "./session/index";
 import { opacity } from "./stage";
 
 const words = signal("");

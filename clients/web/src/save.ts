@@ -4,7 +4,7 @@ import { area } from "./outline";
 import type { Loop } from "./outline";
 import { indexedPng, zip } from "./files";
 import { decode } from "./rle";
-import * as session from "./session";
+import * as session from "./session/index";
 
 interface Kept {
   readonly thing: session.Thing;

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { effect, signal } from "@preact/signals";
 import type { Mark } from "./history";
 import { marksOn } from "./history";
-import * as session from "./session";
+import * as session from "./session/index";
 import { clamp, fit, isWithin, pan, toImage, toScreen, zoom } from "./view";
 import type { Spot, View } from "./view";
 

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { Icon } from "./icons";
-import * as session from "./session";
+import * as session from "./session/index";
 
 const playing = signal(0);
 
