@@ -168,7 +168,7 @@ export class Link {
   private stop(state: LinkState, refusal: Refused): void {
     this.closed = true;
     this.ready = false;
-    this.ears.state(state, refusal.message);
+    this.ears.state(state, refusal.what); // the hint is for programs
   }
 
   private lost(): void {

@@ -6,7 +6,7 @@ import { signal } from "@preact/signals";
 import { Icon } from "./icons";
 import type { IconName } from "./icons";
 import { SegmentKind } from "./wire/seem_pb";
-import { Everything, Export, Objects, Words } from "./panels";
+import { Everything, Export, Objects, Words, facts } from "./panels";
 import * as session from "./session/index";
 import { Stage, ahead, fitView, holdSpace, takeAway, tool, view, zoomBy } from "./stage";
 import type { Tool } from "./stage";
@@ -177,6 +177,11 @@ function Notice() {
   }, [now]);
   return (
     <div class="notices" aria-live="polite">
+      {session.link.value === "lost" && (
+        <div class="notice bad" id="away">
+          The server cannot be reached. What you do now is sent when it is back.
+        </div>
+      )}
       {now && (
         <div class={`notice${now.bad ? " bad" : ""}`} id="notice" role={now.bad ? "alert" : "status"}>
           {now.text}
@@ -185,6 +190,13 @@ function Notice() {
       )}
     </div>
   );
+}
+
+/** What happened to the active object, for those who do not see it. */
+function Told() {
+  const one = session.things.value.find((each) => each.id === session.active.value);
+  const mask = session.masksNow.value.get(session.active.value);
+  return <p class="unseen" role="status">{one && mask ? `${one.name}: ${facts(mask)}` : ""}</p>;
 }
 
 function Obstacle() {
@@ -208,7 +220,7 @@ function Obstacle() {
     return (
       <div class="veil"><form class="dialog" aria-label="Token" onSubmit={submit}>
         <h2>Who are you?</h2>
-        <p>{session.linkWhy.value || "This server wants a token."}</p>
+        <p>{session.linkWhy.value || "This server wants a token."} Its operator gives you one.</p>
         <input ref={field} id="token" type="password" autocomplete="off" placeholder="token" aria-label="Token" />
         <p class="dim">It is kept in this tab until you close it, and goes to no one but the server.</p>
         <button class="primary">Enter</button>
@@ -264,6 +276,7 @@ function Page() {
           <Start />
           {session.picture.value && <Zoom />}
           <Notice />
+          <Told />
         </div>
         <Timeline />
       </main>

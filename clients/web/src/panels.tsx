@@ -79,7 +79,7 @@ function Row({ one, mask }: { one: session.Thing; mask: session.Mask | undefined
   );
 }
 
-function facts(mask: session.Mask | undefined): string {
+export function facts(mask: session.Mask | undefined): string {
   if (!mask) return session.pending.value > 0 ? "…" : "nothing said yet";
   if (mask.area === 0) return "not there";
   const label = mask.label ? `${mask.label} · ` : "";
@@ -123,7 +123,7 @@ function Example() {
     <div class="line example">
       <button class="small" disabled={!mask || mask.area === 0} title="Remember this object, to find others like it"
         onClick={() => void session.pickExample(session.active.value)}>
-        <Icon name="star" /> Take as example
+        Take as example
       </button>
       <button class="small" disabled={!shown || !session.picture.value} onClick={() => void session.useExample()}
         title={shown ? `Finds what looks like ${shown.name}` : "Take an example first"}>

@@ -89,16 +89,18 @@ export async function follow(backward = false): Promise<void> {
   following.value = { done: 0, of: goals.length };
   const asked: Promise<void>[] = [];
   let stopped: unknown = null;
+  let last = performance.now();
   try {
     for (let at = 0; at < goals.length && !stopped && following.value; at++) {
       const index = goals[at]!;
-      const started = performance.now();
       const reply = mine.ask({ case: "propagate", value: { frame: index, source: index - way } }).then(
         async (heard) => {
           if (mine !== live.link || heard.case !== "masks") return;
           take(heard.value);
-          tell(heard.value.timings, started, "frame");
-          if (following.value) following.value = { ...following.value, done: following.value.done + 1 };
+          tell(heard.value.timings, last, "frame");
+          last = performance.now();
+          if (!following.value) return; // cancelled: the picture stays where it is
+          following.value = { ...following.value, done: following.value.done + 1 };
           await goTo(index);
         },
         (error: unknown) => {
