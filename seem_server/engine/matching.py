@@ -251,13 +251,13 @@ def _beyond(block: tuple[int, int, int, int], around: tuple[int, int, int, int])
 
 def _voted(similar: Float32, shares: Float32) -> Float32:
     """(N, K) cosines and shares (K,) to (N,): the mean share of the most similar, weighted."""
-    best = similar.max(axis=1, keepdims=True)
-    weights = np.exp(SHARPNESS * (similar - best))
-    if similar.shape[1] > SIMILAR:
-        least = np.partition(similar, -SIMILAR, axis=1)[:, -SIMILAR, None]
-        weights[similar < least] = 0
-    voted: Float32 = weights @ shares / weights.sum(axis=1)
-    return voted
+    count = min(SIMILAR, similar.shape[1])
+    most = np.partition(similar, -count, axis=1)[:, -count:]
+    place, known = np.nonzero(similar >= most[:, :1])  # few of them: what is costly is done to few
+    nearness = similar[place, known] - most.max(axis=1)[place]
+    weights = np.exp(SHARPNESS * nearness)
+    weighed = np.bincount(place, weights * shares[known], len(similar))
+    return (weighed / np.bincount(place, weights, len(similar))).astype(np.float32)
 
 
 def _pooled(cells: Float32) -> Float32:

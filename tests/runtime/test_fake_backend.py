@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from seem_server.runtime.backend import PromptArrays
+from seem_server.runtime.backend import Interrupted, PromptArrays
 from seem_server.runtime.fake_backend import MANIFEST, SIZES, FakeBackend
 from seem_wire.errors import Internal
 from seem_wire.pixels import MAP_NAMES, NEGATIVE, PADDING, POSITIVE
@@ -50,6 +51,19 @@ def test_a_negative_point_clears_a_disk_around_it():
     marked = mask((100, 60, POSITIVE), (120, 60, NEGATIVE))
     assert marked[15, 19]
     assert not marked[15, 30]
+
+
+def test_what_it_waits_for_ends_when_it_is_interrupted_and_nothing_is_done_until_it_may():
+    backend = FakeBackend(decode_s=1000)
+    threading.Timer(0, backend.interrupt).start()
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            backend.decode([(None, prompt())])
+    assert backend.n_decoded == 0
+    quick = FakeBackend()
+    quick.interrupt()
+    quick.resume()
+    assert quick.decode([(None, prompt())])
 
 
 def test_a_box_is_filled():
@@ -147,3 +161,14 @@ def test_what_is_not_its_own_is_refused():
         FakeBackend().find(object())
     with pytest.raises(Internal):
         FakeBackend().decode([(None, object())])
+
+
+def test_places_of_one_colour_look_alike_and_all_are_of_unit_length():
+    image = np.zeros((1, 3, 32, 64), np.float32)
+    image[0, 0, :, :32], image[0, 1, :, 32:] = 200, 200
+    backend = FakeBackend()
+    appearance = backend.appearance(backend.encode(image)[0])
+    np.testing.assert_allclose((appearance**2).sum(0), 1, rtol=1e-5)
+    red, green = appearance[:, 0, 0], appearance[:, 0, -1]
+    assert red @ appearance[:, -1, 0] == pytest.approx(1)
+    assert red @ green < 0.5
