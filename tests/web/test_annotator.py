@@ -288,6 +288,39 @@ def test_a_server_that_comes_back_is_gone_on_with(browser, tmp_path):
         person.context.close()
 
 
+def test_a_session_that_the_server_forgot_begins_anew_with_the_same_picture(browser, tmp_path):
+    with annotator(tmp_path) as (server, where):
+        person = Person(browser, where)
+        person.sample("cat")
+        person.click(0.4, 0.5)
+        person.wait_for_mask()
+        server.kill()
+        for file in tmp_path.glob("sessions.sqlite*"):
+            file.unlink()
+        server.start()
+        person.page.wait_for_selector("#notice.bad:has-text('the picture is open again')")
+        assert person.facts().inner_text() == "nothing said yet"
+        person.click(0.4, 0.5)
+        person.wait_for_mask()
+        person.context.close()
+        assert not person.complaints
+
+
+def test_a_session_that_was_taken_over_can_be_taken_back(clicked):
+    copied = clicked.page.evaluate("sessionStorage.getItem('seem-session')")
+    url = clicked.page.url
+    other = clicked.context.new_page()
+    other.add_init_script(f"sessionStorage.setItem('seem-session', {json.dumps(copied)})")
+    other.goto(url)
+    other.wait_for_selector("[data-object='1'] .facts:has-text('px')")
+    clicked.page.wait_for_selector("text=Open somewhere else")
+    other.close()
+    clicked.page.click("text=Take it back")
+    clicked.page.wait_for_selector("#connection.open")
+    clicked.click(0.6, 0.3)
+    clicked.wait_for_area(lambda area: area > 0)
+
+
 def test_a_server_that_wants_a_token_is_given_one(browser, tmp_path):
     callers = tmp_path / "callers"
     callers.write_text(line_of("acme", "ann", "secret-token") + "\n", "utf-8")

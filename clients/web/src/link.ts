@@ -153,6 +153,7 @@ export class Link {
   private ended(fault: Fault, attaching: boolean): void {
     const refusal = refusalOf(fault);
     if (fault.code === "SESSION_MOVED") {
+      this.wantMasks = true; // who has it now may change what stands
       this.stop("moved", refusal);
     } else if (fault.code === "UNAUTHENTICATED" || fault.code === "PLAINTEXT_TOKEN") {
       this.stop("locked", refusal);
