@@ -31,6 +31,7 @@ SUBCOMMANDS = (
     "info",
     "token",
     "adapter",
+    "web",
 )
 
 DONE, FAILED, MISUSED = 0, 1, 2
