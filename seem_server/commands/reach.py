@@ -95,7 +95,7 @@ def connecting(
             arguments.server, reconnect_s=reconnect_s, **options
         )
         return
-    with _server_here(settings.read(arguments, os.environ)) as address:
+    with server_here(settings.read(arguments, os.environ)) as address:
         yield lambda: seem_client.connect_async(address, reconnect_s=reconnect_s, token="")
 
 
