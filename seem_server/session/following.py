@@ -1,8 +1,9 @@
 """Objects followed through a video: frame after frame, in the order in which it was asked.
 
     Propagate ─ waits ─> Follow ─┬─> Followed ─> Masks     known from now on
-                  │              └─> Failed ───> Error
-                  └─ Stop, or the session's end ─> Error   (cancelled)
+                │ ^ │            └─> Failed ───> Error
+                │ └─── Decode ─> MasksReady                marks are known again
+                └─── Stop, or the session's end ─> Error   (cancelled)
 
 One frame is followed to at a time, because the next one builds on it; and none while a prompt is
 not answered, because that is what to follow. History knows nothing of it: what was followed is
@@ -14,7 +15,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seem_server.engine.work import Encode, Follow, Followed, MasksReady, SegmentsReady
+from seem_server.engine.work import (
+    Decode,
+    Encode,
+    Follow,
+    Followed,
+    MasksReady,
+    Priority,
+    SegmentsReady,
+)
 from seem_server.session.events import Send, Withdraw
 from seem_server.session.state import Image, Video
 from seem_server.tracking import memory
@@ -26,7 +35,7 @@ from seem_wire.errors import (
     NothingToFollow,
     UnknownFrame,
 )
-from seem_wire.types import Failed, ImageSet, Masks
+from seem_wire.types import Failed, ImageSet, Masks, SupersededBy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,7 +112,15 @@ def go_on(state: State) -> Step:
         if any(not one.failed for one in state.pending):
             break
         command, waiting = video.waiting[0], video.waiting[1:]
-        video = replace(video, waiting=waiting)
+        if forgotten := _unknown_marks(state, video):
+            frame = forgotten[0].frame
+            here = tuple(one for one in forgotten if one.frame == frame)
+            effects.append(_recall(state, command, video.frames[frame], here))
+            recalled = video.recalled | {one.key for one in here}
+            video = replace(video, waiting=waiting, running=command, recalled=recalled)
+            state = replace(state, video=video)
+            break
+        video = replace(video, waiting=waiting, recalled=frozenset())
         trails = []
         for known in _standing(state, video).values():
             if not _is_marked(known, command.frame):
@@ -122,12 +139,15 @@ def go_on(state: State) -> Step:
 def end(state: State, outcome: Outcome) -> Step | None:
     """The state after a Follow ended, and its answer; None where it is something else's."""
     video = state.video
-    if video is None or video.running is None or isinstance(outcome, MasksReady | SegmentsReady):
+    if video is None or video.running is None or isinstance(outcome, SegmentsReady):
         return None
-    seq = outcome.work.seq if isinstance(outcome, Followed) else outcome.seq
+    seq = outcome.work.seq if isinstance(outcome, Followed | MasksReady) else outcome.seq
     if seq != video.running.seq:
         return None
-    command, after = video.running, replace(state, video=replace(video, running=None))
+    if isinstance(outcome, MasksReady | SupersededBy):
+        return _again(state, video, outcome), ()
+    command = video.running
+    after = replace(state, video=replace(video, running=None, recalled=frozenset()))
     if not isinstance(outcome, Followed):
         return after, (Send(outcome),)
     wanted = _wanted(state, video, command.frame)
@@ -172,6 +192,37 @@ def start_of(state: State, frame: int, object_id: int) -> Known | None:
         return None
     known = memory.found(state.video.known, frame, object_id)
     return known if known is not None and known.is_seen else None
+
+
+def _unknown_marks(state: State, video: Video) -> tuple[ObjectState, ...]:
+    """Marks that stand and whose masks are not known, or not any more: undone, or long ago."""
+    known = {(one.frame, one.object_id, one.mark) for one in video.known}
+    marks = (one for one in state.history.objects if one.rounds and one.key not in video.recalled)
+    return tuple(one for one in marks if (*one.key, one.standing) not in known)
+
+
+def _recall(
+    state: State, command: Propagate, image_key: str, marks: tuple[ObjectState, ...]
+) -> Decode:
+    """Has the masks of marks made again; their rounds are as they were, and so are the masks."""
+    objects = tuple(one.to_answer() for one in marks)
+    frame = marks[0].frame
+    return Decode(
+        *(state.session_id, command.seq, image_key, objects),
+        priority=Priority.PROPAGATION,
+        frame=frame,
+    )
+
+
+def _again(state: State, video: Video, outcome: MasksReady | SupersededBy) -> State:
+    """The state in which a command that had marks recalled is the next again."""
+    waiting = video.waiting if video.running is None else (video.running, *video.waiting)
+    again = replace(video, running=None, waiting=waiting)
+    if isinstance(outcome, SupersededBy):
+        return replace(state, video=replace(again, recalled=frozenset()))
+    after, work = replace(state, video=again), outcome.work
+    marks = {one.object_id: one.rounds[-1].seq for one in work.objects}
+    return learned(after, (Known(work.frame, one, marks[one.object_id]) for one in outcome.masks))
 
 
 def _wanted(state: State, video: Video, frame: int) -> frozenset[int]:

@@ -94,6 +94,11 @@ def encode(event: Event, replies: Iterable[Reply]) -> bytes:
     """The record of an event that changed a session, and of the replies that it made."""
     fields = _event_fields(event)
     told = [reply for reply in replies if not isinstance(reply, Segments)]
+    if isinstance(event, MasksReady) and not any(
+        isinstance(one, Masks) and one.seq == event.work.seq for one in told
+    ):  # nobody was told them, but a session about a video knows them
+        known = Masks(event.work.seq, tuple(replace(m, hypotheses=()) for m in event.masks))
+        fields["known"] = _text(_reply_bytes(known))
     fields |= {"v": VERSION, "replies": [_text(_reply_bytes(reply)) for reply in told]}
     return json.dumps(fields, separators=(",", ":")).encode()
 
@@ -225,7 +230,7 @@ def _followed(fields: Fields, work: Work) -> Followed:
 
 def _told(fields: Fields, seq: int) -> dict[int, ObjectMask]:
     """The masks that command `seq` was answered with, by object."""
-    replies = map(_reply, fields["replies"])
+    replies = map(_reply, [*fields["replies"], *filter(None, [fields.get("known")])])
     masks = (one for one in replies if isinstance(one, Masks) and one.seq == seq)
     return {mask.object_id: mask for one in masks for mask in one.objects}
 

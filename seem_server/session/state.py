@@ -38,6 +38,7 @@ class Video:
         waiting: What is to be followed to, in this order.
         running: What the engine follows to now.
         began: The newest command when it began: objects that were named later are others.
+        recalled: Of the command that is next, the marks whose masks were made again.
     """
 
     frames: tuple[str, ...] = field(default=(), repr=False)
@@ -45,6 +46,7 @@ class Video:
     waiting: tuple[Propagate, ...] = ()
     running: Propagate | None = None
     began: int = 0
+    recalled: frozenset[Key] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

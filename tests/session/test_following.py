@@ -474,3 +474,48 @@ def test_a_choice_is_about_the_frame_that_was_prompted_last():
     _, effects = play(state, types.Choose(12, 1, 1))
     assert decodes(effects)[0].image_key == KEYS[1]
     assert (last_reply(effects).frame, masks_of(last_reply(effects))) == (1, {1: pixel(12)})
+
+
+# --- marks whose masks are not known
+
+
+def forgetful():
+    """Object 1 of frame 0 and object 2 of frame 1 came back by an undo that showed only one."""
+    said = prompt(10, (1, HERE), frame=0), prompt(11, (2, HERE), frame=1)
+    return play(fold(filmed(), *said, types.Clear(12))[0], types.Undo(13))[0]
+
+
+def test_a_mark_that_nobody_knows_any_more_is_made_again_before_it_is_followed():
+    state, effects = fold(forgetful(), to(14, 2))
+    (again,) = decodes(effects)
+    assert (again.seq, again.frame, again.object_ids) == (14, 0, {1})
+    assert follows(effects) == []
+    state, effects = fold(state, ready(again))
+    assert {one.object_id for one in follows(effects)[0].objects} == {1, 2}
+    _, effects = fold(state, followed(follows(effects)[0]))
+    assert set(masks_of(last_reply(effects))) == {1, 2}
+
+
+def test_a_frame_tells_the_mark_that_was_made_again():
+    _, effects = play(forgetful(), to(14, 0, 0))
+    assert set(masks_of(last_reply(effects))) == {1, 2}
+
+
+def test_a_mark_that_cannot_be_made_again_fails_the_command_and_no_other():
+    state, effects = fold(forgetful(), to(14, 2), failed(14))
+    assert last_reply(effects).seq == 14
+    assert state.video.running is None
+    assert decodes(fold(state, to(15, 2))[1])
+
+
+def test_a_mark_is_made_again_once_a_command_whatever_is_kept(monkeypatch):
+    monkeypatch.setattr("seem_server.tracking.memory.MAX_CHARACTERS", 0)
+    _, effects = play(forgetful(), to(14, 2))
+    assert last_reply(effects).seq == 14
+
+
+def test_where_a_prompt_takes_its_place_it_is_made_after_it():
+    state, _ = fold(forgetful(), to(14, 2))
+    state, effects = fold(state, types.SupersededBy(14, 15))
+    assert replies(effects) == []
+    assert decodes(effects)[0].seq == 14

@@ -175,3 +175,19 @@ def test_what_was_corrected_while_it_was_followed_is_restored_as_it_was():
     session.answer("ready")
     assert session.sent[-1].seq == 11
     assert fingerprint(session.restored().state) == fingerprint(session.state)
+
+
+def test_marks_that_were_made_again_are_restored():
+    session = Session(about_a_video=True)
+    session.fold(prompt(10, (1, HERE), frame=0))
+    session.fold(prompt(11, (2, HERE), frame=1))
+    session.fold(types.Clear(12))
+    session.fold(types.Undo(13))
+    session.answer("ready")
+    session.fold(types.Propagate(14, 2, 1))
+    session.answer("ready")
+    assert follows(session.engine.waiting)
+    assert fingerprint(session.restored().state) == fingerprint(session.state)
+    session.answer("ready")
+    assert len(session.sent[-1].objects) == 2
+    assert fingerprint(session.restored().state) == fingerprint(session.state)
