@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SUBCOMMANDS = ("serve", "segment", "track", "evaluate", "bench", "convert", "info", "token")
+SUBCOMMANDS = (
+    "serve",
+    "segment",
+    "track",
+    "evaluate",
+    "bench",
+    "adapter",
+    "convert",
+    "info",
+    "token",
+)
 
 DONE, FAILED, MISUSED = 0, 1, 2
 

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import socket
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,12 +60,42 @@ def reach_process(arguments: argparse.Namespace) -> AbstractContextManager[Clien
     return _reach(arguments, server_process)
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What `seem_client.connect_async` is called with; an empty `token` is none at all."""
+
+    address: str
+    token: str | None = field(default="", repr=False)
+    tls: str | bool = False
+    client_cert: tuple[str, str] | None = None
+
+
+@contextmanager
+def reach_address(arguments: argparse.Namespace) -> Iterator[Reach]:
+    """How to reach the server that the arguments name, which need not run yet, or one of one's own.
+
+    Raises, when it is entered:
+        SeemError: None can be made.
+        OSError: A file with a token can't be read.
+    """
+    if arguments.server is not None:
+        yield Reach(
+            arguments.server,
+            arguments.token_file and Path(arguments.token_file).read_text("utf-8").strip(),
+            arguments.tls_ca or arguments.tls,
+            tuple(arguments.client_cert) if arguments.client_cert else None,
+        )
+        return
+    with _server_here(settings.read(arguments, os.environ)) as address:
+        yield Reach(address)
+
+
 @contextmanager
 def _reach(
     arguments: argparse.Namespace, make: Callable[[Settings], AbstractContextManager[str]]
 ) -> Iterator[Client]:
     if arguments.server is not None:
-        with _connected(arguments) as client:
+        with reach_address(arguments) as there, _connected(there) as client:
             yield client
         return
     own = settings.read(arguments, os.environ)
@@ -79,14 +110,10 @@ def _server_here(own: Settings) -> AbstractContextManager[str]:
     return local_server(own)
 
 
-def _connected(arguments: argparse.Namespace) -> Client:
+def _connected(reach: Reach) -> Client:
     """A client of the server that the arguments name."""
-    token = arguments.token_file and Path(arguments.token_file).read_text("utf-8").strip()
     return seem_client.connect(
-        arguments.server,
-        token=token,
-        tls=arguments.tls_ca or arguments.tls,
-        client_cert=arguments.client_cert,
+        reach.address, token=reach.token, tls=reach.tls, client_cert=reach.client_cert
     )
 
 

@@ -1,0 +1,1 @@
+"""Adapters: each speaks an annotation tool's protocol on one side and the SDK on the other."""
