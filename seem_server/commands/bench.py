@@ -37,6 +37,7 @@ BENCHES = {
     "chaos": "what is lost when a server is killed again and again under annotators",
     "load": "what becomes of clicks at 4 times the capacity, and of a light tenant beside it",
     "soak": "what many clicks with cancels and disconnects leave behind",
+    "video": "what following objects costs a frame, for how long a video, and what it leaves",
 }
 
 COURSE = 5
@@ -135,9 +136,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("bench", help="measure speed, and what is held under stress")
     parser.add_argument("what", nargs="?", choices=list(BENCHES), default="click", help=_told())
     counts = {"kills": 200, "annotators": 16, "clicks": 300, "images": 10}
-    counts |= {"seconds": 20, "sessions": 64}
+    counts |= {"seconds": 20, "sessions": 64, "frames": 2000}
     of = {"kills": "of chaos", "annotators": "of chaos and soak", "images": "of click"}
-    of |= {"seconds": "of each part of load", "sessions": "of load"}
+    of |= {"seconds": "of each part of load", "sessions": "of load", "frames": "of video"}
     for name, usual in counts.items():
         meaning = f"{of.get(name, 'to time')} (default: {usual})"
         parser.add_argument(f"--{name}", type=positive, default=usual, help=meaning)
@@ -167,6 +168,10 @@ def run(arguments: argparse.Namespace) -> int:
         from seem_server.commands import soak  # noqa: PLC0415  (as chaos)
 
         return soak.run(arguments)
+    if arguments.what == "video":
+        from seem_server.commands import filming  # noqa: PLC0415  (as chaos)
+
+        return filming.run(arguments)
     with reach_process(arguments) as client, echo_process() as echo:
         result = bench_click(
             client, echo, n_clicks=max(arguments.clicks, 1), n_images=max(arguments.images, 1)

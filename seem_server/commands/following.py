@@ -19,15 +19,15 @@ from seem_server.commands.clicks import iou, next_click
 from seem_server.commands.indexed_png import stack
 from seem_server.commands.scores import STOP_IOU
 from seem_server.commands.video_scores import VideoScore, frame_score, scored
-from seem_wire.errors import NotOffered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     import numpy.typing as npt
 
+    from seem_client import Client, Video
     from seem_server.commands.clips import Clip
-    from seem_server.commands.tracking import Direction, Memory, Tracker, Video
+    from seem_server.commands.tracking import Direction
 
     Mask = npt.NDArray[np.bool_]
     Indices = npt.NDArray[np.uint8]
@@ -67,7 +67,7 @@ class Followed:
     Attributes:
         scores: With the whole memory.
         still: The first frame's masks in every frame.
-        previous: With the mask of the frame before alone; None where the server cannot.
+        previous: With the mask of the frame before as the only prompt in each.
         corrected: After the corrections; None where none were asked for.
         frame_ms: How long the program waited for each frame.
     """
@@ -76,14 +76,14 @@ class Followed:
     n_frames: int
     scores: tuple[VideoScore, ...]
     still: tuple[VideoScore, ...]
-    previous: tuple[VideoScore, ...] | None
+    previous: tuple[VideoScore, ...]
     corrected: tuple[VideoScore, ...] | None
     corrections: tuple[Correction, ...]
     frame_ms: tuple[float, ...]
 
 
 def evaluate(
-    client: Tracker,
+    client: Client,
     clips: Iterable[Clip],
     *,
     way: FirstSaid = FirstSaid.MASK,
@@ -157,7 +157,21 @@ def correct(video: Video, clip: Clip, shown: Shown, every: int) -> tuple[Correct
     return tuple(Correction(*one, _iou(clip, shown, one[0], one[1])) for one in told)
 
 
-def _evaluated(client: Tracker, clip: Clip, way: FirstSaid, every: int | None) -> Followed:
+def by_last_mask(client: Client, clip: Clip, first: Indices) -> Shown:
+    """Each frame an image of its own, in which the mask of the frame before is all that is said."""
+    shown = [first]
+    for path in clip.frames[1:]:
+        masks = {}
+        with client.open(path) as session:
+            for object_id in clip.objects:
+                last = shown[-1] == object_id
+                if last.any():  # what is lost stays lost
+                    masks[object_id] = session.mask(last, object_id=object_id).mask
+        shown.append(stack(masks, clip.size))
+    return shown
+
+
+def _evaluated(client: Client, clip: Clip, way: FirstSaid, every: int | None) -> Followed:
     corrected: tuple[VideoScore, ...] | None = None
     corrections: tuple[Correction, ...] = ()
     with client.track(clip.frames) as video:
@@ -165,7 +179,7 @@ def _evaluated(client: Tracker, clip: Clip, way: FirstSaid, every: int | None) -
         shown: Shown = [np.zeros(clip.size, np.uint8) for _ in clip.frames]
         times_ms = _follow(video, shown)
         scores = score(clip, shown)
-        still = score(clip, [shown[0]] * len(shown))
+        first = shown[0]
         if every is not None:
             corrections = correct(video, clip, shown, every)
             corrected = score(clip, shown)
@@ -173,25 +187,12 @@ def _evaluated(client: Tracker, clip: Clip, way: FirstSaid, every: int | None) -
         name=clip.name,
         n_frames=len(clip.frames),
         scores=scores,
-        still=still,
-        previous=_with_memory(client, clip, way, "previous"),
+        still=score(clip, [first] * len(clip.frames)),
+        previous=score(clip, by_last_mask(client, clip, first)),
         corrected=corrected,
         corrections=corrections,
         frame_ms=times_ms,
     )
-
-
-def _with_memory(
-    client: Tracker, clip: Clip, way: FirstSaid, memory: Memory
-) -> tuple[VideoScore, ...] | None:
-    try:
-        with client.track(clip.frames, memory=memory) as video:
-            say_first(video, clip, way)
-            shown: Shown = [np.zeros(clip.size, np.uint8) for _ in clip.frames]
-            _follow(video, shown)
-    except NotOffered:
-        return None
-    return score(clip, shown)
 
 
 def _follow(

@@ -100,7 +100,7 @@ def judge(measured: Mapping[str, Measured]) -> tuple[Verdict, ...]:
     unknown = set(measured) - {goal.key for goal in GOALS}
     if unknown:
         raise KeyError(f"No goal is called {sorted(unknown)}.")
-    return tuple(_judged(goal, measured.get(goal.key)) for goal in GOALS)
+    return tuple(judged(goal, measured.get(goal.key)) for goal in GOALS)
 
 
 def as_lines(verdicts: Iterable[Verdict]) -> list[str]:
@@ -120,7 +120,8 @@ def as_lines(verdicts: Iterable[Verdict]) -> list[str]:
     return lines
 
 
-def _judged(goal: Goal, measured: Measured | None) -> Verdict:
+def judged(goal: Goal, measured: Measured | None) -> Verdict:
+    """Holds a figure against its goal."""
     if measured is None or goal.limit is None:
         return Verdict(goal, measured, None)
     met = {

@@ -18,7 +18,7 @@ from seem_server.commands.reach import add_reach_options, reach
 from seem_server.commands.scores import latency
 from seem_server.commands.segment import check_writable
 from seem_server.commands.track_folder import REQUEST, TrackFolder, request
-from seem_server.commands.tracking import Order, follow, tracker
+from seem_server.commands.tracking import Order, follow
 from seem_server.commands.video_json import VideoDocument, write_json
 from seem_wire.errors import BadVideo, MaskEmpty
 from seem_wire.prompts import MaskPrompt, ObjectPrompt
@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
             n_before = len(folder.done(order.frame))
             with progress(folder.n_missing(order.frame, order.directions), "frame") as done:
                 try:
-                    follow(tracker(client), order, folder, done=done)
+                    follow(client, order, folder, done=done)
                 except BadVideo as error:
                     trouble = error
         written = folder.done(order.frame)

@@ -1,4 +1,4 @@
-"""A video session as commands use it, and how objects are followed into a folder of results.
+"""How objects are followed into a folder of results.
 
 Frames that the folder has are not asked for again. Each direction is a session of its own that is
 told what was said about the prompted frame and, where an earlier run was broken off, the masks of
@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal
 
 from seem_server.commands.indexed_png import IndexedFrame, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
 
-    from seem_client import Box, Client, Lasso, ModelCard, Point, Prediction, Scribble
+    from seem_client import Client, Prediction, TrackedFrame, Video
     from seem_client.image import ImageLike
     from seem_server.commands.track_folder import TrackFolder
     from seem_wire.prompts import ObjectPrompt
@@ -31,68 +30,6 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 Direction = Literal["forward", "backward"]
-Memory = Literal["full", "previous"]
-
-
-class Tracked(Protocol):
-    """One frame of a propagation."""
-
-    @property
-    def index(self) -> int:
-        """Its number, from 0."""
-
-    @property
-    def predictions(self) -> Mapping[int, Prediction]:
-        """Every object, by its id; one that is absent has an empty mask."""
-
-
-class Video(Protocol):
-    """What is used of a session about a video."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width)."""
-
-    def click(
-        self, x: float, y: float, *, frame: int, positive: bool = True, object_id: int = 1
-    ) -> Prediction:
-        """Points at an object in a frame, or where it is not."""
-
-    def mask(self, mask: Mask, *, frame: int, object_id: int = 1) -> Prediction:
-        """Gives an object's mask in a frame."""
-
-    def prompt(
-        self,
-        *,
-        frame: int,
-        object_id: int = 1,
-        points: Iterable[Point] = (),
-        box: Box | None = None,
-        scribbles: Iterable[Scribble] = (),
-        mask: Mask | None = None,
-        text: str | None = None,
-        example: tuple[ImageLike, Mask] | None = None,
-        negative_boxes: Iterable[Box] = (),
-        lassos: Iterable[Lasso] = (),
-    ) -> Prediction:
-        """Says several things about an object in a frame at once."""
-
-    def propagate(
-        self, *, first: int = 0, last: int | None = None, direction: Direction = "forward"
-    ) -> Iterator[Tracked]:
-        """The frames `first` to `last`, up or down, with every object in each."""
-
-
-class Tracker(Protocol):
-    """What is used of a client."""
-
-    def track(
-        self, frames: Path | Sequence[ImageLike], *, memory: Memory = "full"
-    ) -> AbstractContextManager[Video]:
-        """Opens a session about a video."""
-
-    def model(self) -> ModelCard:
-        """What answers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,11 +49,6 @@ class Order:
     objects: Mapping[int, ObjectPrompt]
     example: tuple[Path, Mask] | None
     directions: tuple[Direction, ...]
-
-
-def tracker(client: Client) -> Tracker:
-    """The client, as what it is used for here."""
-    return cast("Tracker", client)
 
 
 def say(
@@ -142,7 +74,7 @@ def say(
 
 
 def follow(
-    client: Tracker,
+    client: Client,
     order: Order,
     folder: TrackFolder,
     *,
@@ -186,7 +118,7 @@ def _follow(
         begun = time.perf_counter()
 
 
-def _written(tracked: Tracked, size: tuple[int, int], took_ms: float) -> IndexedFrame:
+def _written(tracked: TrackedFrame, size: tuple[int, int], took_ms: float) -> IndexedFrame:
     masks = {object_id: one.mask for object_id, one in tracked.predictions.items()}
     presence = {object_id: one.presence for object_id, one in tracked.predictions.items()}
     return IndexedFrame(stack(masks, size), presence, took_ms)

@@ -13,7 +13,6 @@ from seem_server.commands.measuring import positive, progress
 from seem_server.commands.reach import reach
 from seem_server.commands.scores import latency
 from seem_server.commands.stills import DatasetInvalid, evenly
-from seem_server.commands.tracking import tracker
 from seem_server.commands.video_scores import VideoScore, scored
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     with reach(arguments) as client, progress(len(clips) * len(arguments.prompts), "video") as done:
         for way in arguments.prompts:
             ways[way] = evaluate(
-                tracker(client), clips, way=way, corrections=arguments.corrections, done=done
+                client, clips, way=way, corrections=arguments.corrections, done=done
             )
         model = client.model()
     n_late = sum(clip.n_late for clip in clips)

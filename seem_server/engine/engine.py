@@ -5,7 +5,8 @@
                                                         └── what is long to draw ──> drawing thread
 
 Nothing here computes on the caller's thread, and every ticket ends: with a result, an error, as
-cancelled or as superseded; also when the worker breaks, and when the engine closes.
+cancelled or as superseded; also when the worker breaks, and when the engine closes. What runs may
+be interrupted for a click: it waits again, and comes out the same later.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from seem_server.engine.shelf import NoShelf
 from seem_server.engine.tickets import Ticket
 from seem_server.engine.work import Decode, Encode, Everything, MasksReady, image_keys
 from seem_server.engine.worker import CacheConfig, Caches, Drawing, Unfinished, Worker
+from seem_server.runtime.backend import Interrupted
 from seem_wire.errors import (
     DeadlineExceeded,
     ImageUnknown,
@@ -73,7 +75,8 @@ class EngineConfig:
 
     Attributes:
         limits: Of the queue. On a CPU `max_batch` counts as 1: sharing a run makes nobody
-            faster there, and everybody wait for all.
+            faster there, and everybody wait for all. On CUDA nothing is interrupted: runs are
+            short there, and what ending one costs was never measured.
         caches: Bytes that may be kept.
         max_failures: After so many broken batches in a row the backend is made anew.
         max_drawings: Answers to everything that may wait to be drawn; each holds tens of megabytes.
@@ -137,6 +140,8 @@ class Engine:
         self._limits = self._config.limits
         if self._backend.provider == "cpu":
             self._limits = replace(self._limits, max_batch=1)
+        if self._backend.provider == "cuda":
+            self._limits = replace(self._limits, max_interruptions=0, max_false_starts=0)
         self._changed = threading.Condition()
         self._waiting: tuple[Entry, ...] = ()
         self._running: tuple[Entry, ...] = ()
@@ -261,6 +266,8 @@ class Engine:
             self._waiting = admission.waiting
             self._tickets[entry.number] = ticket
             self._pin(entry)
+            if scheduler.gives_way(entry, self._scene(entry.submitted_s), limits=self._limits):
+                self._backend.interrupt()
             self._changed.notify()
         self._observer.submitted(ticket)
         ticket.add_done_callback(lambda _: self._forget(entry))
@@ -319,8 +326,9 @@ class Engine:
         )
         if not self._running or self._running_since_s is None:
             return scene
-        ends_s = self._running_since_s + scene.cost_s(self._running)
-        return replace(scene, rest_s=max(ends_s - now_s, 0.0))
+        spent_s = now_s - self._running_since_s
+        rest_s = max(scene.cost_s(self._running) - spent_s, 0.0)
+        return replace(scene, rest_s=rest_s, spent_s=spent_s)
 
     @property
     def _n_drawings(self) -> int:
@@ -384,6 +392,7 @@ class Engine:
         with self._changed:
             self._running = ()
             self._running_since_s = None
+            self._backend.resume()
             while True:
                 action = scheduler.next_action(
                     self._waiting, self._now(), limits=self._limits, shares=self._shares
@@ -425,7 +434,11 @@ class Engine:
         with self._changed:
             tickets = [self._tickets.get(entry.number) for entry in entries]
         started_s = self._now()
-        outcomes = self._worker.run([entry.work for entry in entries])
+        try:
+            outcomes = self._worker.run([entry.work for entry in entries])
+        except Interrupted:
+            self._interrupted(entries, self._now() - started_s)
+            return
         ended_s = self._now()
         for ticket in tickets:
             if ticket and ticket.pay:
@@ -445,6 +458,13 @@ class Engine:
             else:
                 self._end(entry, _complete(outcome, entry, started_s, ended_s))
 
+    def _interrupted(self, entries: Sequence[Entry], spent_s: float) -> None:
+        """Lets them wait again as they did; what they had of the device counts, or they go next."""
+        with self._changed:
+            left = tuple(scheduler.again(one) for one in entries if one.number in self._tickets)
+            self._shares = self._shares.after(entries, spent_s, self._waiting)
+            self._waiting = (*left, *self._waiting)
+
     def _put_back(self, entry: Entry, work: Everything, turn_s: float) -> None:
         """Lets an entry wait again after a turn of `turn_s`: for a few such turns at most."""
         with self._changed:
@@ -452,7 +472,9 @@ class Engine:
                 waits_s = min(_TURNS_BETWEEN * turn_s, self._limits.patience_s)
                 since_s = self._now() - self._limits.patience_s + waits_s
                 joined = self._shares.joined(entry.tenant, work.session_id, self._waiting)
-                again = replace(entry, work=work, arrived_s=since_s, joined=joined)
+                again = replace(
+                    entry, work=work, arrived_s=since_s, joined=joined, n_interruptions=0
+                )
                 self._waiting = (*self._waiting, again)
 
     def _leave(self, entry: Entry, drawing: Drawing, started_s: float) -> None:

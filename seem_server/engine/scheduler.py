@@ -17,6 +17,9 @@ Rules, in order:
    tenant that asks for more than its share waits for itself, and is refused for itself.
    What is less urgent than a click and has waited for `patience_s` takes turns with clicks, as much
    time for them as for it: constant clicking delays it and does not starve it, nor does it them.
+   What runs gives way to a click that goes next, so many times at most, and waits again as it did:
+   what is no click and has not waited for long to a click of another session, and a click of one
+   tenant to one of another that were to go first even if it had had that run.
 5. Equal kinds of work go along in one batch of at most `max_batch`, one for each session. Nothing
    ever waits for a batch to fill: what is there when the device is free is the batch.
 """
@@ -50,6 +53,10 @@ overtaken, after he was let in, by all who come later."""
 
 MIN_RETRY_MS, MAX_RETRY_MS = 50, 10_000
 
+CREDIT_S = 0.1
+"""Of the device: what a tenant that asks for less than its share may have ahead of its turn. So one
+that clicks now and then goes before one that always has more, by as much as a few clicks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -60,6 +67,8 @@ class Limits:
         patience_s: For which what is no click lets clicks go before.
         max_wait_s: For which a click may wait; 0 for CLICKS_WAITED of what one takes.
         max_long_wait_s: The same for what is no click. Nobody watches it as closely.
+        max_interruptions: How often a click may be interrupted before it is left alone.
+        max_false_starts: The same for what is no click, and has waited for less than `patience_s`.
     """
 
     max_waiting: int = 256
@@ -67,10 +76,12 @@ class Limits:
     patience_s: float = 2.0
     max_wait_s: float = 0.0
     max_long_wait_s: float = 10.0
+    max_interruptions: int = 2
+    max_false_starts: int = 8
 
 
 class Marks(NamedTuple):
-    """Where the clocks of all tenants, and of its own one's sessions, stood when it came."""
+    """Where its tenant began, by the clock of all of them, and its session, by that of its own."""
 
     tenant_s: float = 0.0
     session_s: float = 0.0
@@ -89,6 +100,7 @@ class Entry:
         tenant: On whose behalf.
         cost_s: What it is likely to take.
         joined: When the first of its tenant, and of its session, came that waits, by `turns`.
+        n_interruptions: How often it ran and had to give way.
     """
 
     number: int
@@ -100,6 +112,7 @@ class Entry:
     tenant: str = ""
     cost_s: float = 0.0
     joined: Marks = field(default_factory=Marks)
+    n_interruptions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +122,7 @@ class Shares:
     `owed_to_clicks_s`: what other work has had of it while clicks waited.
     """
 
-    tenants: Turns = field(default_factory=Turns)
+    tenants: Turns = field(default_factory=lambda: Turns(credit_s=CREDIT_S))
     sessions: Mapping[str, Turns] = field(default_factory=dict)
     owed_to_clicks_s: float = 0.0
 
@@ -122,8 +135,8 @@ class Shares:
         own = [one for one in waiting if one.tenant == tenant]
         alike = [one.joined.session_s for one in own if one.work.session_id == session_id]
         return Marks(
-            min([one.joined.tenant_s for one in own] or [self.tenants.clock_s]),
-            min(alike or [self.of(tenant).clock_s]),
+            min([one.joined.tenant_s for one in own] or [self.tenants.begin_s]),
+            min(alike or [self.of(tenant).begin_s]),
         )
 
     def after(self, ran: Sequence[Entry], spent_s: float, waiting: Sequence[Entry]) -> Shares:
@@ -133,9 +146,14 @@ class Shares:
             wanting[entry.tenant].add(entry.work.session_id)
         tenants, sessions = self.tenants, {**self.sessions}
         still = {entry.work.session_id for entry in waiting}
+        backlogged = {entry.tenant for entry in waiting}
         for entry in ran:
             mine, name, each_s = entry.tenant, entry.work.session_id, spent_s / len(ran)
-            tenants = tenants.after(mine, entry.joined.tenant_s, each_s, wanting=wanting)
+            tenants = tenants.after(
+                *(mine, entry.joined.tenant_s, each_s),
+                wanting=wanting,
+                has_more=mine in backlogged,
+            )
             turns = sessions.get(mine, Turns())
             sessions[mine] = turns.after(
                 *(name, entry.joined.session_s, each_s),
@@ -155,7 +173,7 @@ class Scene:
     """What whoever comes to the door finds.
 
     Attributes:
-        rest_s: How much longer what runs is likely to take.
+        rest_s: How much longer what runs is likely to take; `spent_s`: for how long it has run.
         click_s: What a click takes where nobody else clicks.
         another_s: What each further click of a batch is likely to add to it.
     """
@@ -164,6 +182,7 @@ class Scene:
     running: tuple[Entry, ...] = ()
     shares: Shares = field(default_factory=Shares)
     rest_s: float = 0.0
+    spent_s: float = 0.0
     click_s: float = 0.0
     another_s: float = 0.0
 
@@ -259,6 +278,21 @@ def expected_wait(entry: Entry, scene: Scene, *, limits: Limits) -> Wait:
     return Wait(rest_s + before_s, is_next)
 
 
+def gives_way(entry: Entry, scene: Scene, *, limits: Limits) -> bool:
+    """Whether what runs is to be interrupted for new work that waits among the others by now."""
+    running = scene.running
+    if not running or not all(_yields(one, entry, scene.shares, limits) for one in running):
+        return False
+    shares = scene.shares.after(running, scene.spent_s, scene.waiting)
+    all_of_it = (*scene.waiting, *(again(one) for one in running))
+    return in_order(all_of_it, shares, entry.submitted_s, limits=limits)[0] is entry
+
+
+def again(entry: Entry) -> Entry:
+    """An entry that was interrupted: it waits as it did."""
+    return replace(entry, n_interruptions=entry.n_interruptions + 1)
+
+
 def next_action(
     waiting: Sequence[Entry], now_s: float, *, limits: Limits, shares: Shares
 ) -> Run | Expire | None:
@@ -298,6 +332,19 @@ def _longest_wait_s(entry: Entry, scene: Scene, limits: Limits) -> float:
 
 def _has_others(batch: Iterable[Entry], entry: Entry) -> bool:
     return any(one.work.session_id != entry.work.session_id for one in batch)
+
+
+def _yields(running: Entry, to: Entry, shares: Shares, limits: Limits) -> bool:
+    """Whether one may be interrupted for another at all."""
+    if not _is_click(to) or running.work.session_id == to.work.session_id:
+        return False
+    if not _is_click(running):
+        is_late = to.submitted_s - running.arrived_s >= limits.patience_s
+        return running.n_interruptions < limits.max_false_starts and not is_late
+    if running.tenant == to.tenant or running.n_interruptions >= limits.max_interruptions:
+        return False
+    own_s, other_s = (shares.tenants.mark(one.tenant, one.joined.tenant_s) for one in (to, running))
+    return own_s + running.cost_s <= other_s
 
 
 def _is_click(entry: Entry) -> bool:

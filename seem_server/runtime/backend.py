@@ -180,8 +180,12 @@ Prompts = PromptArrays | QueryArrays
 """What a decoder takes: each kind of decoder its own."""
 
 
+class Interrupted(Exception):
+    """A run was ended before it had an answer; what it was asked can be asked again."""
+
+
 class Backend(Protocol):
-    """Runs one bundle on one device. Not thread-safe: one worker owns it."""
+    """Runs one bundle on one device. Not thread-safe, but for `interrupt`: one worker owns it."""
 
     @property
     def manifest(self) -> BundleManifest:
@@ -214,3 +218,12 @@ class Backend(Protocol):
 
         Two places of one video are the more likely to show the same thing the greater the cosine.
         """
+
+    def interrupt(self) -> None:
+        """Has what runs now, and what is asked until `resume`, raise Interrupted, if it can.
+
+        May be called from any thread.
+        """
+
+    def resume(self) -> None:
+        """Lets what is asked from now on run to its end."""

@@ -10,7 +10,7 @@ n objects · P prompt points · h, w = H / 4, W / 4
 from __future__ import annotations
 
 import hashlib
-import time
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from seem_server.runtime.backend import (
     ExampleTokens,
     Findings,
     Hypotheses,
+    Interrupted,
     PixelMeanings,
     PromptArrays,
     TextStates,
@@ -111,7 +112,8 @@ class FakeBackend:
     disk around each negative point. A text adds the middle of the image, an example its right half.
     Everything is a thing in the left half, and stuff in the right.
 
-    `wait` is what makes it slow, called with the seconds to spend; tests pass their own.
+    `wait` is what makes it slow, called with the seconds to spend; tests pass their own. None waits
+    for so long, or until it is interrupted.
     """
 
     provider = NAME
@@ -122,26 +124,25 @@ class FakeBackend:
         *,
         encode_s: float = 0.0,
         decode_s: float = 0.0,
-        wait: Callable[[float], None] = time.sleep,
+        wait: Callable[[float], object] | None = None,
     ) -> None:
         self._encode_s = encode_s
         self._decode_s = decode_s
-        self._wait = wait
+        self._interrupted = threading.Event()
+        self._wait = wait or self._interrupted.wait
         self.n_encoded = 0
         self.n_decoded = 0
         self.n_found = 0
 
     def encode(self, images: Float32) -> list[Features]:
         """Features of B images (B, 3, H, W)."""
-        if self._encode_s:
-            self._wait(self._encode_s)
+        self._spend(self._encode_s)
         self.n_encoded += len(images)
         return [FakeFeatures(image[:, ::_STRIDE, ::_STRIDE].copy()) for image in images]
 
     def decode(self, items: Sequence[tuple[Features, Prompts]]) -> list[Decoded]:
         """One round for each item."""
-        if self._decode_s:
-            self._wait(self._decode_s)
+        self._spend(self._decode_s)
         self.n_decoded += len(items)
         return [_answer(prompts) for _, prompts in items]
 
@@ -156,8 +157,7 @@ class FakeBackend:
 
     def find(self, features: Features) -> Findings:
         """A thing in the left half and stuff in the right; a third query that finds nothing."""
-        if self._decode_s:
-            self._wait(self._decode_s)
+        self._spend(self._decode_s)
         self.n_found += 1
         rows, columns = _image(features).shape[1:]
         inside = np.zeros((len(_NAMES), rows, columns), np.bool_)
@@ -188,6 +188,20 @@ class FakeBackend:
         coloured = np.concatenate([pooled, np.full((1, rows, columns), 0.5, np.float32)])
         appearance: Float32 = (coloured / np.linalg.norm(coloured, axis=0)).astype(np.float32)
         return appearance
+
+    def interrupt(self) -> None:
+        """Ends what it waits for."""
+        self._interrupted.set()
+
+    def resume(self) -> None:
+        """Waits again."""
+        self._interrupted.clear()
+
+    def _spend(self, seconds: float) -> None:
+        if seconds:
+            self._wait(seconds)
+        if self._interrupted.is_set():
+            raise Interrupted
 
 
 def _image(features: Features) -> Float32:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seem_server.runtime.backend import Interrupted
 from seem_wire.errors import BundleInvalid, ProviderNotActive
 
 if TYPE_CHECKING:
@@ -60,11 +61,34 @@ class Tensor:
         return array
 
 
+class Brake:
+    """Ends the runs of all graphs that were opened with it, between two of their nodes."""
+
+    def __init__(self) -> None:
+        import onnxruntime  # noqa: PLC0415  (heavy: see the module's docstring)
+
+        self.options = onnxruntime.RunOptions()
+
+    def pull(self) -> None:
+        """Has runs raise Interrupted, until `release`; may be called from any thread."""
+        self.options.terminate = True
+
+    def release(self) -> None:
+        """Lets runs go on to their end."""
+        self.options.terminate = False
+
+    @property
+    def is_pulled(self) -> bool:
+        """Whether it is."""
+        return bool(self.options.terminate)
+
+
 class Graph:
     """One ONNX graph, ready to run. Outputs stay on the device until they are asked for."""
 
-    def __init__(self, session: Any, provider: Provider) -> None:
+    def __init__(self, session: Any, provider: Provider, brake: Brake) -> None:
         self._session = session
+        self._brake = brake
         self.provider = provider
         self.inputs = tuple(one.name for one in session.get_inputs())
         self.outputs = tuple(one.name for one in session.get_outputs())
@@ -75,7 +99,11 @@ class Graph:
         tensors: Mapping[str, Tensor],
         outputs: Sequence[str],
     ) -> list[Tensor]:
-        """The tensors `outputs`; inputs are arrays of the host and tensors of earlier runs."""
+        """The tensors `outputs`; inputs are arrays of the host and tensors of earlier runs.
+
+        Raises:
+            Interrupted: The brake was pulled before they were there.
+        """
         binding = self._session.io_binding()
         for name, array in arrays.items():
             binding.bind_cpu_input(name, np.ascontiguousarray(array))
@@ -83,7 +111,12 @@ class Graph:
             binding.bind_ortvalue_input(name, tensor.value)
         for name in outputs:
             binding.bind_output(name, self.provider.value)
-        self._session.run_with_iobinding(binding)
+        try:
+            self._session.run_with_iobinding(binding, self._brake.options)
+        except graph_errors() as error:
+            if self._brake.is_pulled:
+                raise Interrupted from error
+            raise
         return [Tensor(one, one.tensor_size_in_bytes()) for one in binding.get_outputs()]
 
     def put(self, array: npt.NDArray[np.float32]) -> Tensor:
@@ -94,10 +127,12 @@ class Graph:
         return Tensor(value, array.nbytes)
 
 
-def open_graph(path: Path, *, provider: Provider, n_threads: int) -> Graph:
+def open_graph(
+    path: Path, *, provider: Provider, n_threads: int, brake: Brake | None = None
+) -> Graph:
     """A graph on the provider that was asked for, and on no other.
 
-    `n_threads`: threads within one run; 0 for one a core.
+    `n_threads`: threads within one run; 0 for one a core. `brake`: what ends its runs.
 
     Raises:
         ProviderNotActive: The provider that was asked for is not the one that would run.
@@ -123,8 +158,8 @@ def open_graph(path: Path, *, provider: Provider, n_threads: int) -> Graph:
                 f"{chosen} was asked for; active are {', '.join(active)}. {_INSTALL_HINT}"
             )
         logger.warning("cuda is there and does not start; running on the cpu")
-        return open_graph(path, provider=Provider.CPU, n_threads=n_threads)
-    return Graph(session, chosen)
+        return open_graph(path, provider=Provider.CPU, n_threads=n_threads, brake=brake)
+    return Graph(session, chosen, brake or Brake())
 
 
 def check_names(

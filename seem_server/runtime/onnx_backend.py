@@ -16,6 +16,7 @@ import numpy as np
 
 from seem_server.runtime.backend import TextStates
 from seem_server.runtime.load import (
+    Brake,
     Graph,
     Provider,
     Tensor,
@@ -117,15 +118,16 @@ def open_backend(
             the manifest says.
     """
     manifest = bundle.manifest
-    provider = Provider(provider)
+    provider, brake = Provider(provider), Brake()
 
     def load(name: str) -> Graph:
-        return open_graph(bundle.path(name), provider=provider, n_threads=n_threads)
+        path = bundle.path(name)
+        return open_graph(path, provider=provider, n_threads=n_threads, brake=brake)
 
     encoder = load(IMAGE_ENCODER)
     check_names(IMAGE_ENCODER, encoder, {"image"}, set(manifest.features), optional=frozenset())
     text = _open_text(bundle, load) if PromptKind.TEXT in manifest.prompts else None
-    backend = OnnxBackend(manifest, encoder, _open_decoder(manifest, load), text)
+    backend = OnnxBackend(manifest, encoder, _open_decoder(manifest, load), text, brake)
     try:
         backend.warm_up()
     except graph_errors() as error:
@@ -158,12 +160,18 @@ class OnnxBackend:
     """The graphs of a bundle. Made by `open_backend`."""
 
     def __init__(
-        self, manifest: BundleManifest, encoder: Graph, decoder: Decoder, text: _TextEncoder | None
+        self,
+        manifest: BundleManifest,
+        encoder: Graph,
+        decoder: Decoder,
+        text: _TextEncoder | None,
+        brake: Brake,
     ) -> None:
         self.manifest = manifest
         self._encoder = encoder
         self._decoder = decoder
         self._text = text
+        self._brake = brake
 
     @property
     def provider(self) -> str:
@@ -262,6 +270,14 @@ class OnnxBackend:
     def appearance(self, features: Features) -> Float32:
         """What each place looks like, (C, h8, w8). Raises NotOffered."""
         return self._decoder.appearance(self._named(features))
+
+    def interrupt(self) -> None:
+        """Ends what runs, between two nodes of its graph."""
+        self._brake.pull()
+
+    def resume(self) -> None:
+        """Lets runs go on to their end."""
+        self._brake.release()
 
     def _named(self, features: Features) -> Mapping[str, Tensor]:
         if not isinstance(features, OnnxFeatures):

@@ -28,7 +28,8 @@ MAX_SIZES = 65_536
 """Images whose size is remembered: many more than the engine can hold."""
 
 MAX_READING = 64
-"""Images of one tenant that are read, or wait for it: gigabytes of files, and a second or two."""
+"""Images of one tenant that are read, or wait for it, sent by it or kept in the store: gigabytes of
+files, and a second or two."""
 
 _READING_RETRY_MS = 1000
 
@@ -135,14 +136,16 @@ class Images:
 
         Raises:
             ImageUnknown: No bytes were kept for the tenant, or not for so long.
+            Overloaded: MAX_READING of the tenant's images are read already.
         """
         key, data = tenant.key_of(name), None
-        if self._journal is not None:
-            read = partial(self._journal.store.image, key, now_s=self._journal.now_s)
-            data = await self._journal.call(read)
-        if data is None:
-            raise ImageUnknown(f"The server does not hold the image {name}.")
-        return await self._give(key, data)
+        with self._reading(tenant):
+            if self._journal is not None:
+                read = partial(self._journal.store.image, key, now_s=self._journal.now_s)
+                data = await self._journal.call(read)
+            if data is None:
+                raise ImageUnknown(f"The server does not hold the image {name}.")
+            return await self._give(key, data)
 
     async def _known(self, name: str, tenant: Tenant) -> tuple[int, int]:
         key = tenant.key_of(name)

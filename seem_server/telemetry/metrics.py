@@ -25,7 +25,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from seem_server.engine.tickets import TicketState
-from seem_server.engine.work import Decode, Encode, Everything
+from seem_server.engine.work import Decode, Encode, Everything, Follow
 from seem_wire.errors import BY_CODE, Cancelled, Superseded
 from seem_wire.tags import kind_name
 from seem_wire.types import Failed
@@ -42,7 +42,12 @@ if TYPE_CHECKING:
     from seem_server.telemetry.calls import Asked, CallWatch, Metadata
     from seem_wire.types import Reply, Timings
 
-CLASSES: dict[type, str] = {Decode: "click", Everything: "everything", Encode: "encode"}
+CLASSES: dict[type, str] = {
+    Decode: "click",
+    Everything: "everything",
+    Encode: "encode",
+    Follow: "follow",
+}
 """What each class of work is called."""
 
 STAGES = ("queue", "encode", "decode", "post", "total")

@@ -5,6 +5,7 @@ import pytest
 from scripted_server import MODEL, SIZE, TIMINGS, obey, object_mask, scripted_server, segments
 
 import seem_client
+from seem_client._waiting import Patience
 from seem_wire import errors, types
 
 PIXELS = np.zeros((*SIZE, 3), np.uint8)
@@ -40,7 +41,7 @@ async def test_no_server_is_told_with_what_to_do():
 async def test_a_silent_server_is_given_up():
     with scripted_server(lambda _: None) as address:
         async with seem_client.connect_async(address) as client:
-            client._timeout_s = 0.1  # only now: a busy machine takes its time to connect
+            client._patience = Patience(0.1)  # only now: a busy machine takes its time to connect
             with pytest.raises(errors.DeadlineExceeded):
                 await client.open(PIXELS)
 
@@ -69,6 +70,23 @@ async def test_a_refused_call_raises_what_the_server_said():
     with scripted_server(segment=lambda _: refusal) as address:
         async with seem_client.connect_async(address) as client:
             with pytest.raises(errors.OnlyNegativePrompts, match="only negative"):
+                await client.segment(PIXELS, points=[(1, 1)])
+
+
+async def test_a_call_that_a_full_server_refuses_is_made_again():
+    reply = types.Segmented("a" * 64, SIZE, (object_mask(),), TIMINGS)
+    refusals = [errors.Overloaded("Full.", retry_after_ms=1)] * 2
+    with scripted_server(segment=lambda _: refusals.pop() if refusals else reply) as address:
+        async with seem_client.connect_async(address) as client:
+            assert (await client.segment(PIXELS, points=[(1, 1)])).area == 2
+    assert refusals == []
+
+
+async def test_whoever_would_not_wait_is_told_at_once():
+    refusal = errors.Overloaded("Full.", retry_after_ms=1)
+    with scripted_server(segment=lambda _: refusal) as address:
+        async with seem_client.connect_async(address, retry_s=0) as client:
+            with pytest.raises(errors.Overloaded):
                 await client.segment(PIXELS, points=[(1, 1)])
 
 

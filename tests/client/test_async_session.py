@@ -8,6 +8,7 @@ import pytest
 from scripted_server import HANG_UP, SIZE, masks, obey, scripted_server
 
 import seem_client
+from seem_client._waiting import Patience
 from seem_wire import errors, types
 
 PIXELS = np.zeros((*SIZE, 3), np.uint8)
@@ -43,8 +44,80 @@ async def test_a_session_that_is_refused_says_so_rather_than_that_it_has_no_imag
         return types.Failed.of(command.seq, errors.UnknownSession("No session."))
 
     with pytest.raises(errors.Overloaded):
-        async with session(full):
+        async with session(full, retry_s=0):
             pass
+
+
+def busy(kind, n_refusals=2):
+    """A server without room for the first commands of a kind; and what it was asked of them."""
+    asked = []
+
+    def answer(command):
+        if not isinstance(command, kind):
+            return obey(command)
+        asked.append(command.seq)
+        if len(asked) > n_refusals:
+            return obey(command)
+        return types.Failed.of(command.seq, errors.Overloaded("Full.", retry_after_ms=1))
+
+    return answer, asked
+
+
+CALLS = [
+    (types.Prompt, lambda opened: opened.click(1, 1)),
+    (types.Prompt, lambda opened: opened.example(OTHER, OTHER[:, :, 0])),
+    (types.Choose, lambda opened: opened.choose(0)),
+    (types.Undo, lambda opened: opened.undo()),
+    (types.Redo, lambda opened: opened.redo()),
+    (types.Everything, lambda opened: opened.everything()),
+    (types.Clear, lambda opened: opened.clear()),
+    (types.RemoveObject, lambda opened: opened.remove(1)),
+]
+
+
+@pytest.mark.parametrize(("kind", "call"), CALLS)
+async def test_what_a_full_server_refuses_is_said_again_under_new_numbers(kind, call):
+    answer, asked = busy(kind)
+    async with session(answer) as opened:
+        await call(opened)
+    assert len(asked) == len(set(asked)) == 3
+
+
+@pytest.mark.parametrize("kind", [types.OpenImage, types.SetImage])
+async def test_so_is_what_opens_a_session(kind):
+    answer, asked = busy(kind)
+    async with session(answer) as opened:
+        assert opened.size == SIZE
+    assert len(asked) == len(set(asked)) == 3
+
+
+async def test_a_refusal_reaches_whoever_does_not_wait_or_has_waited_long_enough():
+    answer, asked = busy(types.Prompt, n_refusals=1000)
+    async with session(answer, retry_s=0.05) as opened:
+        with pytest.raises(errors.Overloaded):
+            await opened.submit_click(1, 1)
+        assert len(asked) == 1
+        with pytest.raises(errors.Overloaded):
+            await opened.click(1, 1)
+        assert len(asked) > 2
+
+
+async def test_whoever_pauses_is_told_when_the_session_is_closed():
+    refused = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def answer(command):
+        if isinstance(command, types.Prompt):
+            loop.call_soon_threadsafe(refused.set)
+            return types.Failed.of(command.seq, errors.Overloaded("Full.", retry_after_ms=60_000))
+        return obey(command)
+
+    async with session(answer, retry_s=100, timeout_s=200) as opened:
+        waiting = asyncio.create_task(opened.click(1, 1))
+        await refused.wait()
+        await opened.close()
+        with pytest.raises(errors.Overloaded):
+            await asyncio.wait_for(waiting, 5)
 
 
 async def test_undo_and_redo_give_what_stands_and_clear_gives_nothing():
@@ -102,10 +175,10 @@ async def test_a_server_that_hangs_up_is_told_to_all_who_wait_with_what_to_do():
 
 async def test_no_reply_in_time_raises_and_the_session_goes_on():
     async with session(on_prompt(lambda _: None)) as opened:
-        opened._timeout_s = 0.01  # only now: opening takes its time on a busy machine
+        opened._patience = Patience(0.01)  # only now: opening takes its time on a busy machine
         with pytest.raises(errors.DeadlineExceeded):
             await opened.click(1, 1)
-        opened._timeout_s = 30
+        opened._patience = Patience(30)
         assert (await opened.undo()).area == 2
 
 

@@ -5,6 +5,7 @@ import pytest
 from scripted_server import MODEL, SIZE, TIMINGS, obey, object_mask, scripted_server, segments
 
 import seem_client
+from seem_client._waiting import Patience
 from seem_wire import errors, types
 
 PIXELS = np.zeros((*SIZE, 3), np.uint8)
@@ -44,7 +45,7 @@ def test_no_server_is_told_with_what_to_do():
 
 def test_a_silent_server_is_given_up():
     with scripted_server(lambda _: None) as address, seem_client.connect(address) as client:
-        client._timeout_s = 0.1  # only now: a busy machine takes its time to connect
+        client._patience = Patience(0.1)  # only now: a busy machine takes its time to connect
         with pytest.raises(errors.DeadlineExceeded, match=r"within 0\.1 s"):
             client.open(PIXELS)
 
@@ -103,6 +104,27 @@ def test_a_refused_call_raises_what_the_server_said():
         scripted_server(segment=lambda _: refusal) as address,
         seem_client.connect(address) as client,
         pytest.raises(errors.OnlyNegativePrompts, match="only negative"),
+    ):
+        client.segment(PIXELS, points=[(1, 1)])
+
+
+def test_a_call_that_a_full_server_refuses_is_made_again():
+    refusals = [errors.Overloaded("Full.", retry_after_ms=1)] * 2
+
+    def answer(request):
+        return refusals.pop() if refusals else segmented(request)
+
+    with scripted_server(segment=answer) as address, seem_client.connect(address) as client:
+        assert client.segment(PIXELS, points=[(1, 1)]).area == 2
+    assert refusals == []
+
+
+def test_whoever_would_not_wait_is_told_at_once():
+    refusal = errors.Overloaded("Full.", retry_after_ms=1)
+    with (
+        scripted_server(segment=lambda _: refusal) as address,
+        seem_client.connect(address, retry_s=0) as client,
+        pytest.raises(errors.Overloaded),
     ):
         client.segment(PIXELS, points=[(1, 1)])
 

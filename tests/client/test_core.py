@@ -220,3 +220,32 @@ def test_an_example_goes_along_with_what_else_is_said():
 @pytest.mark.parametrize(("name", "says"), [("track", "does not offer"), ("undo", "too old")])
 def test_what_is_not_offered_is_told_whose_lack_it_is(name, says):
     assert says in core.not_offered(name, MODEL.capabilities).message
+
+
+def test_frames_and_following_are_numbered_like_all_else(talk):
+    image = types.ImageBytes(b"frame")
+    assert talk.core.frame(0, image) == types.Frame(3, 0, image)
+    assert talk.core.propagate(2, 1) == types.Propagate(4, 2, 1)
+    assert talk.core.stop() == types.Stop(5)
+    assert talk.core.open_video("test") == types.OpenVideo(6, "test")
+    assert talk.core.prompt(1, HERE, frame=2).frame == 2
+
+
+def test_another_frame_changes_nothing_that_stands_and_nor_does_following(talk):
+    talk.answered(talk.core.prompt(1, HERE))
+    before = talk.core.predictions
+    talk.answered(talk.core.frame(0, types.ImageBytes(b"frame")))
+    talk.answered(talk.core.propagate(0, 0), masks(5, 1, 2))
+    assert talk.core.predictions == before
+
+
+def test_a_followed_frame_is_read_as_its_objects():
+    found = core.read_frame(masks(3, 1, 7))
+    assert {number: one.object_id for number, one in found.items()} == {1: 1, 7: 7}
+    assert core.read_frame(masks(3)) == {}
+
+
+def test_a_video_that_is_attached_to_tells_how_many_frames_it_has(talk):
+    card = types.SessionCard("session-1", MODEL.model_id, "a" * 64, SIZE, last_seq=2, n_frames=5)
+    talk.answered(talk.core.attach("session-1"), types.Attached(3, card, MODEL))
+    assert talk.core.n_frames == 5

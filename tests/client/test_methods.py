@@ -20,14 +20,16 @@ class Said(PromptMethods):
 
     def __init__(self, model=MODEL):
         self._core = SessionCore(model)
-        self.hypotheses = []
+        self.hypotheses, self.frames = [], []
 
-    def _ask(self, object_id, prompt, example=None, *, hypotheses=False):
+    def _ask(self, object_id, prompt, example=None, *, frame=None, hypotheses=False):
         self.hypotheses.append(hypotheses)
+        self.frames.append(frame)
         return object_id, prompt, example
 
-    def _submit(self, object_id, prompt, example=None, *, hypotheses=False):
+    def _submit(self, object_id, prompt, example=None, *, frame=None, hypotheses=False):
         self.hypotheses.append(hypotheses)
+        self.frames.append(frame)
         return "submitted", object_id, prompt, example
 
     def _question(self, question):
@@ -45,6 +47,9 @@ class Asked(ClientMethods):
 
     def _attach(self, session_id):
         return session_id
+
+    def _track(self, source, session_id):
+        return source, session_id
 
     def _segment(self, image, object_id, prompt, example):
         return image, object_id, prompt, example
@@ -165,9 +170,33 @@ def test_what_a_server_does_not_offer_is_refused_before_any_file_is_read(missing
         missing()
 
 
-def test_what_comes_later_is_told_clearly_to_be_missing():
-    with pytest.raises(errors.NotOffered, match="This server does not offer 'track'"):
-        Asked().track("frames")
+def test_a_video_is_opened_where_videos_are_offered_and_before_that_no_file_is():
+    source, session_id = Asked().track([MASK], session_id="session-1")
+    assert (source.n_frames, session_id) == (1, "session-1")
+    with pytest.raises(errors.NotOffered, match="does not offer 'propagate'"):
+        Asked(POOR).track("missing.mp4")
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda s: s.click(1, 2, frame=7),
+        lambda s: s.box(1, 2, 3, 4, frame=7),
+        lambda s: s.box(1, 2, 3, 4, positive=False, frame=7),
+        lambda s: s.lasso(CORNERS, frame=7),
+        lambda s: s.scribble([(1, 2)], frame=7),
+        lambda s: s.mask(MASK, frame=7),
+        lambda s: s.text("zebra", frame=7),
+        lambda s: s.example("other.jpg", MASK, frame=7),
+        lambda s: s.prompt(box=(1, 2, 3, 4), frame=7),
+        lambda s: s.submit_click(1, 2, frame=7),
+        lambda s: s.submit_prompt(box=(1, 2, 3, 4), frame=7),
+    ],
+)
+def test_every_prompt_may_be_about_a_frame(say):
+    said = Said()
+    say(said)
+    assert said.frames == [7]
 
 
 def test_a_session_is_attached_to_where_that_is_offered():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -8,6 +9,7 @@ import pytest
 from scripted_server import HANG_UP, LEAVE, SIZE, masks, obey, scripted_server
 
 import seem_client
+from seem_client._waiting import Patience
 from seem_wire import errors, types
 
 PIXELS = np.zeros((*SIZE, 3), np.uint8)
@@ -40,9 +42,79 @@ def test_a_session_that_is_refused_says_so_rather_than_that_it_has_no_image():
             return types.Failed.of(command.seq, errors.Overloaded("Full.", retry_after_ms=250))
         return types.Failed.of(command.seq, errors.UnknownSession("No session."))
 
-    with pytest.raises(errors.Overloaded) as caught, session(full):
+    with pytest.raises(errors.Overloaded) as caught, session(full, retry_s=0):
         pass
     assert caught.value.retry_after_ms == 250
+
+
+def busy(kind, n_refusals=2):
+    """A server without room for the first commands of a kind; and what it was asked of them."""
+    asked = []
+
+    def answer(command):
+        if not isinstance(command, kind):
+            return obey(command)
+        asked.append(command.seq)
+        if len(asked) > n_refusals:
+            return obey(command)
+        return types.Failed.of(command.seq, errors.Overloaded("Full.", retry_after_ms=1))
+
+    return answer, asked
+
+
+CALLS = [
+    (types.OpenImage, lambda opened: opened.size),
+    (types.SetImage, lambda opened: opened.size),
+    (types.Prompt, lambda opened: opened.click(1, 1)),
+    (types.Prompt, lambda opened: opened.example(OTHER, OTHER[:, :, 0])),
+    (types.Choose, lambda opened: opened.choose(0)),
+    (types.Undo, lambda opened: opened.undo()),
+    (types.Redo, lambda opened: opened.redo()),
+    (types.Everything, lambda opened: opened.everything()),
+    (types.Clear, lambda opened: opened.clear()),
+    (types.RemoveObject, lambda opened: opened.remove(1)),
+]
+
+
+@pytest.mark.parametrize(("kind", "call"), CALLS)
+def test_what_a_full_server_refuses_is_said_again_under_new_numbers(kind, call):
+    answer, asked = busy(kind)
+    with session(answer) as opened:
+        call(opened)
+    assert len(asked) == len(set(asked)) == 3
+
+
+def test_a_refusal_reaches_whoever_does_not_wait_or_has_waited_long_enough():
+    answer, asked = busy(types.Prompt, n_refusals=1000)
+    with session(answer, retry_s=0.05) as opened:
+        with pytest.raises(errors.Overloaded):
+            opened.submit_click(1, 1).result(5)
+        assert len(asked) == 1
+        with pytest.raises(errors.Overloaded):
+            opened.click(1, 1)
+        assert len(asked) > 2
+        opened._patience = Patience(retry_s=0)
+        del asked[:]
+        with pytest.raises(errors.Overloaded):
+            opened.click(1, 1)
+        assert len(asked) == 1
+
+
+def test_whoever_pauses_is_told_when_the_session_is_closed():
+    refused = threading.Event()
+
+    def answer(command):
+        if isinstance(command, types.Prompt):
+            refused.set()
+            return types.Failed.of(command.seq, errors.Overloaded("Full.", retry_after_ms=60_000))
+        return obey(command)
+
+    with session(answer, retry_s=100, timeout_s=200) as opened, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(opened.click, 1, 1)
+        assert refused.wait(5)
+        opened.close()
+        with pytest.raises(errors.Overloaded):
+            waiting.result(5)
 
 
 def test_a_prompt_is_answered_by_a_prediction_that_stands():
@@ -150,10 +222,10 @@ def test_a_server_that_vanishes_is_told_in_the_middle_of_a_call():
 
 def test_no_reply_in_time_raises_and_the_session_goes_on():
     with session(on_prompt(lambda _: None)) as opened:
-        opened._timeout_s = 0.01  # only now: opening takes its time on a busy machine
+        opened._patience = Patience(0.01)  # only now: opening takes its time on a busy machine
         with pytest.raises(errors.DeadlineExceeded):
             opened.click(1, 1)
-        opened._timeout_s = 30
+        opened._patience = Patience(30)
         assert opened.undo().area == 2
 
 

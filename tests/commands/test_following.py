@@ -5,9 +5,8 @@ import pytest
 from fake_video import FakeTracker, made_clips, square
 
 from seem_server.commands.clips import read_clips
-from seem_server.commands.following import Correction, FirstSaid, evaluate, score
+from seem_server.commands.following import Correction, FirstSaid, by_last_mask, evaluate, score
 from seem_server.commands.indexed_png import stack
-from seem_wire.errors import NotOffered
 
 
 @pytest.fixture
@@ -48,33 +47,36 @@ def test_masks_are_given_as_they_are(clip):
     client = FakeTracker()
     evaluate(client, [clip])
     assert client.calls[:4] == [
-        ("track", "full"), ("mask", 0, 1), ("mask", 0, 2), ("propagate", 0, None, "forward"),
+        ("track",), ("mask", 0, 1), ("mask", 0, 2), ("propagate", 0, None, "forward"),
     ]  # fmt: skip
-    assert client.calls[4] == ("track", "previous")
 
 
 def test_clicks_say_an_object_until_it_is_right(clip):
     client = FakeTracker()
     (found,) = evaluate(client, [clip], way=FirstSaid.CLICKS)
-    assert clicks(client) == [(0, 1), (0, 2)] * 2
+    assert clicks(client) == [(0, 1), (0, 2)]
     assert found.scores[0].both == 1.0
 
 
 def test_at_most_three_clicks_say_an_object(clip):
     client = FakeTracker(deaf=True)
     evaluate(client, [clip], way=FirstSaid.CLICKS)
-    assert clicks(client) == ([(0, 1)] * 3 + [(0, 2)] * 3) * 2
+    assert clicks(client) == [(0, 1)] * 3 + [(0, 2)] * 3
 
 
-def test_a_server_without_other_memories_is_measured_without(clip):
-    class Plain(FakeTracker):
-        def track(self, frames, *, memory="full"):
-            if memory != "full":
-                raise NotOffered("One memory only.")
-            return super().track(frames)
+def test_beside_it_the_last_mask_is_all_that_is_said_of_each_frame(clip):
+    client = FakeTracker(flaw=half)
+    (found,) = evaluate(client, [clip])
+    assert [one.both for one in found.previous] == [1.0, 1.0]
+    assert client.calls[4:7] == [("open", "00001"), ("mask", 0, 1), ("mask", 0, 2)]
+    assert [call for call in client.calls if call[0] == "open"][-1] == ("open", "00011")
 
-    (found,) = evaluate(Plain(), [clip])
-    assert found.previous is None
+
+def test_what_the_last_mask_has_lost_stays_lost(clip):
+    client = FakeTracker()
+    shown = by_last_mask(client, clip, stack({2: square(0, 2)}, clip.size))
+    assert [np.unique(one).tolist() for one in shown] == [[0, 2]] * 12
+    assert ("mask", 0, 1) not in client.calls
 
 
 def test_a_correction_clicks_the_worst_frame_of_each_run_and_helps(clip):

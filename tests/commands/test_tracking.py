@@ -6,7 +6,7 @@ from fake_video import FakeTracker, made_frames, square
 
 from seem_client.frames import open_frames
 from seem_server.commands.track_folder import TrackFolder
-from seem_server.commands.tracking import Order, follow, say, tracker
+from seem_server.commands.tracking import Order, follow, say
 from seem_wire.errors import Disconnected
 from seem_wire.prompts import MaskPrompt, ObjectPrompt, Point
 
@@ -98,8 +98,3 @@ def test_all_that_is_said_of_an_object_is_told_at_once():
     assert (told["frame"], told["object_id"], told["text"]) == (3, 7, "cat")
     assert told["points"] == prompt.points
     assert told["example"][0] == "photo.jpg"
-
-
-def test_a_client_is_a_tracker():
-    client = FakeTracker()
-    assert tracker(client) is client

@@ -534,6 +534,110 @@ async def test_what_is_past_its_deadline_does_not_run():
     made.close()
 
 
+# --- giving way
+
+
+class Busy:
+    """An engine whose runs wait at the gate, and of which a tenant always wants more."""
+
+    def __init__(self, gate):
+        self.gate, self.paid, self.order = gate, [], []
+        self.backend = FakeBackend(encode_s=1, decode_s=1, wait=gate)
+        clock = iter(range(10**6))
+        self.engine = engine(
+            self.backend,
+            EngineConfig(Limits(max_batch=1, max_wait_s=1e6, patience_s=1e6, max_false_starts=2)),
+            keys=("k", "l"),
+            now=lambda: next(clock) / 1000,
+        )
+        gate.let_pass(41)  # the image, and forty clicks: its credit is used up by then
+        taught = [self.say(click(n + 10, session=f"taught {n}")) for n in range(40)]
+        ended = threading.Semaphore(0)
+        for ticket in taught:
+            ticket.add_done_callback(lambda _: ended.release())
+        for _ in range(40):
+            assert ended.acquire(timeout=PATIENCE_S)
+        for _ in range(41):
+            gate.wait_for_somebody()
+        self.order.clear()
+        self.paid.clear()
+
+    def say(self, work, tenant="heavy"):
+        ticket = self.engine.submit(work, tenant=tenant, pay=self.paid.append)
+        ticket.add_done_callback(lambda one: self.order.append(one.work.session_id))
+        return ticket
+
+    def begin(self, work, tenant="heavy"):
+        ticket = self.say(work, tenant)
+        self.gate.wait_for_somebody()
+        return ticket
+
+
+@pytest.fixture
+def busy(gate):
+    made = Busy(gate)
+    yield made
+    gate.let_pass(1000)
+    made.engine.close()
+
+
+async def test_a_click_of_a_greedy_tenant_gives_way_and_is_answered_as_if_it_had_not(busy, gate):
+    heavy = busy.begin(click(2, 3, session="heavy"))
+    light = busy.say(click(4, session="light"), tenant="light")
+    gate.let_pass(1000)
+    light_masks, heavy_masks = (await light).masks, (await heavy).masks
+    assert busy.order == ["light", "heavy"]
+    assert len(busy.paid) == 2
+    alone = engine()
+    assert heavy_masks == (await alone.submit(click(2, 3, session="x"))).masks
+    assert light_masks == (await alone.submit(click(4, session="y"))).masks
+    alone.close()
+    assert nothing_is_left(busy.engine)
+
+
+async def test_a_head_start_gives_way_to_a_click_twice_and_then_no_more(busy, gate):
+    ahead = busy.begin(Encode("ahead", "l"))
+    for n, name in enumerate("abc", 2):  # each says something else: nothing is in a cache
+        busy.say(click(n, session=name))
+        gate.let_pass()
+        gate.wait_for_somebody()
+        if name != "c":
+            gate.let_pass()
+            gate.wait_for_somebody()
+    assert busy.order == ["a", "b", "ahead"]
+    assert isinstance(await ahead, Encoded)
+
+
+async def test_a_head_start_of_the_same_session_is_what_its_click_needs(busy, gate):
+    ahead = busy.begin(Encode("me", "l"))
+    busy.say(click(1, session="me", key="l"))
+    gate.let_pass(1000)
+    await ahead
+    assert not ahead.result().cache_hit
+
+
+async def test_who_was_cancelled_when_it_gave_way_does_not_wait_again(busy, gate):
+    heavy = busy.begin(click(2, session="heavy"))
+    light = busy.say(click(4, session="light"), tenant="light")
+    heavy.cancel()
+    gate.let_pass(1000)
+    assert (await light).masks
+    assert busy.order == ["heavy", "light"]
+    assert nothing_is_left(busy.engine)
+
+
+async def test_what_gave_way_may_be_superseded(busy, gate):
+    heavy = busy.begin(click(2, session="heavy"))
+    light = busy.say(click(4, session="light"), tenant="light")
+    gate.let_pass()
+    gate.wait_for_somebody()
+    newer = busy.say(click(2, 3, session="heavy"))
+    gate.let_pass(1000)
+    assert (await light).masks
+    assert (await newer).superseded == (2,)
+    assert heavy.state is TicketState.SUPERSEDED
+
+
 # --- broken
 
 

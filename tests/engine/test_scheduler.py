@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from seem_server.engine.scheduler import (
     CLICKS_WAITED,
+    CREDIT_S,
     LEAST_WAIT_S,
     Admitted,
     Entry,
@@ -21,7 +22,9 @@ from seem_server.engine.scheduler import (
     Scene,
     Shares,
     admit,
+    again,
     expected_wait,
+    gives_way,
     in_order,
     next_action,
     retry_after_ms,
@@ -405,6 +408,74 @@ def test_clicks_are_owed_what_other_work_has_had_while_they_waited():
     assert ran(entry(3, prewarm("u")), 0.03, late).owed_to_clicks_s == 0
 
 
+def clears_the_way(new, running, *waiting, shares=None, limits=ALONE, spent=0.001):
+    scene = Scene((*waiting, new), (running,), shares or Shares(), spent_s=spent)
+    return gives_way(new, scene, limits=limits)
+
+
+GREEDY = {"tenant": "heavy", "joined": (0.0, 0.0)}
+"""It has begun where the clock is, as whoever always has something waiting."""
+
+
+@pytest.mark.parametrize(
+    ("tenant", "begun_s", "gives"),
+    [
+        ("light", -CREDIT_S, True),
+        ("light", -0.02, True),
+        ("light", -0.01, False),
+        ("light", 0.0, False),
+        ("heavy", -CREDIT_S, False),
+    ],
+)
+def test_a_click_gives_way_to_a_tenant_that_would_go_first_even_after_it(tenant, begun_s, gives):
+    newcomer = clicked(2, tenant=tenant, joined=(begun_s, 0.0))
+    assert clears_the_way(newcomer, clicked(1, cost=0.02, **GREEDY)) is gives
+
+
+def test_what_is_no_click_gives_way_to_a_click_of_another_session():
+    for work in (prewarm("t"), everything("t")):
+        assert clears_the_way(clicked(2), entry(1, work))
+        assert not clears_the_way(entry(2, prewarm("u")), entry(1, work))
+        assert not clears_the_way(clicked(2, session="t"), entry(1, work))
+
+
+def test_what_has_waited_for_long_or_gave_way_before_is_left_alone():
+    running = entry(1, prewarm("t"))
+    assert not clears_the_way(clicked(2, at=2.0), running)
+    assert clears_the_way(clicked(2), replace(running, n_interruptions=7))
+    assert not clears_the_way(clicked(2), replace(running, n_interruptions=8))
+    light, running = clicked(2, tenant="light", joined=(-0.1, 0.0)), clicked(1, **GREEDY)
+    assert clears_the_way(light, again(running))
+    assert not clears_the_way(light, again(again(running)))
+
+
+def test_nobody_gives_way_to_who_would_not_be_next():
+    running = clicked(1, cost=0.02, **GREEDY)
+    newcomer = clicked(3, tenant="light", at=1.0, joined=(-0.05, 0.0))
+    assert clears_the_way(newcomer, running)
+    assert not clears_the_way(newcomer, running, clicked(2, tenant="new", joined=(-0.1, 0.0)))
+    early = clicked(2, tenant="light", session="early", joined=(-0.05, 0.0))
+    assert not clears_the_way(newcomer, running, early)
+
+
+def test_a_tenant_that_asks_for_less_than_its_share_is_next_whenever_it_asks():
+    shares, waiting = Shares(), []
+
+    def asks(number, tenant):
+        joined = shares.joined(tenant, tenant, waiting)
+        waiting.append(clicked(number, session=tenant, tenant=tenant, at=number, joined=joined))
+
+    asks(0, "heavy")
+    for number in range(1, 100):
+        asks(number, "heavy")
+        if number % 3 == 0 and number > 30:  # when the heavy one has used up its credit
+            asks(number + 0.5, "light")
+        (head,) = next_action(waiting, 0.0, limits=ALONE, shares=shares).entries
+        assert (head.tenant == "light") == (waiting[-1].tenant == "light")
+        waiting.remove(head)
+        shares = shares.after((head,), head.cost_s, waiting)
+
+
 WAITING = st.lists(
     st.builds(
         lambda tenant, session, kind, at, cost: (tenant, session, kind, at, cost),
@@ -473,6 +544,55 @@ def test_tenants_who_always_want_more_get_the_same_within_two_turns(costs, seed)
         spent[head.tenant] += head.cost_s
         asks(head.tenant)
     assert max(spent.values()) - min(spent.values()) <= 2 * max(costs)
+
+
+COMING = st.lists(
+    st.tuples(
+        st.sampled_from(["heavy", "light", "like"]),
+        st.sampled_from("stu"),
+        st.sampled_from([click(1), everything(), prewarm()]),
+        st.sampled_from([0.0, 0.001, 0.01, 0.05]),
+    ),
+    max_size=30,
+)
+
+
+@given(COMING, st.integers(0, 2))
+def test_however_they_interrupt_each_other_everybody_comes_to_an_end(drawn, max_interruptions):
+    """One after the other comes, each a while after the last; the device never rests."""
+    limits = Limits(
+        max_batch=1, max_interruptions=max_interruptions, max_false_starts=max_interruptions
+    )
+    shares, waiting, running, since, now, done = Shares(), [], None, 0.0, 0.0, []
+    coming = made([(tenant, name, work, 0.0, 0.02) for tenant, name, work, _ in drawn])
+    gaps = [gap for *_, gap in drawn]
+    while len(done) < len(coming):
+        if running is None and waiting:
+            (running,) = next_action(waiting, now, limits=limits, shares=shares).entries
+            waiting.remove(running)
+            since = now
+        if gaps and (running is None or now + gaps[0] < since + running.cost_s):
+            now += gaps.pop(0)
+            newcomer = coming[len(coming) - len(gaps) - 1]
+            newcomer = replace(newcomer, arrived_s=now, submitted_s=now)
+            waiting.append(newcomer)
+            if running is None:
+                continue
+            scene = Scene(tuple(waiting), (running,), shares, spent_s=now - since)
+            if gives_way(newcomer, scene, limits=limits):
+                shares = shares.after((running,), now - since, waiting)
+                waiting.append(again(running))
+                (running,) = next_action(waiting, now, limits=limits, shares=shares).entries
+                assert running is newcomer
+                waiting.remove(running)
+                since = now
+            continue
+        now = since + running.cost_s
+        shares = shares.after((running,), running.cost_s, waiting)
+        assert running.n_interruptions <= max_interruptions
+        done.append(running.number)
+        running = None
+    assert sorted(done) == [one.number for one in coming]
 
 
 @given(st.integers(1, 30), st.integers(0, 200))

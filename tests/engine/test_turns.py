@@ -34,3 +34,21 @@ def test_the_clock_is_never_behind_whose_turn_it_was():
 def test_what_is_behind_the_clock_is_kept_only_while_it_waits(wanting, kept):
     turns = Turns(0.0, {"a": 1.0}).after("b", 0.0, 4.0, wanting=wanting)
     assert {name: mark for name, mark in turns.marks.items() if name == "a"} == kept
+
+
+def test_a_flow_that_was_away_begins_with_its_credit_and_no_more():
+    turns = Turns(5.0, credit_s=1.0)
+    assert turns.begin_s == 4.0
+    turns = turns.after("a", turns.begin_s, 0.5, wanting=["a", "b"])
+    assert (turns.mark("a", turns.begin_s), turns.begin_s) == (4.5, 4.25)
+    turns = turns.after("b", 4.0, 3.0, wanting=["b"])
+    assert (turns.mark("a", turns.begin_s), turns.marks) == (7.25, {"b": 7.0})
+
+
+def test_who_has_more_waiting_uses_up_its_credit_first():
+    turns = Turns(credit_s=1.0)
+    spent = {"wanting": ["a"], "has_more": True}
+    once = turns.after("a", turns.begin_s, 0.5, **spent)
+    assert (once.clock_s, once.marks) == (0.0, {"a": -0.5})
+    twice = once.after("a", once.begin_s, 1.0, **spent)
+    assert (twice.clock_s, twice.marks) == (1.0, {"a": 0.5})

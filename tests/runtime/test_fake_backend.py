@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from seem_server.runtime.backend import PromptArrays
+from seem_server.runtime.backend import Interrupted, PromptArrays
 from seem_server.runtime.fake_backend import MANIFEST, SIZES, FakeBackend
 from seem_wire.errors import Internal
 from seem_wire.pixels import MAP_NAMES, NEGATIVE, PADDING, POSITIVE
@@ -50,6 +51,19 @@ def test_a_negative_point_clears_a_disk_around_it():
     marked = mask((100, 60, POSITIVE), (120, 60, NEGATIVE))
     assert marked[15, 19]
     assert not marked[15, 30]
+
+
+def test_what_it_waits_for_ends_when_it_is_interrupted_and_nothing_is_done_until_it_may():
+    backend = FakeBackend(decode_s=1000)
+    threading.Timer(0, backend.interrupt).start()
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            backend.decode([(None, prompt())])
+    assert backend.n_decoded == 0
+    quick = FakeBackend()
+    quick.interrupt()
+    quick.resume()
+    assert quick.decode([(None, prompt())])
 
 
 def test_a_box_is_filled():

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from seem_server.runtime import load
+from seem_server.runtime.backend import Interrupted
 from seem_server.runtime.bundle import read_bundle
-from seem_server.runtime.load import Provider, open_graph, open_tokenizer
+from seem_server.runtime.load import Brake, Provider, open_graph, open_tokenizer
 from seem_server.runtime.manifest import IMAGE_ENCODER, TOKENIZER
 from seem_wire.errors import BundleInvalid, ProviderNotActive
 
@@ -55,6 +56,24 @@ def test_a_graph_gives_the_outputs_that_were_asked_for_in_that_order(graph, bund
 def test_a_tensor_knows_its_bytes(graph):
     tensor = graph.run({"image": np.zeros((1, 3, 64, 64), np.float32)}, {}, ("values_32",))[0]
     assert tensor.nbytes == tensor.numpy().nbytes > 0
+
+
+def test_a_pulled_brake_ends_runs_and_a_released_one_lets_them_come_out_the_same(bundle):
+    brake = Brake()
+    graph = open_graph(bundle.path(IMAGE_ENCODER), provider=Provider.CPU, n_threads=1, brake=brake)
+    image = {"image": np.random.default_rng(0).random((1, 3, 64, 64), np.float32)}
+    before = graph.run(image, {}, ("values_32",))[0].numpy()
+    brake.pull()
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            graph.run(image, {}, ("values_32",))
+    brake.release()
+    assert (graph.run(image, {}, ("values_32",))[0].numpy() == before).all()
+
+
+def test_a_run_that_fails_by_itself_was_not_interrupted(graph):
+    with pytest.raises(load.graph_errors()):
+        graph.run({}, {}, ("values_32",))
 
 
 def test_an_array_that_was_put_comes_back(graph):

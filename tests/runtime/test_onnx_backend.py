@@ -8,6 +8,7 @@ import pytest
 from bundles import prompts
 
 from seem_server.runtime import stacking
+from seem_server.runtime.backend import Interrupted
 from seem_server.runtime.bundle import Bundle, read_bundle
 from seem_server.runtime.fake_backend import FakeFeatures
 from seem_server.runtime.load import Provider
@@ -49,6 +50,26 @@ def test_an_image_has_the_same_features_alone_and_among_others(backend):
 def test_equal_work_gives_equal_bits(backend, features):
     once, again = (backend.decode([(features, prompts(backend))])[0] for _ in range(2))
     assert (once.mask_logits == again.mask_logits).all()
+
+
+def test_what_was_interrupted_comes_out_the_same_later(bundle):
+    backend = open_backend(bundle, provider="cpu", n_threads=1)
+    images = np.random.default_rng(0).random((1, 3, 64, 96), np.float32)
+    asks = (
+        lambda: backend.encode(images),
+        lambda: backend.decode([(features, prompts(backend))]),
+        lambda: backend.encode_text("zebra"),
+    )
+    (features,) = backend.encode(images)
+    (expected,) = backend.decode([(features, prompts(backend))])
+    backend.interrupt()
+    for ask in asks:
+        with pytest.raises(Interrupted):
+            ask()
+    backend.resume()
+    (features,) = backend.encode(images)
+    (answer,) = backend.decode([(features, prompts(backend))])
+    assert (answer.mask_logits == expected.mask_logits).all()
 
 
 def test_every_prompt_has_its_part_in_the_answer(backend, features):

@@ -126,6 +126,21 @@ async def test_images_that_wait_to_be_read_are_bounded_for_each_tenant(here, mon
     assert await here.images.find(types.ImageBytes(photo(3)), rival)
 
 
+async def test_kept_images_that_wait_to_be_read_again_are_bounded_too(monkeypatch):
+    monkeypatch.setattr("seem_server.service.images.MAX_READING", 2)
+    store, acme, rival = MemoryStore(), Tenants().of(ANN), Tenants().of(ROB)
+    with service(store=store) as first:
+        for tenant in (acme, rival):
+            await first.images.find(types.ImageBytes(PHOTO), tenant)
+    with service(store=store) as second:
+        asked = [second.images.bring(KEY, acme) for _ in range(2)]
+        asked += [second.images.find(types.ImageKey(KEY), acme), second.images.bring(KEY, rival)]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [isinstance(one, errors.Overloaded) for one in found]
+        assert refused == [False, False, True, False]
+        assert await second.images.bring(KEY, acme) == (HEIGHT, WIDTH)
+
+
 class Failing(MemoryStore):
     """Keeps no image."""
 

@@ -96,15 +96,27 @@ class FakeTracker:
         return SimpleNamespace(model_id="fake", provider="cpu")
 
     @contextmanager
-    def track(self, frames, *, memory="full"):
-        self.calls.append(("track", memory))
+    def track(self, frames):
+        self.calls.append(("track",))
         with open_frames(frames) as source:
-            yield FakeVideo(self, source, memory)
+            yield FakeVideo(self, source)
+
+    @contextmanager
+    def open(self, image):
+        self.calls.append(("open", image.stem))
+        with open_frames([image]) as source:
+            video = FakeVideo(self, source)
+
+            def mask(mask, *, object_id):
+                video.mask(mask, frame=0, object_id=object_id)
+                return prediction(object_id, video._found(0, object_id))
+
+            yield SimpleNamespace(mask=mask)
 
 
 class FakeVideo:
-    def __init__(self, tracker, source, memory):
-        self._tracker, self._source, self._memory = tracker, source, memory
+    def __init__(self, tracker, source):
+        self._tracker, self._source = tracker, source
         self._colours, self._said, self._clicked = {}, {}, {}
 
     @property

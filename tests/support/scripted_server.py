@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import grpc
 
@@ -47,11 +48,13 @@ def obey(command):
     match command:
         case types.OpenImage():
             return types.Opened(command.seq, "session-1", MODEL)
-        case types.SetImage():
+        case types.SetImage() | types.Frame():
             return types.ImageSet(command.seq, "a" * 64, SIZE)
         case types.Prompt():
             return masks(command.seq, *(one.object_id for one in command.objects))
-        case types.Undo() | types.Redo():
+        case types.Propagate():
+            return replace(masks(command.seq, 1), frame=command.frame)
+        case types.Undo() | types.Redo() | types.Choose():
             return masks(command.seq, 1)
         case types.Everything():
             return segments(command.seq)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import grpc
 import pytest
 from engine_words import click, engine
@@ -8,7 +10,7 @@ from secure_words import TOKEN, WRONG_TOKEN, Files, bearing, guarded
 from service_words import Talk, open_image, service
 
 from seem_server import app
-from seem_server.engine.work import Encode
+from seem_server.engine.work import Encode, Work
 from seem_server.runtime.device_memory import DeviceMemory
 from seem_server.service.callers import ANONYMOUS, Caller
 from seem_server.service.quotas import Quotas
@@ -46,6 +48,10 @@ def test_every_refusal_counts_from_zero_on(metrics):
 @pytest.fixture
 def metrics():
     return Metrics()
+
+
+def test_every_class_of_work_has_a_name():
+    assert set(module.CLASSES) == set(get_args(Work))
 
 
 async def test_work_is_counted_by_class_and_end_and_timed_by_stage(metrics):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Future
 from pathlib import Path
-from typing import assert_type
+from typing import TYPE_CHECKING, assert_type
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import seem_client
 from seem_client import (
     AsyncClient,
     AsyncSession,
+    AsyncVideo,
     Box,
     Hypothesis,
     Lasso,
@@ -22,11 +23,16 @@ from seem_client import (
     Prediction,
     Rle,
     Timings,
+    TrackedFrame,
+    Video,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]) -> None:
-    with seem_client.connect("localhost:50051", timeout_s=5) as client:
+    with seem_client.connect("localhost:50051", timeout_s=5, retry_s=0) as client:
         assert_type(client.model(), ModelCard)
         assert_type(client.segment("photo.jpg", points=[(1, 2, True)]), Prediction)
         assert_type(client.segment("photo.jpg", example=("other.jpg", rough)), Prediction)
@@ -59,6 +65,30 @@ def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]
             session.remove(2)
             assert_type(session.predictions, dict[int, Prediction])
             assert_type(session.id, str)
+
+
+def follow(live: Iterator[bytes], rough: npt.NDArray[np.bool_]) -> None:
+    with seem_client.connect("localhost:50051") as client:
+        with client.track("clip.mp4") as video:
+            assert_type(video, Video)
+            assert_type(video.click(1, 2, frame=0), Prediction)
+            assert_type(video.mask(rough, frame=3, object_id=2), Prediction)
+            assert_type(video.n_frames, int | None)
+            for tracked in video.propagate(0, 10, direction="both"):
+                assert_type(tracked, TrackedFrame)
+                assert_type(tracked.index, int)
+                assert_type(tracked.predictions[1], Prediction)
+        client.track(Path("folder"))
+        client.track(live)
+        client.track(np.zeros((2, 4, 4, 3), np.uint8), session_id="as told by Video.id")
+
+
+async def await_frames() -> None:
+    async with seem_client.connect_async() as client, client.track(["1.png", "2.png"]) as video:
+        assert_type(video, AsyncVideo)
+        assert_type(await video.click(1, 2, frame=0), Prediction)
+        async for tracked in video.propagate(direction="backward"):
+            assert_type(tracked, TrackedFrame)
 
 
 def reach_others(token: str) -> None:

@@ -7,13 +7,16 @@ from itertools import count
 from typing import TYPE_CHECKING, Literal, get_args
 
 from seem_client.frames import LiveFrames
-from seem_wire.errors import InvalidValue
+from seem_wire.errors import InvalidValue, UnknownFrame
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
 
     from seem_client.frames import FrameSource
     from seem_client.prediction import Prediction
+    from seem_wire.types import ImageSet
 
 Direction = Literal["forward", "backward", "both"]
 
@@ -85,3 +88,13 @@ def legs(
 def ahead_of(source: FrameSource) -> int:
     """How many frames of a source are asked for at once."""
     return 1 if isinstance(source, LiveFrames) else AHEAD
+
+
+def missing(frame: int) -> UnknownFrame:
+    """The error for a frame that the video does not have."""
+    return UnknownFrame(f"The video has no frame {frame}.")
+
+
+def is_refused(frame: Future[ImageSet] | asyncio.Future[ImageSet]) -> bool:
+    """Whether a frame that was sent is known not to be in the video."""
+    return frame.done() and frame.exception() is not None

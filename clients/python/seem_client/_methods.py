@@ -45,9 +45,12 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
     number of the frame that is meant, from 0, in a session about a video, and only there. A prompt
     that the server refuses raises one of `seem_client.errors` and changes nothing.
 
-    The `submit_` methods do not wait for the mask, so that rapid clicks need not queue up: a click
-    that a newer one on the same object overtook ends with `errors.Superseded`, and the newer one's
-    mask counts it in.
+    What is refused for want of room is said again, as a new command, for as long as `retry_s` of
+    `connect`. What another thread or task says meanwhile may then go before it.
+
+    The `submit_` methods neither wait for the mask nor say anything again, so that rapid clicks
+    need not queue up: a click that a newer one on the same object overtook ends with
+    `errors.Superseded`, and the newer one's mask counts it in.
     """
 
     _core: SessionCore

@@ -15,6 +15,7 @@ from seem_client._entering import Entering
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer_async
 from seem_client._reconnecting import RECONNECT_S
+from seem_client._waiting import RETRY_S, Patience
 from seem_client.async_session import AsyncSession
 from seem_client.async_video import AsyncVideo
 from seem_client.image import image_bytes
@@ -45,6 +46,7 @@ def connect_async(
     *,
     timeout_s: float = 60.0,
     reconnect_s: float = RECONNECT_S,
+    retry_s: float = RETRY_S,
     token: str | None = None,
     tls: Verified = None,
     client_cert: CertificateAndKey | None = None,
@@ -52,7 +54,9 @@ def connect_async(
 ) -> Entering[AsyncClient]:
     """Like `connect`; await it, or use it in an `async with` statement."""
     reach = reach_of(address, token=token, tls=tls, client_cert=client_cert)
-    return Entering(AsyncClient(reach, timeout_s, reconnect_s, tracer_provider).greet())
+    return Entering(
+        AsyncClient(reach, Patience(timeout_s, retry_s), reconnect_s, tracer_provider).greet()
+    )
 
 
 Predicted = Coroutine[Any, Any, Prediction]
@@ -67,11 +71,11 @@ class AsyncClient(
     def __init__(
         self,
         reach: Reach,
-        timeout_s: float,
+        patience: Patience,
         reconnect_s: float = RECONNECT_S,
         tracer_provider: TracerProvider | None = None,
     ) -> None:
-        self._address, self._timeout_s = reach.address, timeout_s
+        self._address, self._patience = reach.address, patience
         self._reconnect_s = reconnect_s
         watching = None
         if tracer_provider is not None:
@@ -127,7 +131,7 @@ class AsyncClient(
             else:
                 await video.go_on_with(source, session_id)
         except BaseException:
-            await super(AsyncVideo, video).leave()
+            await video.leave()
             raise
         return video
 
@@ -145,7 +149,7 @@ class AsyncClient(
             self._stub,
             self._model,
             self._address,
-            self._timeout_s,
+            self._patience,
             self._sessions,
             self._known,
             self._reconnect_s,
@@ -200,7 +204,13 @@ class AsyncClient(
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
-        try:
-            return await method(request, timeout=self._timeout_s)
-        except grpc.aio.AioRpcError as failure:
-            raise error_of(failure, self._address) from failure
+        waiting = self._patience.begin()
+        while True:
+            try:
+                return await method(request, timeout=waiting.left_s)
+            except grpc.aio.AioRpcError as failure:
+                error = error_of(failure, self._address)
+                pause_s = waiting.pause_s(error)
+                if pause_s is None:
+                    raise error from failure
+            await asyncio.sleep(pause_s)

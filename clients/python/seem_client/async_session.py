@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import grpc.aio
@@ -21,9 +22,10 @@ from seem_wire.errors import SeemError
 from seem_wire.types import Example, ImageBytes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from seem_client._offering import KnownImages
+    from seem_client._waiting import Patience
     from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
     from seem_wire.types import Command, ImageSet, ImageSource, ModelCard, Question, Reply
@@ -47,7 +49,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         stub: SeemAsyncStub,
         model: ModelCard,
         address: str,
-        timeout_s: float,
+        patience: Patience,
         sessions: set[AsyncSession],
         known: KnownImages,
         reconnect_s: float = RECONNECT_S,
@@ -57,8 +59,8 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         self._delays: Iterator[float] | None = None
         self._hint_s = 0.0
         self._core = core.SessionCore(model)
-        self._address, self._timeout_s = address, timeout_s
-        self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
+        self._address, self._patience = address, patience
+        self._goodbye_s = min(patience.timeout_s, core.CLOSE_TIMEOUT_S)
         self._sessions = sessions
         self._known = known
         self._outgoing: _Queue | None = asyncio.Queue()
@@ -81,32 +83,31 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         Raises:
             NothingToChoose: The object's last prompt did not come with such a hypothesis.
         """
-        choosing = self._send(
+        return await self._wait(
             lambda: self._core.choose(object_id, hypothesis), core.read_prediction
         )
-        return await self._wait(choosing)
 
     async def undo(self, *, object_id: int | None = None) -> Prediction | None:
         """Takes back the last change; gives the mask that now stands for what it changed.
 
         With an `object_id` it is the last change of that object, and the others stay as they are.
         """
-        return await self._wait(self._send(lambda: self._core.undo(object_id), core.read_standing))
+        return await self._wait(lambda: self._core.undo(object_id), core.read_standing)
 
     async def redo(self, *, object_id: int | None = None) -> Prediction | None:
         """Does again what was undone last; gives the mask that now stands.
 
         With an `object_id` it is what was undone last of that object, also after changes of others.
         """
-        return await self._wait(self._send(lambda: self._core.redo(object_id), core.read_standing))
+        return await self._wait(lambda: self._core.redo(object_id), core.read_standing)
 
     async def clear(self) -> None:
         """Forgets all objects; can be undone."""
-        await self._wait(self._send(self._core.clear, core.read_done))
+        await self._wait(self._core.clear, core.read_done)
 
     async def remove(self, object_id: int) -> None:
         """Forgets one object; can be undone."""
-        await self._wait(self._send(lambda: self._core.remove(object_id), core.read_done))
+        await self._wait(lambda: self._core.remove(object_id), core.read_done)
 
     async def close(self) -> None:
         """Ends the session on the server; does nothing the second time."""
@@ -135,17 +136,20 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
 
     async def show(self, source: ImageSource) -> ImageSet:
         """Gives the session its image, and opens it before that; its client calls this."""
+        return await self._patiently(partial(self._show, source))
+
+    async def resume(self, session_id: str) -> None:
+        """Takes over a session that was opened before; its client calls this."""
+        await self._wait(lambda: self._core.attach(session_id), core.read_attached)
+
+    async def _show(self, source: ImageSource, left_s: float) -> ImageSet:
         opening = None
         if not self._core.session_id:
             opening = self._send(lambda: self._core.open_image(client_name()), core.read_opened)
         showing = self._send(lambda: self._core.set_image(source), core.read_image_set)
         if opening is not None:  # not waited for until now, and its refusal says more
-            await self._wait(opening)
-        return await self._wait(showing)
-
-    async def resume(self, session_id: str) -> None:
-        """Takes over a session that was opened before; its client calls this."""
-        await self._wait(self._send(lambda: self._core.attach(session_id), core.read_attached))
+            await self._result(opening, left_s)
+        return await self._result(showing, left_s)
 
     async def _ask(
         self,
@@ -156,14 +160,19 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         frame: int | None = None,
         hypotheses: bool = False,
     ) -> Prediction:
-        def say(shown: Example | None) -> asyncio.Future[Prediction]:
-            return self._say(object_id, prompt, shown, frame=frame, hypotheses=hypotheses)
+        async def say(shown: Example | None) -> Prediction:
+            return await self._wait(
+                lambda: self._core.prompt(
+                    object_id, prompt, shown, frame=frame, hypotheses=hypotheses
+                ),
+                core.read_prediction,
+            )
 
         if example is None:
-            return await self._wait(say(None))
+            return await say(None)
 
         async def show(source: ImageSource) -> Prediction:
-            return await self._wait(say(Example(source, example.mask)))
+            return await say(Example(source, example.mask))
 
         data = await asyncio.to_thread(self._read_image, example)
         return await offer_async(self._known, data, show)
@@ -180,27 +189,13 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         shown = None
         if example is not None:
             shown = Example(ImageBytes(self._read_image(example)), example.mask)
-        return self._say(object_id, prompt, shown, frame=frame, hypotheses=hypotheses)
-
-    async def _question(self, question: Question) -> list[Prediction]:
-        ask = self._send(lambda: self._core.everything(question), core.read_segments)
-        return await self._wait(ask)
-
-    def _say(
-        self,
-        object_id: int,
-        prompt: ObjectPrompt,
-        example: Example | None,
-        *,
-        frame: int | None,
-        hypotheses: bool,
-    ) -> asyncio.Future[Prediction]:
         return self._send(
-            lambda: self._core.prompt(
-                object_id, prompt, example, frame=frame, hypotheses=hypotheses
-            ),
+            lambda: self._core.prompt(object_id, prompt, shown, frame=frame, hypotheses=hypotheses),
             core.read_prediction,
         )
+
+    async def _question(self, question: Question) -> list[Prediction]:
+        return await self._wait(lambda: self._core.everything(question), core.read_segments)
 
     def _read_image(self, example: Shown) -> bytes:
         data = image_bytes(example.image)
@@ -226,11 +221,30 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
             self._outgoing.put_nowait(message)
         return future
 
-    async def _wait(self, future: asyncio.Future[T]) -> T:
+    async def _wait(self, make: Callable[[], Command], what: Callable[[Reply], T]) -> T:
+        return await self._patiently(lambda left_s: self._result(self._send(make, what), left_s))
+
+    async def _patiently(self, ask: Callable[[float], Awaitable[T]]) -> T:
+        """What `ask(seconds)` gives; it is called again where it is refused and that may pass."""
+        waiting = self._patience.begin()
+        while True:
+            try:
+                return await ask(waiting.left_s)
+            except SeemError as refusal:
+                pause_s = waiting.pause_s(refusal)
+                if pause_s is None or await self._closes_within(pause_s):
+                    raise
+
+    async def _closes_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        return self._closing.is_set()
+
+    async def _result(self, future: asyncio.Future[T], left_s: float) -> T:
         try:
-            return await asyncio.wait_for(future, self._timeout_s)
+            return await asyncio.wait_for(future, left_s)
         except TimeoutError:
-            raise core.overdue(self._address, self._timeout_s) from None
+            raise core.overdue(self._address, self._patience.timeout_s) from None
 
     async def _read(self) -> None:
         """Takes what comes in, from one stream after the other, until nothing more can."""
@@ -267,9 +281,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
             return error
         self._delays = self._delays or delays_s(self._reconnect_s, lambda: self._hint_s)
         for delay_s in self._delays:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), delay_s)
-            if self._closing.is_set():
+            if await self._closes_within(delay_s):
                 return error
             ending = await self._attach_again()
             if ending is None:

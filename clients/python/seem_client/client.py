@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
@@ -11,6 +12,7 @@ from seem_client._channel import error_of, reach_of
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer
 from seem_client._reconnecting import RECONNECT_S
+from seem_client._waiting import RETRY_S, Patience
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_client.session import Session
@@ -41,6 +43,7 @@ def connect(
     *,
     timeout_s: float = 60.0,
     reconnect_s: float = RECONNECT_S,
+    retry_s: float = RETRY_S,
     token: str | None = None,
     tls: Verified = None,
     client_cert: CertificateAndKey | None = None,
@@ -51,6 +54,8 @@ def connect(
     `timeout_s`: how long each call waits for its answer before it raises DeadlineExceeded.
     `reconnect_s`: how long a session whose connection was lost tries to go on before those who
     wait are told Disconnected; what was said meanwhile is said then, once.
+    `retry_s`: how long a call that waits for its answer asks again, whenever it is told to, where
+    the server has no room or a quota is used up; then it raises that. 0 for never.
     `token`: what shows who you are, SEEM_TOKEN of the environment if None; "" for no token at all.
     `tls`: True to encrypt and to trust the usual authorities, or a PEM file of those to trust.
     `client_cert`: PEM files of your certificate and its key.
@@ -64,7 +69,7 @@ def connect(
         OSError: A file can't be read.
     """
     reach = reach_of(address, token=token, tls=tls, client_cert=client_cert)
-    return Client(reach, timeout_s, reconnect_s, tracer_provider)
+    return Client(reach, Patience(timeout_s, retry_s), reconnect_s, tracer_provider)
 
 
 class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
@@ -73,11 +78,11 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
     def __init__(
         self,
         reach: Reach,
-        timeout_s: float,
+        patience: Patience,
         reconnect_s: float = RECONNECT_S,
         tracer_provider: TracerProvider | None = None,
     ) -> None:
-        self._address, self._timeout_s = reach.address, timeout_s
+        self._address, self._patience = reach.address, patience
         self._reconnect_s = reconnect_s
         self._channel = reach.channel()
         if tracer_provider is not None:
@@ -86,6 +91,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
             self._channel = traced(self._channel, tracer_provider)
         self._stub = SeemStub(reach.showing_token(self._channel))
         self._known = KnownImages()
+        self._closing = threading.Event()
         self._sessions: set[Session] = set()
         try:
             self._model = self.model()
@@ -105,6 +111,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
 
     def close(self) -> None:
         """Closes the sessions and the connection; does nothing the second time."""
+        self._closing.set()
         for session in tuple(self._sessions):
             session.close()
         self._channel.close()
@@ -123,7 +130,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
             self._stub,
             self._model,
             self._address,
-            self._timeout_s,
+            self._patience,
             self._sessions,
             self._known,
             self._reconnect_s,
@@ -137,7 +144,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
             else:
                 video.go_on_with(source, session_id)
         except BaseException:
-            super(Video, video).leave()
+            video.leave()
             raise
         return video
 
@@ -186,7 +193,12 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
     def _call(
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
-        try:
-            return method(request, timeout=self._timeout_s)
-        except grpc.RpcError as failure:
-            raise error_of(failure, self._address) from failure
+        waiting = self._patience.begin()
+        while True:
+            try:
+                return method(request, timeout=waiting.left_s)
+            except grpc.RpcError as failure:
+                error = error_of(failure, self._address)
+                pause_s = waiting.pause_s(error)
+                if pause_s is None or self._closing.wait(pause_s):
+                    raise error from failure

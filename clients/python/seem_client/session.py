@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from seem_client._offering import KnownImages
+    from seem_client._waiting import Patience
     from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
     from seem_wire.types import Command, ImageSet, ImageSource, ModelCard, Question, Reply
@@ -42,7 +44,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         stub: SeemStub,
         model: ModelCard,
         address: str,
-        timeout_s: float,
+        patience: Patience,
         sessions: set[Session],
         known: KnownImages,
         reconnect_s: float = RECONNECT_S,
@@ -52,8 +54,8 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         self._delays: Iterator[float] | None = None
         self._hint_s = 0.0
         self._core = core.SessionCore(model)
-        self._address, self._timeout_s = address, timeout_s
-        self._goodbye_s = min(timeout_s, core.CLOSE_TIMEOUT_S)
+        self._address, self._patience = address, patience
+        self._goodbye_s = min(patience.timeout_s, core.CLOSE_TIMEOUT_S)
         self._sessions = sessions
         self._known = known
         self._lock = threading.Lock()
@@ -78,32 +80,29 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         Raises:
             NothingToChoose: The object's last prompt did not come with such a hypothesis.
         """
-        choosing = self._send(
-            lambda: self._core.choose(object_id, hypothesis), core.read_prediction
-        )
-        return self._wait(choosing)
+        return self._wait(lambda: self._core.choose(object_id, hypothesis), core.read_prediction)
 
     def undo(self, *, object_id: int | None = None) -> Prediction | None:
         """Takes back the last change; gives the mask that now stands for what it changed.
 
         With an `object_id` it is the last change of that object, and the others stay as they are.
         """
-        return self._wait(self._send(lambda: self._core.undo(object_id), core.read_standing))
+        return self._wait(lambda: self._core.undo(object_id), core.read_standing)
 
     def redo(self, *, object_id: int | None = None) -> Prediction | None:
         """Does again what was undone last; gives the mask that now stands.
 
         With an `object_id` it is what was undone last of that object, also after changes of others.
         """
-        return self._wait(self._send(lambda: self._core.redo(object_id), core.read_standing))
+        return self._wait(lambda: self._core.redo(object_id), core.read_standing)
 
     def clear(self) -> None:
         """Forgets all objects; can be undone."""
-        self._wait(self._send(self._core.clear, core.read_done))
+        self._wait(self._core.clear, core.read_done)
 
     def remove(self, object_id: int) -> None:
         """Forgets one object; can be undone."""
-        self._wait(self._send(lambda: self._core.remove(object_id), core.read_done))
+        self._wait(lambda: self._core.remove(object_id), core.read_done)
 
     def close(self) -> None:
         """Ends the session on the server; does nothing the second time."""
@@ -129,17 +128,20 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
 
     def show(self, source: ImageSource) -> ImageSet:
         """Gives the session its image, and opens it before that; its client calls this."""
+        return self._patiently(partial(self._show, source))
+
+    def resume(self, session_id: str) -> None:
+        """Takes over a session that was opened before; its client calls this."""
+        self._wait(lambda: self._core.attach(session_id), core.read_attached)
+
+    def _show(self, source: ImageSource, left_s: float) -> ImageSet:
         opening = None
         if not self._core.session_id:
             opening = self._send(lambda: self._core.open_image(client_name()), core.read_opened)
         showing = self._send(lambda: self._core.set_image(source), core.read_image_set)
         if opening is not None:  # not waited for until now, and its refusal says more
-            self._wait(opening)
-        return self._wait(showing)
-
-    def resume(self, session_id: str) -> None:
-        """Takes over a session that was opened before; its client calls this."""
-        self._wait(self._send(lambda: self._core.attach(session_id), core.read_attached))
+            self._result(opening, left_s)
+        return self._result(showing, left_s)
 
     def _ask(
         self,
@@ -150,14 +152,19 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         frame: int | None = None,
         hypotheses: bool = False,
     ) -> Prediction:
-        def say(shown: Example | None) -> Future[Prediction]:
-            return self._say(object_id, prompt, shown, frame=frame, hypotheses=hypotheses)
+        def say(shown: Example | None) -> Prediction:
+            return self._wait(
+                lambda: self._core.prompt(
+                    object_id, prompt, shown, frame=frame, hypotheses=hypotheses
+                ),
+                core.read_prediction,
+            )
 
         if example is None:
-            return self._wait(say(None))
+            return say(None)
 
         def show(source: ImageSource) -> Prediction:
-            return self._wait(say(Example(source, example.mask)))
+            return say(Example(source, example.mask))
 
         return offer(self._known, self._read_image(example), show)
 
@@ -173,26 +180,13 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         shown = None
         if example is not None:
             shown = Example(ImageBytes(self._read_image(example)), example.mask)
-        return self._say(object_id, prompt, shown, frame=frame, hypotheses=hypotheses)
-
-    def _question(self, question: Question) -> list[Prediction]:
-        return self._wait(self._send(lambda: self._core.everything(question), core.read_segments))
-
-    def _say(
-        self,
-        object_id: int,
-        prompt: ObjectPrompt,
-        example: Example | None,
-        *,
-        frame: int | None,
-        hypotheses: bool,
-    ) -> Future[Prediction]:
         return self._send(
-            lambda: self._core.prompt(
-                object_id, prompt, example, frame=frame, hypotheses=hypotheses
-            ),
+            lambda: self._core.prompt(object_id, prompt, shown, frame=frame, hypotheses=hypotheses),
             core.read_prediction,
         )
+
+    def _question(self, question: Question) -> list[Prediction]:
+        return self._wait(lambda: self._core.everything(question), core.read_segments)
 
     def _read_image(self, example: Shown) -> bytes:
         data = image_bytes(example.image)
@@ -218,11 +212,25 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
                 self._outgoing.put(message)
         return future
 
-    def _wait(self, future: Future[T]) -> T:
+    def _wait(self, make: Callable[[], Command], what: Callable[[Reply], T]) -> T:
+        return self._patiently(lambda left_s: self._result(self._send(make, what), left_s))
+
+    def _patiently(self, ask: Callable[[float], T]) -> T:
+        """What `ask(seconds)` gives; it is called again where it is refused and that may pass."""
+        waiting = self._patience.begin()
+        while True:
+            try:
+                return ask(waiting.left_s)
+            except SeemError as refusal:
+                pause_s = waiting.pause_s(refusal)
+                if pause_s is None or self._closing.wait(pause_s):
+                    raise
+
+    def _result(self, future: Future[T], left_s: float) -> T:
         try:
-            return future.result(self._timeout_s)
+            return future.result(left_s)
         except TimeoutError:
-            raise core.overdue(self._address, self._timeout_s) from None
+            raise core.overdue(self._address, self._patience.timeout_s) from None
 
     def _read(self) -> None:
         """Takes what comes in, from one stream after the other, until nothing more can."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from seem_client import _core as core
 from seem_client._channel import client_name
-from seem_client._following import TrackedFrame, ahead_of, legs
+from seem_client._following import TrackedFrame, ahead_of, is_refused, legs, missing
 from seem_client._offering import check_image_size
 from seem_client.image import image_bytes
 from seem_client.session import Session
-from seem_wire.errors import SeemError, UnknownFrame
+from seem_wire.errors import SeemError
 from seem_wire.types import ImageBytes
 
 if TYPE_CHECKING:
@@ -41,17 +41,18 @@ class Video(Session):
 
     def begin(self, source: FrameSource) -> None:
         """Opens it for the frames of `source`; its client calls this."""
-        self._takes(source, n_sent=0)
-        self._wait(self._send(lambda: self._core.open_video(client_name()), core.read_opened))
+        self._takes(source)
+        self._wait(lambda: self._core.open_video(client_name()), core.read_opened)
 
     def go_on_with(self, source: FrameSource, session_id: str) -> None:
         """Takes over a session about the frames of `source`; its client calls this."""
+        self._takes(source)
         self.resume(session_id)
-        self._takes(source, n_sent=self._core.n_frames)
+        self._n_sent = self._core.n_frames
 
-    def _takes(self, source: FrameSource, *, n_sent: int) -> None:
-        self._source, self._n_sent = source, n_sent
-        self._sending = threading.Lock()
+    def _takes(self, source: FrameSource) -> None:
+        self._source, self._n_sent = source, 0
+        self._reading, self._checking = threading.Lock(), threading.Lock()
         self._showing: deque[tuple[int, Future[ImageSet]]] = deque()
         self._prompted: set[int] = set()
 
@@ -71,7 +72,9 @@ class Video(Session):
 
         Raises:
             NothingToFollow: No object was prompted yet.
-            BadVideo: A frame cannot be read; those before it came.
+            BadVideo, BadImage: A frame cannot be used; those before it came, and once it was
+                replaced it can be asked for again.
+            UnknownFrame: The video does not have the frame to begin with.
             InvalidValue: There are no such frames.
         """
         if direction == "backward" and last is None:
@@ -81,19 +84,27 @@ class Video(Session):
 
     def _follow(self, leg: Leg) -> Generator[TrackedFrame, None, None]:
         asked: deque[Asked] = deque()
+        trouble: Exception | None = None
         try:
             for frame, source in leg.steps():
-                if not self._bring(frame):
+                try:
+                    if not self._bring(frame):
+                        trouble = missing(frame) if frame == leg.start else None
+                        break
+                except (SeemError, OSError) as error:  # those before it come first
+                    trouble = error
                     break
                 asked.append((frame, self._ask_for(frame, source)))
                 if len(asked) >= ahead_of(self._source):
                     yield self._answered(asked)
             while asked:
                 yield self._answered(asked)
+            if trouble is not None:
+                raise trouble
         finally:
             if asked:
-                with suppress(SeemError):
-                    self._wait(self._send(self._core.stop, core.read_done))
+                with suppress(SeemError, TimeoutError):
+                    self._send(self._core.stop, core.read_done).result(self._goodbye_s)
 
     def _ask_for(self, frame: int, source: int) -> Future[dict[int, Prediction]]:
         return self._send(lambda: self._core.propagate(frame, source), core.read_frame)
@@ -101,7 +112,7 @@ class Video(Session):
     def _answered(self, asked: deque[Asked]) -> TrackedFrame:
         frame, future = asked[0]
         self._check_shown(frame)
-        predictions = self._wait(future)
+        predictions = self._result(future, self._patience.timeout_s)
         asked.popleft()
         return TrackedFrame(frame, predictions)
 
@@ -109,33 +120,40 @@ class Video(Session):
 
     def _bring(self, index: int) -> bool:
         """Sends all frames up to this one that were not sent; whether the video has it."""
-        with self._sending:
-            while self._n_sent <= index:
-                image = self._source.frame(self._n_sent)
+        while (next_one := self._n_sent) <= index:
+            with self._reading:
+                if self._n_sent != next_one:
+                    continue  # another thread brought it, or it was refused
+                image = self._source.frame(next_one)
                 if image is None:
                     return False
                 data = image_bytes(image)
                 check_image_size(data, self._core.offered)
-                self._show_frame(self._n_sent, ImageBytes(data))
-                self._n_sent += 1
-                if len(self._showing) > ahead_of(self._source):
-                    self._check_shown(self._showing[0][0])
+                self._show_frame(next_one, ImageBytes(data))
+            if len(self._showing) > ahead_of(self._source):
+                self._check_shown(next_one - ahead_of(self._source))
         return True
 
     def _show_frame(self, index: int, image: ImageBytes) -> None:
-        showing = self._send(lambda: self._core.frame(index, image), core.read_image_set)
-        self._showing.append((index, showing))
+        with self._checking:
+            if self._n_sent == index:
+                showing = self._send(lambda: self._core.frame(index, image), core.read_image_set)
+                self._showing.append((index, showing))
+                self._n_sent += 1
 
     def _check_shown(self, index: int) -> None:
         """Raises what the server says against a frame up to this one, which can be sent again."""
-        while self._showing and self._showing[0][0] <= index:
-            shown, future = self._showing.popleft()
-            try:
-                self._wait(future)
-            except BaseException:
-                self._n_sent = shown
-                self._showing.clear()
-                raise
+        with self._checking:
+            while self._showing and self._showing[0][0] <= index:
+                refused, future = self._showing[0]
+                try:
+                    self._result(future, self._patience.timeout_s)
+                except BaseException:
+                    if is_refused(future):  # else only the waiting ended
+                        self._n_sent = refused
+                        self._showing.clear()
+                    raise
+                self._showing.popleft()
 
     def _last_frame(self) -> int:
         known = self._source.n_frames
@@ -176,11 +194,13 @@ class Video(Session):
         if frame is None or frame < 0:
             return  # the server says what is wrong
         if not self._bring(frame):
-            raise UnknownFrame(f"The video has no frame {frame}.")
+            raise missing(frame)
         self._check_shown(frame)
         self._prompted.add(frame)
 
     def leave(self) -> None:
         """As `Session.leave`; files of the video are let go of."""
         super().leave()
-        self._source.close()
+        if self._reading.acquire(timeout=self._goodbye_s):  # what is being read is not closed
+            self._source.close()
+            self._reading.release()
