@@ -6,6 +6,7 @@
 #   make fmt      format and fix
 #   make proto    regenerate the committed stubs (proto-check: fail when they are stale)
 #   make bench    the ratio tables
+#   make test-tools                    the adapters against the tools' own code, each in an environment of its own
 #   make fuzz     a million spoilt inputs for everything that reads bytes from outside
 
 PYTHON ?= python3
@@ -13,6 +14,8 @@ VENV ?= .venv
 # One torch for everybody's tests, because export follows its version closely; `make setup TORCH=torch` takes any.
 TORCH ?= torch==2.13.0
 ARGS ?=
+# The annotation tools whose own code the adapters are tested against; each goes into .venv-NAME.
+TOOLS := label-studio==1.23.2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -20,7 +23,7 @@ SERVE := $(VENV)/.installed-serve
 ALL := $(VENV)/.installed-all
 PROTO := $(VENV)/proto
 
-.PHONY: setup demo serve test lint types arch proto proto-check bench fuzz fmt clean
+.PHONY: setup demo serve test test-tools lint types arch proto proto-check bench fuzz fmt clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -47,6 +50,15 @@ serve: $(SERVE)
 
 test: $(ALL)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-tools: $(ALL) $(foreach tool,$(TOOLS),.venv-$(firstword $(subst ==, ,$(tool)))/.installed)
+	$(BIN)/python -m pytest tests/adapters -m "slow or not slow" -rs $(ARGS)
+
+.venv-%/.installed: Makefile | $(BIN)/python
+	@echo "installing $(filter $*==%,$(TOOLS)) into .venv-$* (minutes) …"
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install $(filter $*==%,$(TOOLS))
+	@touch $@
 
 lint: $(ALL)
 	$(BIN)/ruff check .

@@ -98,6 +98,14 @@ async def test_a_redirect_within_label_studio_is_followed_and_not_for_ever():
             await fetcher.fetch(PICTURE)
 
 
+async def test_a_signature_in_an_address_is_not_told():
+    async with fetching() as (_, fetcher):
+        for address in ("s3://bucket/x.png?sig=secret", "/gone.png?sig=secret"):
+            with pytest.raises(PictureOutOfReach) as told:
+                await fetcher.fetch(address)
+            assert "secret" not in told.value.message
+
+
 async def test_what_is_too_large_is_not_read_to_its_end():
     async with fetching() as (_, fetcher):
         with pytest.raises(ImageTooLarge, match="50 bytes"):

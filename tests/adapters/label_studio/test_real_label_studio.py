@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from label_studio_process import adapter_process, is_installed, run_python, running
 from label_studio_words import BITMASK, BRUSH, config, key_point, mask_of, rectangle, words
+from made_videos import made_video
 from PIL import Image
 from served_process import serving
 
@@ -55,6 +56,14 @@ def project(studio, adapter):
     made = studio.project(config(BRUSH))
     task = studio.upload(made, "cat.jpg", CAT)
     return studio.attach(made, adapter)["id"], task
+
+
+def moving_square(number):
+    """A red square on grey that goes to the right, uint8 (240, 320, 3)."""
+    pixels = np.full((240, 320, 3), 110, np.uint8)
+    left = 50 + 8 * number
+    pixels[80:160, left : left + 80] = (220, 30, 30)
+    return pixels
 
 
 def region_of(answer):
@@ -106,6 +115,31 @@ def test_bitmask_projects_get_bitmasks(studio, adapter):
     task = studio.upload(made, "cat.jpg", CAT)
     answer = studio.interact(studio.attach(made, adapter)["id"], task, key_point(50, 50))
     assert region_of(answer)["value"]["imageDataURL"].startswith("data:image/png;base64,")
+
+
+def test_an_object_is_followed_through_a_video(studio, adapter, tmp_path):
+    made = studio.project(
+        '<View><Video name="video" value="$film"/>'
+        '<VideoRectangle name="box" toName="video"/></View>'
+    )
+    film = made_video(tmp_path / "film.mp4", 12, draw=moving_square)
+    task = studio.upload(made, "film.mp4", film.read_bytes())
+    backend = studio.attach(made, adapter)["id"]
+
+    def told(*regions, **context):
+        return region_of(studio.interact(backend, task, *regions, **context))["value"]
+
+    click = key_point(25, 50, spelling="positive")
+    assert told(event="prewarm", frame=1)["frame_count"] == 12
+    assert told(click, frame=1)["imageDataURL"].startswith("data:image/png;base64,")
+    session = told(click, event="track", frame=1, direction="forward")["session_id"]
+    frames, done = [], False
+    while not done:
+        value = told(event="track_progress", session_id=session)
+        assert value["error"] is None
+        frames, done = frames + value["frames"], value["done"]
+    assert [one["frame"] for one in frames][:6] == list(range(6))
+    assert told(event="release") == {"status": "released"}
 
 
 def test_an_unreadable_image_is_a_sentence(studio, adapter):

@@ -54,3 +54,12 @@ def test_each_region_has_an_id_of_its_own():
         for _ in range(2)
     ]
     assert made[0] != made[1]
+
+
+def test_an_event_is_answered_by_a_region_of_its_kind():
+    config_of = label_config.read(config())
+    answer = results.event(("track_started", {"session_id": "x"}), config_of, "m")
+    region = region_of(answer)
+    assert (region["type"], region["value"]) == ("track_started", {"session_id": "x"})
+    assert (region["from_name"], region["to_name"]) == ("tag", "image")
+    assert results.event(None, config_of, "m")["result"] == []

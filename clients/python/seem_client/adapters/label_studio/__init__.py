@@ -3,7 +3,7 @@
     Label Studio ── HTTP ──> app ─> label_config, context     what was asked
                               │  └> results, brush            how it is answered
                               ├─> sittings ─> steps           a task's image, and who clicked what
-                              ├─> tracking                    the events of videos
+                              ├─> films ─> film, tracks       videos: their frames, and following
                               └─> fetching ── HTTP ──> Label Studio, and nowhere else
 
 It needs the extra `label-studio`; for videos `video` as well.

@@ -158,6 +158,7 @@ def _guarding(basic_auth: tuple[str, str] | None) -> Middleware:
 
 def _failure(sentence: str, code: str, status: int) -> web.Response:
     plain = " ".join(sentence.split())
+    logger.warning("%s: %s", code, plain)
     reason = plain.encode("ascii", "replace").decode("ascii")[:_LONGEST_REASON]
     return web.json_response({"error": plain, "code": code}, status=status, reason=reason)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from seem_client.adapters.label_studio import context as contexts
 from seem_client.adapters.label_studio import label_config, results
+from seem_client.adapters.label_studio.films import Films
 from seem_client.adapters.label_studio.sittings import Sittings
 from seem_client.async_client import connect_async
 from seem_wire.errors import InvalidValue, SeemError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from seem_client.adapters.label_studio.results import Answer
     from seem_client.async_client import AsyncClient
     from seem_client.async_session import AsyncSession
+    from seem_client.async_video import AsyncVideo
+    from seem_client.frames import FrameSource
     from seem_wire.types import ModelCard
 
     Body = Mapping[str, object]
@@ -74,6 +77,10 @@ class Server:
         """A session about an image. Raises SeemError."""
         return await (await self.client()).open(data)
 
+    async def open_video(self, frames: FrameSource) -> AsyncVideo:
+        """A session about a video. Raises SeemError."""
+        return await (await self.client()).track(frames)
+
     async def close(self) -> None:
         """Lets go of the connection."""
         if self._client is not None:
@@ -86,10 +93,12 @@ class Backend:
     def __init__(self, server: Server, fetcher: Fetcher) -> None:
         self._server, self._fetcher = server, fetcher
         self._sittings = Sittings(server.open, now_s=asyncio.get_running_loop().time)
+        self._films = Films(self._sittings, server.open_video)
         self._tokens: OrderedDict[str, str] = OrderedDict()  # project -> what Label Studio gave
 
     async def close(self) -> None:
         """Ends all sessions."""
+        await self._films.close()
         await self._sittings.close()
         await self._server.close()
 
@@ -137,11 +146,15 @@ class Backend:
     async def _interact(
         self, config: LabelConfig, task: Body, context: Body, project: str
     ) -> Answer:
-        fetch = partial(self._fetcher.fetch, token=self._tokens.get(project, ""))
+        name, address = str(task.get("id")), _address(config, task)
+        token = self._tokens.get(project, "")
+        if config.is_video:
+            save = partial(self._fetcher.save, address, token=token)
+            answer = await self._films.answer(name, address, context, save)
+            return results.event(answer, config, await self.version())
         said = contexts.read(context)
-        prediction = await self._sittings.predict(
-            str(task.get("id")), _address(config, task), said, fetch
-        )
+        fetch = partial(self._fetcher.fetch, token=token)
+        prediction = await self._sittings.predict(name, address, said, fetch)
         version = prediction.model_id if prediction else await self.version()
         label = contexts.label(context)
         return await asyncio.to_thread(results.masks, prediction, config, label, version)

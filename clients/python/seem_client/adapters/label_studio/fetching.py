@@ -8,6 +8,7 @@ redirect is a new question under the same rule; and nothing is read from this ma
 from __future__ import annotations
 
 import asyncio
+import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,14 @@ from yarl import URL
 from seem_wire.errors import ImageTooLarge, InvalidValue, SeemError
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from aiohttp import ClientResponse, ClientSession
 
 MAX_IMAGE_BYTES = 64 * 1024**2
-TIMEOUT_S = 30.0
+MAX_VIDEO_BYTES = 2 * 1024**3
+TIMEOUT_S, VIDEO_TIMEOUT_S = 30.0, 600.0
+_SILENCE = ClientTimeout(total=None, connect=TIMEOUT_S, sock_read=TIMEOUT_S)
 MAX_REDIRECTS = 4
 MAX_TOKENS = 256
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -63,7 +68,21 @@ class Fetcher:
         self._access: dict[str, str] = {}  # what personal access tokens were exchanged for
 
     async def fetch(self, address: str, *, token: str = "", most: int = MAX_IMAGE_BYTES) -> bytes:
-        """The bytes of the file at an address, which may be a path of Label Studio's.
+        """The bytes of the image at an address, as `save` would write them."""
+        held = io.BytesIO()
+        await self.save(address, held, token=token, most=most, timeout_s=TIMEOUT_S)
+        return held.getvalue()
+
+    async def save(
+        self,
+        address: str,
+        file: BinaryIO,
+        *,
+        token: str = "",
+        most: int = MAX_VIDEO_BYTES,
+        timeout_s: float = VIDEO_TIMEOUT_S,
+    ) -> None:
+        """Writes what lies at an address, which may be a path of Label Studio's, into a file.
 
         `token` is shown to Label Studio where the operator gave none.
 
@@ -72,25 +91,28 @@ class Fetcher:
             ImageTooLarge: It has more than `most` bytes.
         """
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return await self._follow(self._allowed(address), token, most)
+            async with asyncio.timeout(timeout_s):
+                await self._follow(self._allowed(address), token, file, most)
         except TimeoutError as error:
             raise PictureOutOfReach(
-                f"The picture {address} did not come within {TIMEOUT_S:.0f} s."
+                f"The picture {_shown(address)} did not come within {timeout_s:.0f} s."
             ) from error
         except SeemError:  # some of which are ValueErrors
             raise
         except (ClientError, OSError, ValueError) as error:
-            raise PictureOutOfReach(f"The picture {address} cannot be fetched: {error}.") from error
+            raise PictureOutOfReach(
+                f"The picture {_shown(address)} cannot be fetched: {error}."
+            ) from error
 
-    async def _follow(self, url: URL, token: str, most: int) -> bytes:
+    async def _follow(self, url: URL, token: str, file: BinaryIO, most: int) -> None:
         for _ in range(MAX_REDIRECTS + 1):
             async with await self._get(url, token) as answer:
                 if answer.status not in _REDIRECTS:
-                    return await self._read(answer, url, most)
+                    await self._read(answer, url, file, most)
+                    return
                 target = answer.headers.get("Location", "")
             url = self._allowed(target, near=url)
-        raise PictureOutOfReach(f"The picture {url} is redirected too often.")
+        raise PictureOutOfReach(f"The picture {url.path} is redirected too often.")
 
     async def _get(self, url: URL, token: str) -> ClientResponse:
         if not self._is_label_studio(url):
@@ -105,25 +127,26 @@ class Fetcher:
     async def _ask(self, url: URL, authorization: str) -> ClientResponse:
         headers = {"Authorization": authorization} if authorization else {}
         return await self._session.get(
-            url, headers=headers, allow_redirects=False, timeout=ClientTimeout(total=TIMEOUT_S)
+            url, headers=headers, allow_redirects=False, timeout=_SILENCE
         )
 
-    async def _read(self, answer: ClientResponse, url: URL, most: int) -> bytes:
+    async def _read(self, answer: ClientResponse, url: URL, file: BinaryIO, most: int) -> None:
         if answer.status in _REFUSED:
             raise PictureOutOfReach(
                 f"{url.host} does not let the adapter read {url.path} ({answer.status})."
             )
         if answer.status != 200:  # noqa: PLR2004
             raise PictureOutOfReach(f"{url.host} has no picture {url.path} ({answer.status}).")
-        held = bytearray()
-        if (answer.content_length or 0) <= most:
+        n_bytes = answer.content_length or 0
+        if n_bytes <= most:
+            n_bytes = 0
             async for piece in answer.content.iter_chunked(_PIECE_BYTES):
-                held += piece
-                if len(held) > most:
+                n_bytes += len(piece)
+                if n_bytes > most:
                     break
-            else:
-                return bytes(held)
-        raise ImageTooLarge(f"The picture {url.path} has more than {most} bytes.")
+                await asyncio.to_thread(file.write, piece)
+        if n_bytes > most:
+            raise ImageTooLarge(f"The picture {url.path} has more than {most} bytes.")
 
     async def _authorization(self, token: str) -> str:
         """What is shown to Label Studio: a legacy token as it is, or what one's own brings."""
@@ -136,7 +159,7 @@ class Fetcher:
                 self._base.join(URL("api/token/refresh")),
                 json={"refresh": token},
                 allow_redirects=False,
-                timeout=ClientTimeout(total=TIMEOUT_S),
+                timeout=_SILENCE,
             ) as answer:
                 if answer.status != 200:  # noqa: PLR2004
                     raise PictureOutOfReach(
@@ -149,10 +172,12 @@ class Fetcher:
         """The address in full, where it may be asked for."""
         given = _url(address)
         if given is None:
-            raise PictureOutOfReach(f"{address!r} is no address of a picture.")
+            raise PictureOutOfReach(f"{_shown(address)!r} is no address of a picture.")
         url = (near or self._base).join(given)
         if url.scheme not in {"http", "https"} or not url.host:
-            raise PictureOutOfReach(f"Pictures are fetched over HTTP alone, and not {address!r}.")
+            raise PictureOutOfReach(
+                f"Pictures are fetched over HTTP alone, and not {_shown(address)!r}."
+            )
         if not (self._is_label_studio(url) or url.host in self._source.image_hosts):
             raise PictureOutOfReach(
                 f"The picture lies at {url.host}, which is not Label Studio: "
@@ -169,3 +194,8 @@ def _url(address: str) -> URL | None:
         return URL(address)
     except ValueError:
         return None
+
+
+def _shown(address: str) -> str:
+    """As much of an address as may be told: its query may hold a signature, and data are long."""
+    return address.partition("?")[0][:200]

@@ -42,8 +42,11 @@ def masks(
     return {"result": [region], "score": prediction.score, "model_version": model_version}
 
 
-def event(kind: str, value: Answer, config: LabelConfig, model_version: str) -> Answer:
+def event(told: tuple[str, Answer] | None, config: LabelConfig, model_version: str) -> Answer:
     """The answer to an event, which is told as a region of a kind of its own."""
+    if told is None:
+        return {"result": [], "score": 0.0, "model_version": model_version}
+    kind, value = told
     region = {
         "id": uuid4().hex[:10],
         "from_name": config.control,

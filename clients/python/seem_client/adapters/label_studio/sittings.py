@@ -88,6 +88,12 @@ class Sittings:
         await self._make_room()
         return await sitting.predict(said)
 
+    async def prepare(self, task: str, address: str, fetch: Fetch) -> None:
+        """Has the picture of a task encoded, before anything is said about it. Raises SeemError."""
+        sitting = self._sitting((task, address), fetch)
+        await self._make_room()
+        await sitting.prepare()
+
     async def close(self) -> None:
         """Ends all sessions."""
         sittings = list(self._sittings.values())
@@ -148,6 +154,11 @@ class Sitting:
                 await self._drop()
                 raise
             return await self._say(await self._current(), said)
+
+    async def prepare(self) -> None:
+        """Opens the session, if it is not."""
+        async with self._lock:
+            await self._current()
 
     async def close(self) -> None:
         """Ends its session."""
