@@ -99,6 +99,16 @@ def test_rectangles_and_texts_give_masks(studio, project):
     assert (box & named).sum() / (box | named).sum() > 0.5
 
 
+def test_a_task_that_nobody_pointed_at_gets_no_prediction(studio, adapter):
+    made = studio.project(config(BRUSH))
+    task = studio.upload(made, "cat.jpg", CAT)
+    studio.attach(made, adapter)
+    action = f"/api/dm/actions?id=retrieve_tasks_predictions&project={made}"
+    done = studio.ask(action, {"selectedItems": {"all": True, "excluded": []}})
+    assert done["processed_items"] == 1
+    assert studio.ask(f"/api/tasks/{task}")["predictions"] == []
+
+
 def test_what_is_saved_is_exported_by_label_studio_as_the_same_mask(studio, adapter):
     made = studio.project(config(BRUSH))
     task = studio.upload(made, "cat.jpg", CAT)

@@ -125,8 +125,8 @@ class Backend:
         """Equal versions give equal masks. Raises SeemError where the server does not say."""
         return (await self._server.model()).model_id
 
-    async def predict(self, body: Body) -> list[Answer]:
-        """The predictions for each task: masks where a context says what is meant, else none.
+    async def predict(self, body: Body) -> list[Answer | list[Answer]]:
+        """The prediction for each task, by what a context says; a list of none without one.
 
         Raises:
             SeemError: It cannot be answered; the message is for the person who asked.
@@ -136,8 +136,7 @@ class Backend:
             raise InvalidValue("There must be a list of tasks.")
         context = params.get("context") if isinstance(params, dict) else None
         if not context:  # all of a project, and nobody pointed at anything
-            version = await self.version()
-            return [{"result": [], "score": 0.0, "model_version": version} for _ in tasks]
+            return [[] for _ in tasks]
         if len(tasks) != 1 or not isinstance(context, dict):
             raise InvalidValue("A context is about one task.")
         config = label_config.read(str(body.get("label_config") or ""))
