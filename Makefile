@@ -2,11 +2,11 @@
 #   make demo     a photo, a click, the right mask: overlays under demo-output/
 #   make serve    the server on localhost:50051
 #   make test     the suite            (make test ARGS="-m slow" or ARGS=tests/wire)
+#   make test-tools the adapters against the tools' own code, each in an environment of its own
 #   make lint types arch               ruff, mypy, import contracts
 #   make fmt      format and fix
 #   make proto    regenerate the committed stubs (proto-check: fail when they are stale)
 #   make bench    the ratio tables
-#   make test-tools                    the adapters against the tools' own code, each in an environment of its own
 #   make fuzz     a million spoilt inputs for everything that reads bytes from outside
 
 PYTHON ?= python3
@@ -14,14 +14,17 @@ VENV ?= .venv
 # One torch for everybody's tests, because export follows its version closely; `make setup TORCH=torch` takes any.
 TORCH ?= torch==2.13.0
 ARGS ?=
-# The annotation tools whose own code the adapters are tested against; each goes into .venv-NAME.
-TOOLS := label-studio==1.23.2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SERVE := $(VENV)/.installed-serve
 ALL := $(VENV)/.installed-all
 PROTO := $(VENV)/proto
+# Annotation tools pin what they need, so each has an environment of its own, .venv-TOOL: CVAT's agent with our package,
+# which it loads, and Label Studio alone, which calls us from a process of its own.
+TOOLS := cvat label-studio
+NEEDS_cvat := --editable '.[serve,test,cvat]'
+NEEDS_label-studio := label-studio==1.23.2
 
 .PHONY: setup demo serve test test-tools lint types arch proto proto-check bench fuzz fmt clean
 .DEFAULT_GOAL := test
@@ -51,14 +54,14 @@ serve: $(SERVE)
 test: $(ALL)
 	$(BIN)/python -m pytest $(ARGS)
 
-test-tools: $(ALL) $(foreach tool,$(TOOLS),.venv-$(firstword $(subst ==, ,$(tool)))/.installed)
-	$(BIN)/python -m pytest tests/adapters -m "slow or not slow" -rs $(ARGS)
-
-.venv-%/.installed: Makefile | $(BIN)/python
-	@echo "installing $(filter $*==%,$(TOOLS)) into .venv-$* (minutes) …"
+.venv-%/.installed: pyproject.toml Makefile
+	@echo "installing $* into .venv-$* (minutes) …"
 	$(PYTHON) -m venv .venv-$*
-	.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install $(filter $*==%,$(TOOLS))
+	.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install $(NEEDS_$*)
 	@touch $@
+
+test-tools: $(TOOLS:%=.venv-%/.installed)
+	.venv-cvat/bin/python -m pytest tests/adapters -m "slow or not slow" -rs $(ARGS)
 
 lint: $(ALL)
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from seem_server.engine.engine import Engine, EngineConfig
 from seem_server.engine.scheduler import Limits as QueueLimits
@@ -117,6 +118,8 @@ async def serve(
         journal = Journal(store)
         stack.push_async_callback(journal.close)
         shelf = NoShelf() if store.quick else StoreShelf(journal)  # in memory the caches do as well
+        # ONNX Runtime has a thread a core of its own; NumPy's, beside them, would make both slower.
+        stack.enter_context(threadpool_limits(1, user_api="blas"))
         make_engine = partial(Engine, observer=observers.engine, shelf=shelf)
         engine = await asyncio.to_thread(
             make_engine, make_backend or _backend_maker(settings), _engine_config(settings)

@@ -155,7 +155,7 @@ class Settings:
     @property
     def local(self) -> bool:
         """Whether only programs on this machine can reach the server."""
-        return self.host.startswith("unix:") or is_loopback(self.host)
+        return self.host.startswith("unix:") or _is_loopback(self.host)
 
     def check_exposure(self) -> None:
         """Raises SettingInvalid where strangers could use the server, and nobody said they may."""
@@ -233,8 +233,7 @@ def _named(kind: type) -> str:
     return names.get(kind, "text")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only programs on this machine can reach what listens at `host`."""
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:

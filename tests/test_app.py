@@ -12,6 +12,7 @@ import grpc
 import pytest
 from bundles import plain_tiny
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from query_bundles import write_query_bundle
 from secure_words import Files
 from service_words import Talk, click, opening, slow_backend, until
 
@@ -21,7 +22,7 @@ from seem_server.runtime.fake_backend import FakeBackend
 from seem_server.settings import SettingInvalid, Settings
 from seem_server.transport.server import Server
 from seem_wire import errors
-from seem_wire.types import Failed, PromptKind
+from seem_wire.types import VIDEO_COMMAND_NAMES, Failed, OpenVideo, PromptKind
 from seem_wire.v1 import seem_pb2 as pb
 from seem_wire.v1.seem_pb2_grpc import SeemStub
 
@@ -49,6 +50,19 @@ async def test_everything_is_offered_where_the_bundle_can_tell(tmp_path):
         assert "everything" not in running.model.capabilities.commands
         assert PromptKind.EXAMPLE not in running.model.capabilities.prompts
         assert running.model.input_sizes
+
+
+async def test_videos_are_offered_where_the_bundle_can_follow(tmp_path):
+    async with serve(FAKE, warm_up=False) as running:
+        assert running.model.capabilities.commands >= VIDEO_COMMAND_NAMES
+    published = str(write_query_bundle(tmp_path / "published"))
+    async with (
+        serve(replace(FAKE, bundle=published, provider="cpu"), warm_up=False) as running,
+        grpc.aio.insecure_channel(running.address) as channel,
+    ):
+        assert not running.model.capabilities.commands & VIDEO_COMMAND_NAMES
+        refused = await Talk(SeemStub(channel)).ask(OpenVideo(1))
+        assert refused.code == "NOT_OFFERED"
 
 
 async def test_it_is_warm_before_it_is_ready():

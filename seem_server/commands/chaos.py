@@ -14,6 +14,7 @@ import os
 import random
 import tempfile
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from seem_wire.errors import CallerError, InvalidValue, SeemError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -48,6 +49,9 @@ longer; or, where it is too slow for that, until its longest life is over."""
 
 PAUSE_S = 0.05
 """An annotator's longest pause between two commands."""
+
+PATIENT = ("--max-wait-s", "600", "--max-waiting", "4096")
+"""Nobody is refused for want of room, which a busy machine lacks: what is looked for is loss."""
 
 _MOVES = {
     "click": 0.42,
@@ -93,7 +97,8 @@ class ChaosReport:
         answers_lost: Answers that differ from those of the undisturbed server.
         masks_different: Masks that stand, for the annotator or for who attached, that do.
         hung: Commands without an answer.
-        failed: Commands that ended with an error of the connection or the server.
+        failed: Commands that ended with an error of the connection or the server; `codes` tells how
+            many with which.
         longest_wait_s: For an answer, with the time in which no server was there.
     """
 
@@ -107,6 +112,7 @@ class ChaosReport:
     failed: int
     longest_wait_s: float
     seconds: float
+    codes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def nothing_was_lost(self) -> bool:
@@ -143,7 +149,7 @@ async def bench_chaos(
     waits_s: list[float] = []
     with tempfile.TemporaryDirectory(prefix="seem-chaos-") as folder:
         server, peaceful = (
-            ServerProcess("--bundle", bundle, "--store", f"sqlite:{folder}/{name}.sqlite")
+            ServerProcess("--bundle", bundle, "--store", f"sqlite:{folder}/{name}.sqlite", *PATIENT)
             for name in ("sessions", "peaceful")
         )
         model = await _under_kills(server, courses, kills, waits_s, show=show)
@@ -160,12 +166,14 @@ async def bench_chaos(
         failed=sum(len(one.failed) for one in courses),
         longest_wait_s=max(waits_s, default=0.0),
         seconds=time.monotonic() - started_s,
+        codes=Counter(code for one in courses for code in one.failed),
     )
 
 
 def as_text(report: ChaosReport) -> str:
     """The report as lines."""
     held = "nothing was lost" if report.nothing_was_lost else "SOMETHING WAS LOST"
+    codes = ", ".join(f"{count} {code}" for code, count in sorted(report.codes.items()))
     extent = f"{report.kills} kills, {report.commands} commands in {report.seconds:.0f} s"
     return "\n".join(
         [
@@ -173,7 +181,7 @@ def as_text(report: ChaosReport) -> str:
             f"answers that differ      {report.answers_lost}",
             f"masks that differ        {report.masks_different}",
             f"commands that hung       {report.hung}",
-            f"commands that failed     {report.failed}",
+            f"commands that failed     {report.failed}  {codes}".rstrip(),
             f"longest wait             {report.longest_wait_s:.1f} s",
             held,
         ]

@@ -6,9 +6,8 @@ import multiprocessing
 import os
 import socket
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import seem_client
 from seem_server import settings
@@ -16,11 +15,11 @@ from seem_wire.errors import Disconnected, SeemError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
     from multiprocessing.connection import Connection
 
-    from seem_client import Client
+    from seem_client import AsyncClient, Client
     from seem_server.settings import Settings
 
 
@@ -60,42 +59,12 @@ def reach_process(arguments: argparse.Namespace) -> AbstractContextManager[Clien
     return _reach(arguments, server_process)
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What `seem_client.connect_async` is called with; an empty `token` is none at all."""
-
-    address: str
-    token: str | None = field(default="", repr=False)
-    tls: str | bool = False
-    client_cert: tuple[str, str] | None = None
-
-
-@contextmanager
-def reach_address(arguments: argparse.Namespace) -> Iterator[Reach]:
-    """How to reach the server that the arguments name, which need not run yet, or one of one's own.
-
-    Raises, when it is entered:
-        SeemError: None can be made.
-        OSError: A file with a token can't be read.
-    """
-    if arguments.server is not None:
-        yield Reach(
-            arguments.server,
-            arguments.token_file and Path(arguments.token_file).read_text("utf-8").strip(),
-            arguments.tls_ca or arguments.tls,
-            tuple(arguments.client_cert) if arguments.client_cert else None,
-        )
-        return
-    with _server_here(settings.read(arguments, os.environ)) as address:
-        yield Reach(address)
-
-
 @contextmanager
 def _reach(
     arguments: argparse.Namespace, make: Callable[[Settings], AbstractContextManager[str]]
 ) -> Iterator[Client]:
     if arguments.server is not None:
-        with reach_address(arguments) as there, _connected(there) as client:
+        with _connected(arguments) as client:
             yield client
         return
     own = settings.read(arguments, os.environ)
@@ -110,11 +79,38 @@ def _server_here(own: Settings) -> AbstractContextManager[str]:
     return local_server(own)
 
 
-def _connected(reach: Reach) -> Client:
+@contextmanager
+def connecting(
+    arguments: argparse.Namespace, *, reconnect_s: float
+) -> Iterator[Callable[[], Awaitable[AsyncClient]]]:
+    """What connects to the same server, each time that it is called: it need not be there yet.
+
+    Raises, when it is entered:
+        SeemError: No server of its own can be made.
+    """
+    if arguments.server is not None:
+        options = _how(arguments)
+        yield lambda: seem_client.connect_async(
+            arguments.server, reconnect_s=reconnect_s, **options
+        )
+        return
+    with _server_here(settings.read(arguments, os.environ)) as address:
+        yield lambda: seem_client.connect_async(address, reconnect_s=reconnect_s, token="")
+
+
+def _connected(arguments: argparse.Namespace) -> Client:
     """A client of the server that the arguments name."""
-    return seem_client.connect(
-        reach.address, token=reach.token, tls=reach.tls, client_cert=reach.client_cert
-    )
+    return seem_client.connect(arguments.server, **_how(arguments))
+
+
+def _how(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `connect` is told beside the address."""
+    token = arguments.token_file and Path(arguments.token_file).read_text("utf-8").strip()
+    return {
+        "token": token,
+        "tls": arguments.tls_ca or arguments.tls,
+        "client_cert": arguments.client_cert,
+    }
 
 
 @contextmanager

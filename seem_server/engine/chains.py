@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from seem_server.engine.work import Round
     from seem_server.engine.zoom import Window
     from seem_server.runtime.backend import Features
-    from seem_wire.prompts import MaskPrompt, ObjectPrompt
+    from seem_wire.prompts import MaskPrompt
 
     Float32 = npt.NDArray[np.float32]
     Pixels = npt.NDArray[np.uint8]
@@ -63,12 +65,23 @@ class Look:
     window: Window | None = None
 
 
+def from_start(rounds: Sequence[Round], start: MaskPrompt | None) -> tuple[Round, ...]:
+    """The rounds, each with what was known before the first, unless it has a mask of its own."""
+    if start is None:
+        return tuple(rounds)
+    return tuple(
+        entry if entry.prompt.mask else replace(entry, prompt=replace(entry.prompt, mask=start))
+        for entry in rounds
+    )
+
+
 @dataclass(slots=True, eq=False)
 class Chain:
     """An object's rounds on an image; `n_done` of them are answered, the latest in `answers`.
 
     `owner`: for whom texts are remembered.
-    `start`: what was known of the object before the first round, None for nothing.
+    `start`: what was known of the object before the first round, None for nothing; `rounds` say it,
+    too (`from_start`).
     `pixels`: the whole image, uint8 (H, W, 3), where a part of it may be looked at closer.
     """
 
@@ -87,12 +100,6 @@ class Chain:
     def is_at_beginning(self) -> bool:
         """Whether nothing is known of the object in this image yet."""
         return self.n_done == 0 and self.start is None
-
-    def from_start(self, prompt: ObjectPrompt) -> ObjectPrompt:
-        """`prompt` with what was known before it, unless it has a mask of its own."""
-        if self.start is None or prompt.mask is not None:
-            return prompt
-        return replace(prompt, mask=self.start)
 
     @property
     def done(self) -> bool:

@@ -82,11 +82,29 @@ class Follower:
         return tuple(self._mask(one, parted.get(one.object_id), image, name) for one in found)
 
     def _find(self, one: Trail, image: EncodedImage, here: Places) -> _Found:
+        """Looks near where the object was, and where it is not there anywhere."""
         known = self._remembered(one)
-        likely = matching.anywhere(here, known)
         if one.last is not None:
-            nearby = matching.nearby(here, *self._before(one.last))
-            likely = (1 - matching.BY_PLACE) * likely + matching.BY_PLACE * nearby
+            before, shares = self._before(one.last)
+            close = matching.within_reach(here, shares)
+            likely = (1 - matching.BY_PLACE) * matching.mostly_near(here, known, close)
+            likely += matching.BY_PLACE * matching.nearby(here, before, shares)
+            found = self._decided(one, image, here, known, likely, matching.STILL_SEEN)
+            if found.is_there:
+                return found
+        likely = matching.anywhere(here, known)
+        return self._decided(one, image, here, known, likely, matching.FOUND)
+
+    def _decided(
+        self,
+        one: Trail,
+        image: EncodedImage,
+        here: Places,
+        known: Remembered,
+        likely: Float32,
+        least: float,
+    ) -> _Found:
+        """What the decoder makes of how likely each place is the object; there from `least` on."""
         memory = matching.memory_logits(likely, here)
         points = matching.clicks(memory, image.layout)
         if not points:
@@ -96,7 +114,6 @@ class Follower:
         (decoded,) = self.backend.decode([(image.features, prompts)])
         logits = decoded.mask_logits[0] - np.float32(self.backend.manifest.mask_threshold)
         likelihood = matching.presence(here, known, logits > 0)
-        least = matching.FOUND if one.last is None else matching.STILL_SEEN
         return _Found(one.object_id, logits, decoded, likelihood, likelihood >= least)
 
     def _mask(
@@ -130,7 +147,7 @@ class Follower:
 
     def _remembered(self, one: Trail) -> Remembered:
         """The places of all references of an object, each with an equal part of the room."""
-        limit = matching.TOKENS // len(one.references)
+        limit = max(matching.TOKENS // len(one.references), matching.TOKENS // 2)
         return matching.together([self._reference(seen, limit) for seen in one.references])
 
     def _reference(self, seen: Seen, limit: int) -> Remembered:

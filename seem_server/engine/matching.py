@@ -150,27 +150,48 @@ def anywhere(places: Places, known: Remembered) -> Float32:
     return _voted(places.vectors @ known.vectors.T, known.shares)
 
 
+def mostly_near(places: Places, known: Remembered, close: Mask) -> Float32:
+    """The same, (N,), for the places `close` (N,), and roughly for others: one of four is asked.
+
+    What is far from where an object was is asked only for what may be mistaken for it.
+    """
+    asked = np.zeros((places.rows, places.columns), np.bool_)
+    asked[::2, ::2] = True
+    asked = asked.ravel() | close
+    likely = np.zeros(len(asked), np.float32)
+    likely[asked] = _voted(places.vectors[asked] @ known.vectors.T, known.shares)
+    rough = likely.reshape(places.rows, places.columns)[::2, ::2].repeat(2, 0).repeat(2, 1)
+    return np.where(close, likely, rough[: places.rows, : places.columns].ravel())
+
+
+def within_reach(places: Places, shares: Float32) -> Mask:
+    """Where an object can have moved to, (N,), that covered so much of each place before."""
+    inside = shares.reshape(places.rows, places.columns) > _HALF
+    near: Mask = ndimage.maximum_filter(inside, 2 * REACH + 1).ravel()
+    return near
+
+
 def nearby(places: Places, before: Places, shares: Float32) -> Float32:
     """The same, (N,), by the frame before and by what lay near the place there; 0 far from it.
 
     A block of places at a time is compared with those within reach of any of them.
     """
-    inside = shares.reshape(places.rows, places.columns) > _HALF
-    within = ndimage.maximum_filter(inside, 2 * REACH + 1)
-    likely = np.zeros(inside.shape, np.float32)
-    seen = places.vectors.reshape(*inside.shape, -1)
-    known = before.vectors.reshape(*inside.shape, -1)
-    for block in _blocks(inside.shape):
-        if within[block].any():
+    shape = places.rows, places.columns
+    close = within_reach(places, shares).reshape(shape)
+    likely = np.zeros(shape, np.float32)
+    seen = places.vectors.reshape(*shape, -1)
+    known = before.vectors.reshape(*shape, -1)
+    for block in _blocks(shape):
+        asked = close[block]
+        if asked.any():
             around = tuple(
                 slice(max(one.start - REACH, 0), min(one.stop + REACH, side))
-                for one, side in zip(block, inside.shape, strict=True)
+                for one, side in zip(block, shape, strict=True)
             )
-            here, there = seen[block], known[around]
-            similar = here.reshape(-1, seen.shape[2]) @ there.reshape(-1, seen.shape[2]).T
-            similar[_beyond(_corners(block), _corners(around))] = -np.inf
-            voted = _voted(similar, shares.reshape(inside.shape)[around].ravel())
-            likely[block] = voted.reshape(here.shape[:2])
+            there = known[around].reshape(-1, seen.shape[2])
+            similar = seen[block][asked] @ there.T
+            similar[_beyond(_corners(block), _corners(around))[asked.ravel()]] = -np.inf
+            likely[block][asked] = _voted(similar, shares.reshape(shape)[around].ravel())
     return likely.ravel()
 
 
@@ -251,13 +272,13 @@ def _beyond(block: tuple[int, int, int, int], around: tuple[int, int, int, int])
 
 def _voted(similar: Float32, shares: Float32) -> Float32:
     """(N, K) cosines and shares (K,) to (N,): the mean share of the most similar, weighted."""
-    best = similar.max(axis=1, keepdims=True)
-    weights = np.exp(SHARPNESS * (similar - best))
-    if similar.shape[1] > SIMILAR:
-        least = np.partition(similar, -SIMILAR, axis=1)[:, -SIMILAR, None]
-        weights[similar < least] = 0
-    voted: Float32 = weights @ shares / weights.sum(axis=1)
-    return voted
+    count = min(SIMILAR, similar.shape[1])
+    most = np.partition(similar, -count, axis=1)[:, -count:]
+    place, known = np.nonzero(similar >= most[:, :1])  # few of them: what is costly is done to few
+    nearness = similar[place, known] - most.max(axis=1)[place]
+    weights = np.exp(SHARPNESS * nearness)
+    weighed = np.bincount(place, weights * shares[known], len(similar))
+    return (weighed / np.bincount(place, weights, len(similar))).astype(np.float32)
 
 
 def _pooled(cells: Float32) -> Float32:

@@ -100,9 +100,10 @@ class Encode:
 class Decode:
     """Answer the last round of each object.
 
-    A newer Decode of the same session whose objects include all of this one's supersedes it while
-    it waits; the newer one then drops this one's rounds (`ObjectRounds.without`). What texts mean
-    is remembered for its `owner` alone.
+    A newer Decode of the same session and frame whose objects include all of this one's supersedes
+    it while it waits; the newer one then drops this one's rounds (`ObjectRounds.without`). What
+    texts mean is remembered for its `owner` alone. `frame`: of a video, in which the same image may
+    come twice.
     """
 
     session_id: str
@@ -111,6 +112,7 @@ class Decode:
     objects: tuple[ObjectRounds, ...]
     priority: Priority = Priority.CLICK
     owner: str = ""
+    frame: int = 0
 
     @property
     def object_ids(self) -> frozenset[int]:

@@ -26,7 +26,7 @@ from seem_server.engine import (
     zoom,
 )
 from seem_server.engine.cache import ByteCache
-from seem_server.engine.chains import Answer, Chain, EncodedImage, Look
+from seem_server.engine.chains import Answer, Chain, EncodedImage, Look, from_start
 from seem_server.engine.findings import Names
 from seem_server.engine.following import Follower
 from seem_server.engine.packing import Said
@@ -274,11 +274,12 @@ class Worker:
 
     def _chain(self, image: EncodedImage, one: ObjectRounds, work: Decode) -> Chain:
         keys = one.memory_keys(work.image_key)
+        start = None if one.start is None else MaskPrompt(rle.decode(one.start))
         chain = Chain(
-            *(image, one.rounds, one.object_id, keys),
+            *(image, from_start(one.rounds, start), one.object_id, keys),
             image_key=work.image_key,
             owner=work.owner,
-            start=None if one.start is None else MaskPrompt(rle.decode(one.start)),
+            start=start,
         )
         chain.resume(self._caches.answers)
         if take_up(self._shelf, self._manifest.model_id, chain):
@@ -396,8 +397,8 @@ class Worker:
 
     def _arrays(self, chain: Chain, look: Look, last: Answer | None) -> Prompts:
         """The next round of a chain, as the decoder takes it."""
-        prompt = chain.from_start(chain.pending[0].prompt)
-        before = chain.from_start(chain.rounds[chain.n_done - 1].prompt) if chain.n_done else None
+        prompt = chain.pending[0].prompt
+        before = chain.rounds[chain.n_done - 1].prompt if chain.n_done else None
         said = Said(
             prompt if look.window is None else zoom.within(prompt, look.window),
             before=before

@@ -209,11 +209,11 @@ class LiveSession:
     def _check_open(self, command: Command) -> None:
         if self._closed:
             raise copy(self._because or UnknownSession("The session has ended."))
-        if (
-            self._log is not None
-            and self._log.is_full
-            and isinstance(command, Prompt | Frame | Propagate)
-        ):
+        if isinstance(command, Prompt | Frame | Propagate):
+            self._check_log()
+
+    def _check_log(self) -> None:
+        if self._log is not None and self._log.is_full:
             full = LimitExceeded("The session's log is full.")
             full.hint = "Open another session, or set the image again, which begins anew."
             raise full
@@ -226,8 +226,11 @@ class LiveSession:
         self._because = because
         gone = because or UnknownSession("The session ended before this was answered.")
         tickets, self._tickets = self._tickets, {}
-        for seq, ticket in tickets.items():
+        for ticket in tickets.values():
             ticket.cancel()
+        # What was let go of is answered where the session goes on.
+        left = set() if self.parked else {*self._works, *self._state.waiting}
+        for seq in sorted({*tickets, *left}):
             self._tell(Failed.of(seq, gone))
         if self._encoding:
             self._encoding.cancel()
@@ -364,6 +367,9 @@ class LiveSession:
             return
         if answer is not None:
             self._asked[self._state.last_seq] = answer
+        if self._log is not None and not over:  # first: what is carried out may end at once
+            self._unanswered.update(reply.seq for reply in replies)
+            self._log.keep(event, replies, partial(self._kept, replies))
         for effect in effects:
             self._carry_out(effect)
         if self._log is None:
@@ -372,9 +378,6 @@ class LiveSession:
                 self.close()
         elif over:
             self._run(self._forget(self._log, replies))
-        else:
-            self._unanswered.update(reply.seq for reply in replies)
-            self._log.keep(event, replies, partial(self._kept, replies))
 
     def _refuse(
         self, replies: Sequence[Reply], last_seq: int, answer: asyncio.Future[Reply] | None
@@ -444,12 +447,15 @@ class LiveSession:
 
     def _submit(self, work: Asked) -> None:
         try:
+            if isinstance(work, Follow):
+                self._check_log()  # many wait, and each answer is kept
             ticket = self._engine.submit(work)
         except ImageUnknown as error:
             self._image_is_missing(work, error)
             return
         except SeemError as error:
-            self._end(work.seq, Failed.of(work.seq, error))
+            # Not at once: what it ends may begin the next work, and thousands may wait.
+            self._loop.call_soon(self._refused, work, Failed.of(work.seq, error))
             return
         self._tickets[work.seq] = ticket
         ticket.add_done_callback(partial(self._ended_in_any_thread, copy_context()))
@@ -464,12 +470,23 @@ class LiveSession:
         if self._tickets.get(seq) is not ticket:
             return  # it was withdrawn, or the session is closed
         del self._tickets[seq]
+        self._at_the_edge(seq, partial(self._fold_outcome, ticket, seq))
+
+    def _refused(self, work: Asked, outcome: Failed) -> None:
+        """The engine did not take a work that is still wanted."""
+        seq = work.seq
+        if not self._closed and self._works.get(seq) is work and seq not in self._tickets:
+            self._at_the_edge(seq, partial(self._end, seq, outcome))
+
+    def _at_the_edge(self, seq: int, act: Callable[[], None]) -> None:
+        """Acts; where that breaks nobody else would hear of it, and the client would wait."""
         try:
-            self._fold_outcome(ticket, seq)
-        except Exception:  # an edge: nobody else would hear of it, and the client would wait
+            act()
+        except Exception:
             tag = session_tag(self.session_id)
             logger.exception("a session broke", extra={"session": tag})
             broken = Internal("The session broke.")
+            self._works.pop(seq, None)
             self._tell(Failed.of(seq, broken))
             self.close(broken)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from seem_server.session.events import Effect, FrameRead, Outcome
-    from seem_server.session.history import ObjectState
+    from seem_server.session.history import Key, ObjectState
     from seem_server.session.state import State
     from seem_wire.errors import SeemError
     from seem_wire.types import ObjectMask, Propagate
@@ -105,13 +105,13 @@ def go_on(state: State) -> Step:
         video = replace(video, waiting=waiting)
         trails = []
         for known in _standing(state, video).values():
-            if not any(one.mark and one.frame == command.frame for one in known):
+            if not _is_marked(known, command.frame):
                 way = memory.trail(known, video.frames, to=command.frame, source=command.source)
                 trails += [] if way is None else [way]
         if trails:
             key = video.frames[command.frame]
             effects.append(Follow(state.session_id, command.seq, key, tuple(trails)))
-            state = replace(state, video=replace(video, running=command))
+            state = replace(state, video=replace(video, running=command, began=state.last_seq))
             break
         state = replace(state, video=video)
         effects.append(Send(_answer(state, video, command, ())))
@@ -129,8 +129,8 @@ def end(state: State, outcome: Outcome) -> Step | None:
     command, after = video.running, replace(state, video=replace(video, running=None))
     if not isinstance(outcome, Followed):
         return after, (Send(outcome),)
-    there = {one.object_id for one in state.history.objects if one.rounds}
-    masks = tuple(mask for mask in outcome.masks if mask.object_id in there)
+    wanted = _wanted(state, video, command.frame)
+    masks = tuple(mask for mask in outcome.masks if mask.object_id in wanted)
     after = learned(after, (Known(command.frame, mask) for mask in masks))
     answer = _answer(after, video, command, masks)
     reply = replace(answer, timings=outcome.timings, cache_hit=outcome.cache_hit)
@@ -173,11 +173,18 @@ def start_of(state: State, frame: int, object_id: int) -> Known | None:
     return known if known is not None and known.is_seen else None
 
 
+def _wanted(state: State, video: Video, frame: int) -> frozenset[int]:
+    """The objects that the engine was asked to follow to a frame, and that have no mark there."""
+    there = {
+        one.object_id for one in state.history.objects if one.rounds and one.since[0] <= video.began
+    }
+    known = _standing(state, video)
+    return frozenset(one for one in there if not _is_marked(known[one], frame))
+
+
 def _standing(state: State, video: Video) -> dict[int, list[Known]]:
     """What stands of each object that has a mask anywhere, one mask a frame."""
-    marks: dict[tuple[int, int], ObjectState] = {
-        one.key: one for one in state.history.objects if one.rounds
-    }
+    marks: dict[Key, ObjectState] = {one.key: one for one in state.history.objects if one.rounds}
     known: dict[int, list[Known]] = {object_id: [] for _, object_id in marks}
     for one in video.known:
         mark = marks.get((one.frame, one.object_id))
@@ -185,6 +192,10 @@ def _standing(state: State, video: Video) -> dict[int, list[Known]]:
         if one.object_id in known and stands:
             known[one.object_id].append(one)
     return known
+
+
+def _is_marked(known: Iterable[Known], frame: int) -> bool:
+    return any(one.mark and one.frame == frame for one in known)
 
 
 def _answer(

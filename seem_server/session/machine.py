@@ -161,6 +161,9 @@ def _prompt(state: State, command: Prompt) -> Step:
     offered = state.model.capabilities
     _check_frame(state, command)
     sayings.check(command, _image(state).size, offered)
+    there = {one.object_id for one in state.history.objects if one.rounds}
+    # Where another one was followed to that had the id before is nothing to begin with.
+    state = following.forgotten(state, {one.object_id for one in command.objects} - there)
 
     def start_of(object_id: int) -> Rle | None:
         known = following.start_of(state, command.frame or 0, object_id)
@@ -325,6 +328,7 @@ def _decode(state: State, pending: Pending, to_answer: Objects) -> Step:
         pending.seq,
         _key_of(state, pending.frame),
         tuple(one.to_answer() for one in to_answer),
+        frame=pending.frame,
     )
     return replace(state, pending=(*state.pending, pending)), (work,)
 

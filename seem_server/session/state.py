@@ -37,12 +37,14 @@ class Video:
         known: Masks of its objects, see `tracking.memory`.
         waiting: What is to be followed to, in this order.
         running: What the engine follows to now.
+        began: The newest command when it began: objects that were named later are others.
     """
 
     frames: tuple[str, ...] = field(default=(), repr=False)
     known: Memory = field(default=(), repr=False)
     waiting: tuple[Propagate, ...] = ()
     running: Propagate | None = None
+    began: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,8 @@ MODULES = [
 def folder_of_tests(module):
     folder, tests = next(pair for pair in PACKAGES.items() if module.startswith(pair[0]))
     parts = Path(module).relative_to(folder).parts
-    if parts[0] == "adapters":
-        return ROOT / "tests/adapters"
     within = parts[0] if folder == "seem_server" and len(parts) > 1 else ""
-    return ROOT / tests / within
+    return ROOT / "tests/adapters" if parts[0] == "adapters" else ROOT / tests / within
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -5,8 +5,10 @@ import pytest
 from engine_words import rounds
 
 from seem_server.engine.cache import ByteCache
-from seem_server.engine.chains import Answer, Chain
-from seem_server.engine.readings import Reading
+from seem_server.engine.chains import Answer, Chain, from_start
+from seem_server.engine.readings import Reading, holds, is_absent
+from seem_server.engine.work import Round
+from seem_wire.prompts import MaskPrompt, ObjectPrompt, Point
 
 
 def chain(*seqs):
@@ -58,3 +60,27 @@ def test_of_a_single_round_its_answer_is_enough():
     one = chain(1)
     one.resume(known(one, 1))
     assert one.done
+
+
+START, GIVEN = (MaskPrompt(np.eye(n, dtype=np.bool_)) for n in (3, 4))
+
+
+def test_every_round_says_what_was_known_before_unless_it_has_a_mask_of_its_own():
+    said = rounds(1, 2).rounds
+    given = Round(3, ObjectPrompt(mask=GIVEN), as_given=True)
+    begun = from_start((*said, given), START)
+    assert [entry.prompt.mask for entry in begun] == [START, START, GIVEN]
+    assert [entry.prompt.points for entry in begun[:2]] == [entry.prompt.points for entry in said]
+    assert begun[2] is given
+
+
+def test_where_nothing_was_known_rounds_stay_as_they_are():
+    said = rounds(1, 2).rounds
+    assert from_start(said, None) == said
+
+
+def test_a_negative_click_on_what_was_known_is_about_something_that_is_there():
+    away = ObjectPrompt(points=(Point(1.5, 1.5, positive=False),))
+    first, second = from_start((Round(1, away), Round(2, away)), START)
+    assert holds(first.prompt, second.prompt)
+    assert not is_absent(first.prompt, presence=0.0, threshold=0.5)

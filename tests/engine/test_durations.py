@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from engine_words import click
+from engine_words import click, follow
 
 from seem_server.engine.durations import REMEMBERED, Durations, Kind
-from seem_server.engine.work import Encode, Encoded, Everything, MasksReady
+from seem_server.engine.work import Encode, Encoded, Everything, Followed, MasksReady
 from seem_server.engine.worker import Unfinished
 from seem_wire.errors import Internal
 from seem_wire.types import SegmentKind, Timings
@@ -60,6 +60,21 @@ def test_work_costs_more_where_its_image_is_to_be_encoded(durations):
         for encoded in (True, False)
     }
     assert costs == {True: [0.01, 0, 0.1], False: pytest.approx([0.07, 0.06, 0.16])}
+
+
+def test_following_costs_by_its_objects(durations):
+    two, three = follow(objects=(1, 2)), follow(objects=(1, 2, 3))
+    learn(durations, [two], [Followed(two, (), True, HIT)], 0.5)
+    assert durations.usual_s(Kind.FRAME) == 0.25
+    assert durations.cost_s(three, encoded=True) == 0.75
+
+
+def test_following_to_a_frame_that_was_encoded_for_it_teaches_both(durations):
+    work = follow()
+    learn(durations, [work], [Followed(work, (), False, MISSED)], 0.1)
+    assert durations.usual_s(Kind.FRAME) == pytest.approx(0.04)
+    assert durations.cost_s(work, encoded=False) == pytest.approx(0.1)
+    assert durations.usual_s(Kind.CLICK) == durations.usual_s(Kind.TURN) == 0
 
 
 def test_what_failed_and_what_was_there_already_is_no_measure(durations):

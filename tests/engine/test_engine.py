@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from blobs import ROOM, BlobBackend, paint
-from engine_words import PATIENCE_S, BrokenBackend, Gate, click, engine, image, points
+from engine_words import PATIENCE_S, BrokenBackend, Gate, click, engine, follow, image, points
 
 from seem_server.engine import findings
 from seem_server.engine.engine import Engine, EngineConfig
@@ -355,6 +355,21 @@ async def test_the_image_of_an_example_is_held_while_its_work_waits(gate):
     gate.let_pass(1000)
     assert (await first).masks
     assert (await asked).masks
+    assert nothing_is_left(made)
+    made.close()
+
+
+async def test_all_frames_that_following_looks_at_are_held_while_it_waits(gate):
+    made = engine(FakeBackend(decode_s=1, wait=gate), SMALL)
+    first = made.submit(click(1))
+    gate.wait_for_somebody()
+    made.put_image("seen", image())
+    asked = made.submit(follow(session="t"))
+    for number in range(5):
+        made.put_image(str(number), image())
+    gate.let_pass(1000)
+    assert (await first).masks
+    assert [one.object_id for one in (await asked).masks] == [1]
     assert nothing_is_left(made)
     made.close()
 

@@ -88,8 +88,8 @@ def test_an_object_that_was_lost_is_found_again_anywhere():
     bench = Bench(a=FIRST, b=frame((far, RED)))
     (one,) = bench.follow("b", Trail(1, (seen("a"),))).masks
     assert overlap(one, far) > 0.5
-    (gone,) = bench.follow("b", Trail(1, (seen("a"),), seen("a"))).masks
-    assert gone.area == 0  # nothing moves so far from one frame to the next
+    (jumped,) = bench.follow("b", Trail(1, (seen("a"),), seen("a"))).masks
+    assert jumped == one
 
 
 def test_masks_of_several_objects_do_not_overlap():
@@ -150,6 +150,13 @@ def test_a_correction_begins_with_the_mask_that_was_followed_there():
     left = rle.decode(answer.masks[0].rle)
     assert left[60, 100]
     assert not left[28, 36]
+
+
+def test_what_is_near_goes_before_what_looks_the_same_elsewhere():
+    far = (96, 64, 120, 88)
+    bench = Bench(a=FIRST, b=frame((moved(8), RED), (far, RED)))
+    (one,) = bench.follow("b", Trail(1, (seen("a"),), seen("a"))).masks
+    assert not rle.decode(one.rle)[64:88, 96:120].any()
 
 
 def test_what_was_seen_in_the_frame_before_is_believed_in_more_readily(monkeypatch):

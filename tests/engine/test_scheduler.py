@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from engine_words import click
+from engine_words import click, follow
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,8 +102,12 @@ def test_superseding_reaches_back_through_those_who_superseded():
         (click(1, objects=(1,)), click(2, objects=(2,))),
         (click(1), click(2, session="other")),
         (click(1), click(2, key="another image")),
+        (click(1), replace(click(2), frame=1)),
         (prewarm(), click(2)),
         (click(1), prewarm()),
+        (follow(1), follow(2)),
+        (follow(1), click(2)),
+        (click(1), follow(2)),
     ],
 )
 def test_nobody_takes_the_place_of_work_that_he_does_not_include(older, newer):
@@ -169,6 +173,37 @@ def test_everything_goes_between_clicks_and_prewarming():
     waiting = entry(1, prewarm(), at=0.0), entry(2, everything(), at=0.5), entry(3, click(1), at=1)
     assert served(1.0, *waiting) == [3]
     assert served(1.0, *waiting[:2]) == [2]
+
+
+WORK_OF = {
+    Priority.CLICK: click(1, session="a"),
+    Priority.PROPAGATION: follow(session="b"),
+    Priority.EVERYTHING: everything("c"),
+    Priority.PREWARM: prewarm("d"),
+}
+
+
+def test_work_of_every_class_runs_the_most_urgent_first():
+    waiting = [entry(work.priority, work) for work in reversed(WORK_OF.values())]
+    order = in_order(waiting, Shares(), 0.0, limits=LIMITS)
+    assert [one.work.priority for one in order] == list(Priority)
+
+
+@pytest.mark.parametrize("priority", Priority)
+def test_work_of_any_class_runs_where_it_alone_waits(priority):
+    assert served(0.0, entry(1, WORK_OF[priority])) == [1]
+
+
+def test_a_frame_of_a_video_is_followed_to_alone_so_that_clicks_wait_for_one():
+    waiting = [entry(n, follow(session=f"s{n}"), at=float(n)) for n in range(3)]
+    assert served(0.0, *waiting) == [0]
+    assert served(0.0, *waiting[1:], entry(9, click(1, session="t"), at=9.0)) == [9]
+
+
+def test_following_that_has_waited_long_counts_as_a_click():
+    waiting = entry(1, follow(), at=0.0), entry(2, click(1, session="t"), at=1.0)
+    assert served(1.9, *waiting) == [2]
+    assert served(2.0, *waiting) == [1]
 
 
 def test_everything_that_has_waited_long_counts_as_a_click():
@@ -481,7 +516,7 @@ WAITING = st.lists(
         lambda tenant, session, kind, at, cost: (tenant, session, kind, at, cost),
         st.sampled_from(["", "a", "b"]),
         st.sampled_from("stuv"),
-        st.sampled_from([click(1), everything(), prewarm()]),
+        st.sampled_from([click(1), follow(), everything(), prewarm()]),
         st.floats(0, 3),
         st.sampled_from([0.01, 0.02, 0.5]),
     ),

@@ -4,10 +4,11 @@ import gc
 from dataclasses import replace
 
 import numpy as np
-from engine_words import click, points, rounds
+from engine_words import click, follow, points, rounds
 
 from seem_server.engine import work
-from seem_server.engine.work import Decode, ObjectRounds, Round, prompt_digest
+from seem_server.engine.work import Decode, Encode, ObjectRounds, Round, image_keys, prompt_digest
+from seem_wire import rle
 from seem_wire.prompts import Box, ExamplePrompt, Lasso, MaskPrompt, ObjectPrompt, Scribble
 
 
@@ -90,6 +91,21 @@ def test_a_decode_names_the_images_of_its_examples():
     said = (points((1.5, 2.5)), shown("other", mask), shown("another", mask))
     one = ObjectRounds(1, tuple(Round(seq, prompt) for seq, prompt in enumerate(said, 1)))
     assert Decode("s", 3, "k", (one,)).example_keys == {"other", "another"}
+
+
+def test_work_names_all_images_that_it_looks_at():
+    example = ObjectRounds(1, (Round(1, shown("other", np.ones((2, 2), np.bool_))),))
+    assert image_keys(Decode("s", 1, "k", (example,))) == {"k", "other"}
+    assert image_keys(follow(key="k", seen="before", objects=(1, 2))) == {"k", "before"}
+    assert image_keys(Encode("s", "k")) == {"k"}
+
+
+def test_a_memory_key_depends_on_where_it_began_and_whether_a_mask_was_given():
+    (said,) = rounds(1).rounds
+    starts = [None, *(rle.encode(np.eye(n, dtype=np.bool_)) for n in (3, 4))]
+    chains = [ObjectRounds(1, (said,), start) for start in starts]
+    given = ObjectRounds(1, (replace(said, as_given=True),))
+    assert len({one.memory_keys("k") for one in (*chains, given)}) == 4
 
 
 def test_dropping_a_command_drops_its_rounds_but_never_the_one_to_answer():

@@ -27,7 +27,7 @@ from seem_server.runtime.fake_backend import MANIFEST, FakeBackend
 from seem_server.runtime.onnx_backend import open_backend
 from seem_wire import rle
 from seem_wire.errors import ImageUnknown, Internal, MaskSizeMismatch, NotOffered
-from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt
+from seem_wire.prompts import Box, ExamplePrompt, MaskPrompt, ObjectPrompt, Point
 from seem_wire.types import PromptKind, SegmentKind
 
 
@@ -103,6 +103,37 @@ def test_a_click_is_answered_with_the_mask_around_it(bench):
     assert answer.area == mask.sum()
     assert answer.box == rle.box(answer.rle)
     assert (answer.label, answer.round) == ("thing", 1)
+
+
+def test_a_mask_that_is_given_is_the_answer_to_the_pixel(bench):
+    mask = np.random.default_rng(0).random((120, 160)) < 0.5
+    given = Round(1, ObjectPrompt(mask=MaskPrompt(mask)), as_given=True)
+    answer = bench.mask(Decode("s", 1, "k", (ObjectRounds(1, (given,)),)))
+    assert answer.rle == rle.encode(mask)
+    assert answer.hypotheses == ()
+    refined = bench.mask(said(given.prompt))
+    assert refined.rle != answer.rle
+
+
+def test_a_correction_begins_with_what_was_known_and_goes_on_from_there(bench):
+    square = np.zeros((120, 160), np.bool_)
+    square[40:100, 30:120] = True
+    away = ObjectPrompt(points=(Point(40.5, 60.5, positive=False),))
+    more = ObjectPrompt(points=(*away.points, Point(140.5, 20.5)))
+    chain = ObjectRounds(1, (Round(1, away), Round(2, more)), rle.encode(square))
+    one, both = (replace(chain, rounds=chain.rounds[:n]) for n in (1, 2))
+    first, second = (
+        rle.decode(bench.mask(Decode("s", 2, "k", (asked,))).rle) for asked in (one, both)
+    )
+    assert not first[60, 40]
+    assert first[80, 100]
+    assert second[20, 140]
+    assert second[80, 100]
+    assert not second[60, 40]
+    bench.forget_answers()
+    again = bench.mask(Decode("s", 2, "k", (both,)))
+    assert (rle.decode(again.rle) == second).all()
+    assert again.round == 2
 
 
 def test_the_first_mask_is_all_change(bench):

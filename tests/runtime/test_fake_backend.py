@@ -161,3 +161,14 @@ def test_what_is_not_its_own_is_refused():
         FakeBackend().find(object())
     with pytest.raises(Internal):
         FakeBackend().decode([(None, object())])
+
+
+def test_places_of_one_colour_look_alike_and_all_are_of_unit_length():
+    image = np.zeros((1, 3, 32, 64), np.float32)
+    image[0, 0, :, :32], image[0, 1, :, 32:] = 200, 200
+    backend = FakeBackend()
+    appearance = backend.appearance(backend.encode(image)[0])
+    np.testing.assert_allclose((appearance**2).sum(0), 1, rtol=1e-5)
+    red, green = appearance[:, 0, 0], appearance[:, 0, -1]
+    assert red @ appearance[:, -1, 0] == pytest.approx(1)
+    assert red @ green < 0.5

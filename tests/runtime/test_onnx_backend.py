@@ -134,6 +134,12 @@ def test_a_bundle_that_offers_no_text_reads_none(bundle):
         wordless.encode_text("bus")
 
 
+def test_what_each_place_looks_like_is_told_at_stride_8(backend, features):
+    appearance = backend.appearance(features)
+    assert appearance.shape[1:] == (64 // 8, 96 // 8)
+    np.testing.assert_allclose((appearance**2).sum(0), 1, rtol=1e-4)
+
+
 def test_features_of_another_backend_are_refused(backend):
     with pytest.raises(Internal):
         backend.decode([(FakeFeatures(np.zeros(1, np.float32)), prompts(backend))])

@@ -186,6 +186,8 @@ def test_what_a_bundle_does_not_offer_is_refused(tmp_path):
         made.encode_example(features, np.zeros((1, 2), np.float32))
     with pytest.raises(NotOffered):
         made.encode_text("red")
+    with pytest.raises(NotOffered):
+        made.appearance(features)
 
 
 def test_prompts_of_another_kind_of_decoder_are_refused(backend, features):

@@ -11,6 +11,7 @@ from seem_server.runtime.fake_backend import MANIFEST
 from seem_server.runtime.load import Provider, open_graph
 from seem_server.runtime.manifest import PROMPT_DECODER
 from seem_server.runtime.onnx_refined import ANSWERS, MEANINGS, PROMPTS, RefinedDecoder
+from seem_server.runtime.specs import APPEARANCE
 from seem_wire.errors import BundleInvalid, Internal, NotOffered
 from seem_wire.types import PromptKind
 
@@ -54,6 +55,24 @@ def test_an_example_is_the_mean_of_the_places_it_shows(decoder):
     example = decoder.encode_example({MEANINGS: Held(meanings)}, shown)
     np.testing.assert_allclose(example.vector[:2], np.array([1, 2]) / 5**0.5, atol=1e-6)
     assert not example.vector[2:].any()
+
+
+def test_what_a_place_looks_like_is_of_unit_length_and_counts_both_features_alike(decoder):
+    chance = np.random.default_rng(0)
+    parts = [chance.normal(size=(1, n, 2, 3)).astype(np.float32) for n in (4, 6)]
+    features = {name: Held(part) for name, part in zip(APPEARANCE, parts, strict=True)}
+    appearance = decoder.appearance(features)
+    assert appearance.shape == (10, 2, 3)
+    assert appearance.dtype == np.float32
+    np.testing.assert_allclose((appearance**2).sum(0), 1, rtol=1e-5)
+    np.testing.assert_allclose((appearance[:4] ** 2).sum(0), 0.5, rtol=1e-5)
+    louder = features | {APPEARANCE[0]: Held(parts[0] * 7)}
+    np.testing.assert_allclose(decoder.appearance(louder), appearance, rtol=1e-5)
+
+
+def test_a_place_that_looks_like_nothing_is_a_number_still(decoder):
+    nothing = {name: Held(np.zeros((1, 4, 2, 3), np.float32)) for name in APPEARANCE}
+    assert not decoder.appearance(nothing).any()
 
 
 def test_prompts_of_another_kind_are_refused(decoder):

@@ -1,8 +1,29 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from seem_server.runtime.specs import Filter, ImageSpec, LongSide, Rounding, ShortSide
+from seem_server.runtime.bundle import read_bundle
+from seem_server.runtime.fake_backend import MANIFEST
+from seem_server.runtime.specs import (
+    APPEARANCE,
+    Filter,
+    ImageSpec,
+    LongSide,
+    QueriesSpec,
+    Rounding,
+    ShortSide,
+    Wiring,
+)
+
+
+def test_a_bundle_follows_where_it_refines_and_tells_what_places_look_like():
+    assert MANIFEST.follows
+    assert read_bundle("tiny").manifest.follows
+    assert not replace(MANIFEST, features=APPEARANCE[:1]).follows
+    queries = QueriesSpec(Wiring.V1, (0,), 4, 0, 1, 8)
+    assert not replace(MANIFEST, decoder=queries).follows
 
 
 @pytest.mark.parametrize("rule", [LongSide(512, 4), ShortSide(300, 512, Rounding.FLOOR)])

@@ -7,11 +7,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from service_words import HEIGHT, WIDTH, Service, Stream, open_image, set_image, show
+from service_words import (
+    GIVEN,
+    HEIGHT,
+    WIDTH,
+    Service,
+    Stream,
+    frame,
+    open_image,
+    set_image,
+    show,
+)
 from session_words import MODEL
 from undisturbed import Undisturbed
 
@@ -143,41 +154,44 @@ class Sessions(RuleBasedStateMachine):
         return self._services[-1][0]
 
     async def _open(self):
+        await self._open_by(open_image())
+        await self._ask(set_image())
+
+    async def _open_by(self, command):
         self._stream = Stream(self._here.directory)
         self._said = 1
-        self._stream.say(open_image())
+        self._stream.say(command)
         (opened,) = await self._stream.hear()
         self._session_id = opened.session_id
         self._expected = Undisturbed(opened.session_id, MODEL)
-        self._expected.ask(open_image())
-        await self._ask(set_image())
+        self._expected.ask(command)
 
-    async def _ask(self, command, *, accident=None, moments=0):
-        self._stream.say(command)
+    async def _ask(self, *commands, accident=None, moments=0):
+        self._stream.say(*commands)
         if accident is not None:
             await self._turns(moments)
             await accident()
-            await self._attach(command)
-        reply = await self._answer(command.seq)
-        self._said = command.seq
-        self._compare(reply, self._expected.ask(command))
+            await self._attach(*commands)
+        for command in commands:
+            reply = await self._answer(command.seq)
+            self._said = command.seq
+            self._compare(reply, self._expected.ask(command))
 
-    async def _attach(self, command=None):
+    async def _attach(self, *commands):
         """Has the session in a stream of its own, and says again what the server does not know."""
         stream = Stream(self._here.directory)
-        waiting = () if command is None else (command.seq,)
+        waiting = tuple(command.seq for command in commands)
         attach = types.Attach(10**6, self._session_id, self._said, waiting=waiting, masks=True)
         stream.say(attach)
         attached = await self._answer(10**6, stream)
         self._stream = stream
-        if command is None:
+        if not commands:
             expected = self._expected.masks()
             assert attached.session == self._expected.state.card
             assert {one.object_id: shape(one) for one in attached.objects} == {
                 key: shape(one) for key, one in expected.items()
             }
-        elif attached.session.last_seq < command.seq:
-            stream.say(command)
+        stream.say(*(one for one in commands if one.seq > attached.session.last_seq))
 
     async def _answer(self, seq, stream=None):
         """The reply to a command; what was answered before may come again."""
@@ -274,5 +288,53 @@ def timeless(reply):
     return reply
 
 
+FRAMES = st.integers(0, 4)
+"""Three are there from the beginning; more may come."""
+
+THERE = st.lists(st.integers(0, 2), min_size=2, max_size=6)
+
+
+def prompt_on(frame_of_it, make):
+    return lambda seq: replace(make(seq), frame=frame_of_it)
+
+
+VIDEO_COMMANDS = st.one_of(
+    st.builds(prompt_on, FRAMES, PROMPTS),
+    st.builds(prompt_on, FRAMES, PROMPTS),
+    st.builds(lambda to, source: lambda seq: types.Propagate(seq, to, source), FRAMES, FRAMES),
+    st.builds(lambda to, source: lambda seq: types.Propagate(seq, to, source), FRAMES, FRAMES),
+    st.sampled_from([types.Undo, types.Redo, types.Clear, types.Stop]),
+    st.builds(lambda index: lambda seq: frame(seq, index), st.integers(3, 4)),
+    COMMANDS,
+)
+ACCIDENTS = st.sampled_from(["_lose", "_kill", "_stop", "_start"])
+
+
+class Videos(Sessions):
+    """The same about a video, where many frames wait to be followed to."""
+
+    @rule(make=VIDEO_COMMANDS)
+    def say_of_a_video(self, make):
+        self._run(self._ask(make(self._next())))
+
+    @rule(make=VIDEO_COMMANDS, moments=MOMENTS, accident=ACCIDENTS)
+    def have_an_accident_after_a_word_of_a_video(self, make, moments, accident):
+        happening = getattr(self, accident)
+        self._run(self._ask(make(self._next()), accident=happening, moments=moments))
+
+    @rule(moments=MOMENTS, accident=ACCIDENTS, frames=THERE)
+    def have_an_accident_while_frames_are_followed_to(self, moments, accident, frames):
+        ways = enumerate(pairwise(frames), self._next())
+        commands = [types.Propagate(seq, to, source) for seq, (source, to) in ways]
+        self._run(self._ask(*commands, accident=getattr(self, accident), moments=moments))
+
+    async def _open(self):
+        await self._open_by(types.OpenVideo(1))
+        await self._ask(*(frame(2 + index, index) for index in range(3)))
+        await self._ask(types.Prompt(5, (types.PromptedObject(1, GIVEN),), frame=0))
+
+
+TestVideos = Videos.TestCase
+TestVideos.settings = settings(max_examples=settings().max_examples // 5, stateful_step_count=30)
 TestSessions = Sessions.TestCase
 TestSessions.settings = settings(max_examples=settings().max_examples // 3, stateful_step_count=40)

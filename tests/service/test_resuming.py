@@ -84,6 +84,27 @@ async def test_a_session_goes_on_in_another_server_with_the_same_masks(store):
         await stream.finish()
 
 
+async def test_what_the_engine_refused_is_taken_back_in_the_log_too(store, monkeypatch):
+    def full(*_, **__):
+        raise errors.Overloaded("Too much waits.", retry_after_ms=50)
+
+    with service(store=store) as first:
+        session_id, _ = await left(first, click(3), click(4))
+        stream, _ = await attached(first, session_id, after_seq=4)
+        with monkeypatch.context() as patched:
+            patched.setattr(first.engine, "submit", full)
+            stream.say(types.Undo(5))
+            (refusal,) = await stream.hear()
+        assert refusal.code == "OVERLOADED"
+        stream.say(click(6), types.Undo(7))
+        await stream.hear(2)
+        card = first.directory.find(session_id, now_s=0).card
+        await stream.finish()
+    with service(store=store) as second:
+        _, reply = await attached(second, session_id, after_seq=7)
+        assert reply.session == card
+
+
 async def test_replies_that_a_client_lacks_are_sent_again_as_they_were(store):
     with service(store=store) as first:
         session_id, replies = await left(first, click(3), types.Clear(4), click(5))

@@ -9,18 +9,31 @@ from service_words import HERE, KEY, OTHER_KEY, OTHER_MASK, np, service, slow_ba
 from seem_server.engine.engine import EngineConfig
 from seem_server.engine.scheduler import Limits as QueueLimits
 from seem_server.engine.tickets import TicketState
-from seem_server.engine.work import Decode, Encode, Everything, ObjectRounds, Round
+from seem_server.engine.work import (
+    Decode,
+    Encode,
+    Everything,
+    Follow,
+    ObjectRounds,
+    Round,
+    Seen,
+    Trail,
+)
 from seem_server.service.callers import ANONYMOUS, Caller
 from seem_server.service.quotas import OVERLOADED, Quotas
 from seem_server.service.tenant_engine import TenantEngine, keyed
 from seem_server.service.tenants import Tenants
-from seem_wire import errors
+from seem_wire import errors, rle
 from seem_wire.prompts import ExamplePrompt, ObjectPrompt
 from seem_wire.types import SegmentKind
 
 ANN, ROB = Caller("acme", "ann"), Caller("rival", "rob")
 PIXELS = np.zeros((60, 80, 3), np.uint8)
 SHOWN = ObjectPrompt(points=HERE.points, example=ExamplePrompt(OTHER_KEY, OTHER_MASK.mask))
+
+
+THERE = Seen(OTHER_KEY, rle.encode(OTHER_MASK.mask))
+FOLLOW = Follow("s", 3, KEY, (Trail(1, (THERE,), THERE), Trail(2, (THERE,))))
 
 
 def asked(*said, seq=3):
@@ -59,6 +72,17 @@ def test_all_images_of_work_are_named_by_the_tenants_keys(work):
         assert twin.owner == "acme"
 
 
+def test_all_frames_of_a_video_are_named_by_the_tenants_keys():
+    tenant = Tenants().of(ANN)
+    twin = keyed(FOLLOW, tenant)
+    assert twin.image_key == tenant.key_of(KEY)
+    assert twin.seen_keys == {tenant.key_of(OTHER_KEY)}
+    assert (twin.owner, twin.seq) == ("acme", 3)
+    first, second = twin.objects
+    assert (first.object_id, first.last.mask) == (1, THERE.mask)
+    assert second.last is None
+
+
 async def test_an_answer_is_one_to_the_work_as_the_session_put_it(here):
     engine, tenant = submitting(here)
     hold(here, tenant)
@@ -69,6 +93,9 @@ async def test_an_answer_is_one_to_the_work_as_the_session_put_it(here):
     everything = Everything("s", 4, KEY, SegmentKind.INSTANCE)
     assert (await engine.submit(everything)).work == everything
     assert (await engine.submit(Encode("s", KEY))).cache_hit
+    followed = await engine.submit(FOLLOW)
+    assert followed.work == FOLLOW
+    assert [one.object_id for one in followed.masks] == [1, 2]
 
 
 async def test_what_one_tenant_gave_is_not_there_for_another_and_no_key_is_told(here):
@@ -85,6 +112,14 @@ async def test_an_example_that_is_gone_fails_the_work_without_telling_a_key(here
     here.engine.put_image(tenant.key_of(KEY), PIXELS)
     with pytest.raises(errors.ImageUnknown) as caught:
         await engine.submit(asked(SHOWN))
+    assert tenant.key_of(OTHER_KEY) not in str(caught.value)
+
+
+async def test_a_frame_that_is_gone_fails_the_work_without_telling_a_key(here):
+    engine, tenant = submitting(here)
+    here.engine.put_image(tenant.key_of(KEY), PIXELS)
+    with pytest.raises(errors.ImageUnknown) as caught:
+        await engine.submit(FOLLOW)
     assert tenant.key_of(OTHER_KEY) not in str(caught.value)
 
 

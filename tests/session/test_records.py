@@ -7,24 +7,41 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from session_scripts import SCRIPTS, Engine, command
-from session_words import HERE, KEY, MODEL, SIZE, ZEBRA, fingerprint, fold, prompt, ready, replies
+from session_scripts import OUTCOME_NAMES, SCRIPTS, Engine, command, is_about_a_video
+from session_words import (
+    HERE,
+    KEY,
+    MODEL,
+    SIZE,
+    ZEBRA,
+    answered,
+    decodes,
+    fingerprint,
+    fold,
+    follows,
+    frame,
+    prompt,
+    replies,
+)
 
-from seem_server.engine.work import Decode, MasksReady
+from seem_server.engine.work import MasksReady
 from seem_server.session import records
 from seem_server.session.events import ImageRead
 from seem_server.session.machine import step
 from seem_server.session.state import State
 from seem_wire import errors, types
 
+AN_IMAGE = types.OpenImage(1), ImageRead(2, KEY, SIZE)
+A_VIDEO = types.OpenVideo(1), *(frame(2 + index, index) for index in range(4))
+
 
 class Session:
     """A session whose events are written down as they happen."""
 
-    def __init__(self):
+    def __init__(self, *, about_a_video=False):
         self.state, self.log, self.engine = State("session", MODEL), [], Engine()
         self.sent, self.asked = [], {}
-        for event in (types.OpenImage(1), ImageRead(2, KEY, SIZE)):
+        for event in A_VIDEO if about_a_video else AN_IMAGE:
             self.fold(event)
 
     def fold(self, event):
@@ -56,9 +73,11 @@ class Session:
 
 
 def played(script):
-    session = Session()
-    for seq, (name, *rest) in enumerate(script, 3):
-        if name in {"ready", "superseded", "failed"}:
+    session = Session(about_a_video=is_about_a_video(script))
+    for seq, (name, *rest) in enumerate(script, 10):
+        if name == "video":
+            continue
+        if name in OUTCOME_NAMES:
             session.answer(name)
         else:
             session.fold(command(seq, name, *rest))
@@ -71,6 +90,8 @@ def test_a_log_restores_the_session_with_all_that_waits(script):
     restored = session.restored()
     assert fingerprint(restored.state) == fingerprint(session.state)
     assert set(restored.works) == {work.seq for work in session.engine.waiting}
+    following = follows(restored.works.values())
+    assert following == follows(session.engine.waiting)
 
 
 @given(SCRIPTS)
@@ -80,8 +101,11 @@ def test_a_restored_session_goes_on_as_the_first_would(script):
 
     def end(state, works):
         asked = [works[seq] for seq in sorted(restored.works)]
-        answers = [ready(work) for work in asked if isinstance(work, Decode)]
-        return fingerprint(fold(state, *answers)[0])
+        left = [*decodes(asked), *follows(asked)]
+        for work in left:  # it grows meanwhile
+            state, effects = fold(state, answered(work))
+            left += follows(effects)
+        return fingerprint(state)
 
     assert end(session.state, session.asked) == end(restored.state, restored.works)
 
@@ -139,3 +163,15 @@ def test_a_log_may_begin_with_an_image():
 def test_a_log_that_cannot_be_read_is_the_servers_fault(record):
     with pytest.raises(errors.Internal, match="log of a session"):
         records.replay("session", MODEL, [record])
+
+
+def test_what_was_corrected_while_it_was_followed_is_restored_as_it_was():
+    session = Session(about_a_video=True)
+    session.fold(prompt(10, HERE, frame=0))
+    session.answer("ready")
+    session.fold(types.Propagate(11, 1, 0))
+    session.fold(prompt(12, HERE, frame=1))
+    session.answer("click")
+    session.answer("ready")
+    assert session.sent[-1].seq == 11
+    assert fingerprint(session.restored().state) == fingerprint(session.state)

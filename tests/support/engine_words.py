@@ -8,8 +8,9 @@ from functools import cache
 import numpy as np
 
 from seem_server.engine.engine import Engine
-from seem_server.engine.work import Decode, ObjectRounds, Round
+from seem_server.engine.work import Decode, Follow, ObjectRounds, Round, Seen, Trail
 from seem_server.runtime.fake_backend import FakeBackend
+from seem_wire import rle
 from seem_wire.prompts import ObjectPrompt, Point
 
 PATIENCE_S = 20.0
@@ -38,6 +39,12 @@ def click(*seqs, session="s", key="k", objects=(1,)):
     """The Decode of the last of these commands, each of which clicked the objects once."""
     asked = tuple(rounds(*seqs, object_id=one) for one in objects)
     return Decode(session, seqs[-1], key, asked)
+
+
+def follow(seq=1, *, session="s", key="k", seen="seen", objects=(1,)):
+    """Objects that one pixel was the first of in the frame `seen`, to be followed to `key`."""
+    known = Seen(seen, rle.encode(np.eye(120, 160, dtype=np.bool_)))
+    return Follow(session, seq, key, tuple(Trail(one, (known,), known) for one in objects))
 
 
 class Gate:

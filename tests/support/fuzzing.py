@@ -15,7 +15,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from google.protobuf.message import DecodeError
 from PIL import Image
-from session_words import HERE, KEY, MASK, MODEL, SHOWN, SIZE, ZEBRA, prompt
+from session_words import (
+    HERE,
+    KEY,
+    MASK,
+    MODEL,
+    NOT_HERE,
+    SHOWN,
+    SIZE,
+    ZEBRA,
+    answered,
+    decodes,
+    follows,
+    frame,
+    prompt,
+    replies,
+)
 
 from seem_server.runtime.bundle import read_bundle, shipped_bundles
 from seem_server.runtime.fields import Fields
@@ -23,6 +38,8 @@ from seem_server.runtime.manifest import listed_files, read_manifest
 from seem_server.service.ingest import read_image
 from seem_server.session import records
 from seem_server.session.events import ImageRead
+from seem_server.session.machine import step
+from seem_server.session.state import State
 from seem_wire import convert, rle, types
 from seem_wire.errors import BadImage, BadPrompt, BundleInvalid, Internal, LimitExceeded, SeemError
 from seem_wire.rle import Rle
@@ -31,6 +48,8 @@ from seem_wire.v1 import seem_pb2 as pb
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator, Sequence
+
+    from seem_server.session.events import Event
 
 LIMITS = types.Limits(max_image_bytes=1 << 20, max_image_pixels=1 << 20, max_mask_pixels=1 << 20)
 SLOW_S = 1.0
@@ -73,7 +92,7 @@ def decoders() -> tuple[Decoder, ...]:
         Decoder("mask", _mask, (BadPrompt, LimitExceeded), tuple(_masks()), 0.20),
         Decoder("image", _image, (BadImage,), tuple(_images()), 0.04),
         Decoder("bundle", _bundle, (BundleInvalid,), (_manifest(),), 0.03),
-        Decoder("log", _log, (Internal,), (_records(),), 0.05),
+        Decoder("log", _log, (Internal,), (_records(), _records_of_a_video()), 0.05),
     )
 
 
@@ -176,6 +195,11 @@ def _commands() -> Iterator[bytes]:
         types.Choose(7, 1, 2),
         types.Undo(8, session_id="session"),
         types.Redo(8, 3, session_id="session"),
+        types.OpenVideo(1, "client"),
+        types.Frame(2, 0, types.ImageKey(KEY)),
+        prompt(3, HERE, frame=1),
+        types.Propagate(4, 2, 1),
+        types.Stop(5),
     ):
         yield convert.command_to_proto(command).SerializeToString()
 
@@ -192,12 +216,13 @@ def _segments() -> Iterator[bytes]:
 def _replies() -> Iterator[bytes]:
     mask = rle.encode(np.eye(30, dtype=np.bool_))
     one = types.ObjectMask(1, mask, 0.5, None, 30, "cat", 0.5, 2, None, True, 0.5)
-    card = types.SessionCard("session", "model@1", KEY, SIZE, (1, 2), 1, 2, 3)
+    card = types.SessionCard("session", "model@1", KEY, SIZE, (1, 2), 1, 2, 3, 4)
     for reply in (
         types.Opened(1, "session", MODEL),
         types.Attached(1, card, MODEL, (one,)),
         types.ImageSet(2, KEY, SIZE),
         types.Masks(3, (one,), (2,), model_id="model@1"),
+        types.Masks(3, (one,), frame=2),
         types.Segments(4, (one, one), model_id="model@1"),
         types.SupersededBy(5, 6),
         types.Failed.of(7, LimitExceeded("Too much.")),
@@ -242,6 +267,29 @@ def _records() -> bytes:
         (types.Undo(6), []),
     )
     return b"\n".join(records.encode(event, replies) for event, replies in events)
+
+
+def _records_of_a_video() -> bytes:
+    state, lines = State("session", MODEL), []
+    commands = (
+        types.OpenVideo(1),
+        *(frame(2 + index, index) for index in range(3)),
+        prompt(5, HERE, (2, MASK), frame=0),
+        types.Propagate(6, 1, 0),
+        types.RemoveObject(7, 2),
+        prompt(8, NOT_HERE, frame=1),
+        types.Propagate(9, 2, 1),
+        types.Propagate(10, 2, 1),
+        types.Stop(11),
+    )
+    for command in commands:
+        left: list[Event] = [command]
+        for event in left:  # it grows meanwhile
+            state, effects = step(state, event)
+            lines.append(records.encode(event, replies(effects)))
+            works = (*decodes(effects), *follows(effects))
+            left += [answered(work) for work in works if work.seq != 10]
+    return b"\n".join(lines)
 
 
 def as_seed(find: Find) -> str:

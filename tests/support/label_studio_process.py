@@ -117,7 +117,7 @@ def adapter_process(server, label_studio, *flags):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline()
-        assert line.startswith("serving Label Studio on http"), line
+        assert line.startswith("seem adapter label-studio listens at http"), line
         yield line.split()[-1]
     finally:
         process.terminate()

@@ -10,10 +10,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
+import seem_client
 from seem_client.adapters.label_studio import brush
-from seem_client.adapters.label_studio.app import make_app
-from seem_client.adapters.label_studio.backend import Server
+from seem_client.adapters.label_studio.app import make_application
 from seem_client.adapters.label_studio.fetching import Source
+from seem_client.adapters.link import RECONNECT_S, Link
 
 HEIGHT, WIDTH = 64, 96
 PICTURE = "/data/upload/1/photo.png"
@@ -78,11 +79,20 @@ async def studio():
 
 
 @asynccontextmanager
-async def adapter(address, fake, *, basic_auth=None, **source):
+async def linked(address):
+    """A link to the Seem server at an address, as the command makes it."""
+    link = Link(lambda: seem_client.connect_async(address, token="", reconnect_s=RECONNECT_S))
+    yield link
+    await link.close()
+
+
+@asynccontextmanager
+async def adapter(address, fake, *, login=None, **source):
     """A client of the adapter, which is one of the Seem server at `address`."""
-    app = make_app(Server(address, token=""), Source(fake.url, **source), basic_auth)
-    async with TestClient(TestServer(app)) as client:
-        yield client
+    async with linked(address) as link:
+        app = make_application(link, Source(fake.url, **source), login)
+        async with TestClient(TestServer(app)) as client:
+            yield client
 
 
 def key_point(x, y, *, positive=True, spelling="is_positive"):

@@ -45,6 +45,28 @@ PHOTO = photo()
 KEY = types.content_hash(PHOTO)
 
 
+def picture(index):
+    """The bytes of a video's frame: a red square on green, which goes to the right."""
+    pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    pixels[..., 1] = 90
+    pixels[16:40, 8 + 6 * index : 32 + 6 * index] = 250, 10, 10
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+FILM = tuple(map(picture, range(6)))
+SQUARE = np.zeros((HEIGHT, WIDTH), np.bool_)
+SQUARE[16:40, 8:32] = True
+GIVEN = ObjectPrompt(mask=MaskPrompt(SQUARE))
+"""The square of the first frame."""
+
+
+def frame(seq, index, data=None):
+    """A video's next frame."""
+    return types.Frame(seq, index, types.ImageBytes(data or FILM[index]))
+
+
 def open_image(seq=1, **options):
     return types.OpenImage(seq, **options)
 

@@ -9,14 +9,16 @@ import numpy as np
 from seem_server.engine.work import (
     Decode,
     Everything,
+    Follow,
+    Followed,
     MasksReady,
     SegmentsReady,
     prompt_digest,
 )
-from seem_server.session.events import ImageRead, Send
+from seem_server.session.events import FrameRead, ImageRead, Send
 from seem_server.session.machine import step
 from seem_server.session.state import State
-from seem_wire import types
+from seem_wire import rle, types
 from seem_wire.prompts import Box, ExamplePrompt, Lasso, MaskPrompt, ObjectPrompt, Point
 from seem_wire.rle import Rle
 
@@ -47,11 +49,22 @@ def opened(**limits):
     return fold(new(**limits), types.OpenImage(1), ImageRead(2, KEY, SIZE))[0]
 
 
-def prompt(seq, *said, predict=True, hypotheses=False):
+def frame(seq, index):
+    """The video's next frame; each has a key of its own."""
+    return FrameRead(seq, index, f"{index:064}", SIZE)
+
+
+def filmed(n_frames=4, **limits):
+    """A session about a video with frames; its next command is number 10."""
+    frames = (frame(2 + index, index) for index in range(n_frames))
+    return fold(new(**limits), types.OpenVideo(1), *frames, types.Stop(9))[0]
+
+
+def prompt(seq, *said, predict=True, hypotheses=False, frame=None):
     """A prompt; each saying is about object 1, or a pair of object id and saying."""
     pairs = (one if isinstance(one, tuple) else (1, one) for one in said)
     objects = tuple(types.PromptedObject(*pair) for pair in pairs)
-    return types.Prompt(seq, objects, predict, hypotheses)
+    return types.Prompt(seq, objects, predict, hypotheses, frame)
 
 
 def fold(state, *events):
@@ -64,19 +77,50 @@ def fold(state, *events):
 
 
 def play(state, *commands):
-    """The same, with each Decode answered at once."""
+    """The same, with each Decode and Follow answered at once."""
     effects = []
     for command in commands:
         state, more = fold(state, command)
-        for work in decodes(more):
-            state, answer = step(state, ready(work))
-            more += answer
-        effects += more
+        for one in more:  # it grows meanwhile
+            effects.append(one)
+            if isinstance(one, Decode | Follow):
+                state, answer = step(state, answered(one))
+                more += answer
     return state, effects
+
+
+def answered(work):
+    return ready(work) if isinstance(work, Decode) else followed(work)
 
 
 def decodes(effects):
     return [one for one in effects if isinstance(one, Decode)]
+
+
+def follows(effects):
+    return [one for one in effects if isinstance(one, Follow)]
+
+
+def followed(work, *lost):
+    """The engine's answer: another mask for each command and object; `lost` are not to be seen."""
+    masks = tuple(
+        seen(one.object_id, None if one.object_id in lost else 1000 + 10 * work.seq + one.object_id)
+        for one in work.objects
+    )
+    return Followed(work, masks, False, types.Timings())
+
+
+def seen(object_id, at):
+    """An object's mask: the pixel `at`, or nothing for None."""
+    return types.ObjectMask(object_id, pixel(at), 0.5, None, int(at is not None), round=0)
+
+
+def pixel(at):
+    """The mask of one pixel, by its number; of none for None."""
+    mask = np.zeros(SIZE, np.bool_)
+    if at is not None:
+        mask.flat[at] = True
+    return rle.encode(mask)
 
 
 def questions(effects):
@@ -101,7 +145,7 @@ PIXEL = types.Hypothesis(Rle(*SIZE, "0102"), 0.5, Box(0, 0, 1, 1), 1)
 
 
 def ready(work, superseded=()):
-    """The engine's answer; masks of one pixel each. `superseded`: rounds that it dropped.
+    """The engine's answer: of each round another pixel. `superseded`: rounds that it dropped.
 
     Who wants hypotheses gets two.
     """
@@ -110,7 +154,7 @@ def ready(work, superseded=()):
     masks = tuple(
         types.ObjectMask(
             one.object_id,
-            PIXEL.rle,
+            pixel(one.rounds[-1].seq),
             PIXEL.score,
             PIXEL.box,
             PIXEL.area,
@@ -137,7 +181,8 @@ def content(objects):
     """What objects say, as comparable values (a mask is an array)."""
     return [
         (
-            one.object_id,
+            one.key,
+            one.start,
             prompt_digest(one.said),
             [(entry.seq, prompt_digest(entry.prompt), entry.choice) for entry in one.rounds],
             one.queued,
@@ -164,5 +209,6 @@ def fingerprint(state):
         stacks,
         waiting,
         state.asking,
+        state.video,
         state.card,
     )

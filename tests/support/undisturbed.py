@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service_words import HEIGHT, KEY, OTHER, OTHER_KEY, PHOTO, WIDTH
+from service_words import FILM, HEIGHT, KEY, OTHER, OTHER_KEY, PHOTO, WIDTH
 
-from seem_server.engine.work import Decode, Encode, Everything
+from seem_server.engine.work import Decode, Encode, Everything, Follow
 from seem_server.engine.worker import CacheConfig, Caches, Drawing, Unfinished, Worker
 from seem_server.runtime.fake_backend import FakeBackend
 from seem_server.service.ingest import read_image
-from seem_server.session.events import ImageRead, Send
+from seem_server.session.events import FrameRead, ImageRead, Send
 from seem_server.session.machine import step
 from seem_server.session.state import State
 from seem_wire import types
@@ -23,9 +23,9 @@ class Undisturbed:
     def __init__(self, session_id, model):
         self.state = State(session_id, model)
         caches = Caches(CacheConfig())
-        for key, data in ((KEY, PHOTO), (OTHER_KEY, OTHER)):
+        for data in (PHOTO, OTHER, *FILM):
             pixels = read_image(data, types.Limits())
-            caches.images.put(key, pixels, pixels.nbytes)
+            caches.images.put(types.content_hash(data), pixels, pixels.nbytes)
         self._worker = Worker(FakeBackend(), caches, now=lambda: 0.0)
 
     def ask(self, command):
@@ -35,7 +35,9 @@ class Undisturbed:
         return reply
 
     def masks(self):
-        """The masks that stand, by object."""
+        """The masks that stand, by object; of a video none."""
+        if self.state.video is not None:
+            return {}
         standing = tuple(one.to_answer() for one in self.state.history.objects if one.rounds)
         if not standing:
             return {}
@@ -46,7 +48,7 @@ class Undisturbed:
         self.state, effects = step(self.state, event)
         replies = [effect.reply for effect in effects if isinstance(effect, Send)]
         for effect in effects:
-            if isinstance(effect, Decode | Everything):
+            if isinstance(effect, Decode | Everything | Follow):
                 replies += self._fold(self._outcome(effect))
         return replies
 
@@ -66,6 +68,8 @@ def _event(command):
     match command:
         case types.SetImage():
             return ImageRead(command.seq, KEY, (HEIGHT, WIDTH))
+        case types.Frame(seq, index, image):
+            return FrameRead(seq, index, types.content_hash(image.data), (HEIGHT, WIDTH))
         case types.Prompt():
             return replace(command, objects=tuple(map(_read, command.objects)))
         case _:

@@ -24,6 +24,7 @@ IDS = st.integers(1, types.MAX_OBJECT_ID)
 SHARES = st.floats(0, 1)
 COUNTS = st.integers(0, 2**32 - 1)
 SEQS = st.integers(1, types.MAX_SEQ)
+FRAMES = st.integers(0, types.MAX_FRAME)
 SIZES = st.tuples(st.integers(1, 10_000), st.integers(1, 10_000))
 HASHES = st.binary(max_size=4).map(types.content_hash)
 MASKS = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6))
@@ -68,7 +69,13 @@ SESSIONS = {"session_id": st.text(LETTERS, max_size=5)}
 COMMANDS = st.one_of(
     st.builds(types.OpenImage, SEQS, TEXTS, **SESSIONS),
     st.builds(types.SetImage, SEQS, IMAGES, **SESSIONS),
-    st.builds(types.Prompt, SEQS, OBJECTS, st.booleans(), st.booleans(), **SESSIONS),
+    st.builds(
+        *(types.Prompt, SEQS, OBJECTS, st.booleans(), st.booleans(), st.none() | FRAMES), **SESSIONS
+    ),
+    st.builds(types.OpenVideo, SEQS, TEXTS, **SESSIONS),
+    st.builds(types.Frame, SEQS, FRAMES, IMAGES, **SESSIONS),
+    st.builds(types.Propagate, SEQS, FRAMES, FRAMES, **SESSIONS),
+    st.builds(types.Stop, SEQS, **SESSIONS),
     st.builds(types.Undo, SEQS, st.none() | IDS, **SESSIONS),
     st.builds(types.Redo, SEQS, st.none() | IDS, **SESSIONS),
     st.builds(types.Clear, SEQS, **SESSIONS),
@@ -150,7 +157,13 @@ REPLIES = st.one_of(
         types.Attached, SEQS, SESSION_CARDS, CARDS, st.lists(OBJECT_MASKS, max_size=2).map(tuple)
     ),
     st.builds(types.ImageSet, SEQS, HASHES, SIZES, st.booleans(), TIMINGS),
-    st.builds(types.Masks, SEQS, removed_object_ids=st.lists(IDS).map(tuple), **ANSWERS),
+    st.builds(
+        types.Masks,
+        SEQS,
+        removed_object_ids=st.lists(IDS).map(tuple),
+        frame=st.none() | FRAMES,
+        **ANSWERS,
+    ),
     st.builds(types.Segments, SEQS, ANSWERS["objects"], TIMINGS, st.booleans(), TEXTS),
     st.builds(types.Done, SEQS),
     st.builds(types.Failed.of, SEQS, ERRORS),
@@ -166,6 +179,7 @@ SESSION_CARDS = st.builds(
     undo_depth=COUNTS,
     redo_depth=COUNTS,
     last_seq=SEQS,
+    n_frames=COUNTS,
 )
 
 
@@ -258,6 +272,15 @@ def test_an_absent_kind_of_segments_means_panoptic_and_the_rest_is_the_models_ow
     assert command == types.Everything(1, types.Question(types.SegmentKind.PANOPTIC, None, None))
 
 
+def test_an_absent_frame_means_no_video_and_the_first_one_is_told():
+    about_an_image = pb.Command(seq=1, prompt=pb.Prompt(objects=[CLICK]))
+    assert convert.command_from_proto(about_an_image).frame is None
+    about_the_first = pb.Command(seq=1, prompt=pb.Prompt(objects=[CLICK], frame=0))
+    assert convert.command_from_proto(about_the_first).frame == 0
+    assert convert.reply_from_proto(pb.Reply(seq=1, masks=pb.Masks())).frame is None
+    assert convert.reply_from_proto(pb.Reply(seq=1, masks=pb.Masks(frame=0))).frame == 0
+
+
 # --- hostile input
 
 
@@ -314,6 +337,13 @@ NAN = float("nan")
             "LIMIT_EXCEEDED",
         ),
         (prompted(example=pb.Example()), "IMAGE_EMPTY"),
+        ({"open": pb.Open(video=pb.VideoSubject(), client="x" * 999)}, "INVALID_VALUE"),
+        ({"prompt": pb.Prompt(objects=[CLICK], frame=2**31)}, "INVALID_VALUE"),
+        ({"frame": pb.Frame(index=1)}, "IMAGE_EMPTY"),
+        ({"frame": pb.Frame(index=1, image=pb.Image(content_hash="../etc"))}, "INVALID_VALUE"),
+        ({"frame": pb.Frame(index=2**31, image=pb.Image(encoded=b"x"))}, "INVALID_VALUE"),
+        ({"propagate": pb.Propagate(frame=2**31)}, "INVALID_VALUE"),
+        ({"propagate": pb.Propagate(source=2**32 - 1)}, "INVALID_VALUE"),
         ({"remove_object": pb.RemoveObject()}, "INVALID_VALUE"),
         ({"choose": pb.Choose()}, "INVALID_VALUE"),
         ({"choose": pb.Choose(object_id=1, hypothesis=2**32 - 1)}, "INVALID_VALUE"),

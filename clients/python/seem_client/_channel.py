@@ -47,7 +47,7 @@ KEEPALIVE_PATIENCE_S = 20.0
 """A server that says nothing for so long in a session is asked whether it is alive, and is gone if
 it does not answer within that: a connection can die without either end hearing of it."""
 
-BACKOFF_S = 1.0
+RECONNECT_PAUSE_S = 1.0
 """A server that was away is tried again so often at least. gRPC's own two minutes are for services
 of which there are many; here a person waits, and calls meanwhile are refused untried."""
 
@@ -235,8 +235,8 @@ def channel_options(address: str) -> list[tuple[str, int]]:
     options = [
         ("grpc.max_receive_message_length", MAX_REPLY_BYTES),
         ("grpc.max_send_message_length", -1),  # the server says what it takes
-        ("grpc.initial_reconnect_backoff_ms", int(BACKOFF_S * 100)),
-        ("grpc.max_reconnect_backoff_ms", int(BACKOFF_S * 1000)),
+        ("grpc.initial_reconnect_backoff_ms", int(RECONNECT_PAUSE_S * 100)),
+        ("grpc.max_reconnect_backoff_ms", int(RECONNECT_PAUSE_S * 1000)),
         ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
         ("grpc.keepalive_timeout_ms", int(KEEPALIVE_PATIENCE_S * 1000)),
         ("grpc.http2.ping_timeout_ms", int(KEEPALIVE_PATIENCE_S * 1000)),

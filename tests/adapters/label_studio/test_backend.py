@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 from aiohttp import ClientSession
-from label_studio_words import asking, config, key_point, png, rectangle, studio
+from label_studio_words import asking, config, key_point, linked, png, rectangle, studio
 
-from seem_client.adapters.label_studio.backend import Backend, Server
+from seem_client.adapters.label_studio.backend import Backend
 from seem_client.adapters.label_studio.fetching import Fetcher, Source
 from seem_server.app import local_server
 from seem_server.settings import Settings
@@ -19,8 +19,8 @@ def server():
 
 @pytest.fixture
 async def backend(server):
-    async with studio() as fake, ClientSession() as session:
-        made = Backend(Server(server, token=""), Fetcher(Source(fake.url), session))
+    async with studio() as fake, ClientSession() as session, linked(server) as link:
+        made = Backend(link, Fetcher(Source(fake.url), session))
         made.studio = fake
         yield made
         await made.close()
@@ -68,9 +68,8 @@ async def test_requests_that_name_no_picture_are_refused(backend, tasks):
 
 
 async def test_a_server_that_is_down_is_told_and_used_as_soon_as_it_is_there():
-    async with studio() as fake, ClientSession() as session:
-        fetcher = Fetcher(Source(fake.url), session)
-        backend = Backend(Server("127.0.0.1:1", token=""), fetcher)
+    async with studio() as fake, ClientSession() as session, linked("127.0.0.1:1") as link:
+        backend = Backend(link, Fetcher(Source(fake.url), session))
         assert not await backend.is_well()
         with pytest.raises(Disconnected):
             await backend.predict(asking(key_point(50, 50)))

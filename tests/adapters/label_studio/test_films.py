@@ -62,7 +62,7 @@ async def told(client, *regions, status=200, task=1, film=FILM, **context):
     answer = await client.post("/predict", json=body)
     assert answer.status == status, await answer.text()
     if status != 200:
-        return (await answer.json())["error"]
+        return (await answer.json())["error"]["message"]
     (result,) = (await answer.json())["results"]
     (region,) = result["result"]
     assert (region["from_name"], region["to_name"]) == ("box", "video")

@@ -28,7 +28,7 @@ class Desk:
         self.now_s, self.data, self.n_fetched = 0.0, png(), 0
         self.sessions = []
         self._client = client
-        self.sittings = Sittings(self._open, now_s=lambda: self.now_s, **options)
+        self.sittings = Sittings(self._open, clock=lambda: self.now_s, **options)
 
     async def _open(self, data):
         self.sessions.append(await self._client.open(data))

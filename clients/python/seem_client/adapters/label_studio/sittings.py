@@ -9,24 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from seem_client.adapters.kept import Kept
 from seem_client.adapters.label_studio.context import prompt
 from seem_client.adapters.label_studio.steps import way_to
-from seem_wire.errors import (
-    DeadlineExceeded,
-    Disconnected,
-    ModelChanged,
-    ReplyLost,
-    SeemError,
-    SessionExpired,
-    SessionMoved,
-    ShuttingDown,
-    UnknownObject,
-    UnknownSession,
-)
+from seem_client.adapters.link import is_session_gone
+from seem_wire.errors import DeadlineExceeded, SeemError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,17 +39,6 @@ FRESH_S = 600.0
 MAX_OBJECTS = 16
 """In one sitting; the one that was spoken of longest ago makes room."""
 
-_GONE = (
-    Disconnected,
-    ModelChanged,
-    ReplyLost,
-    SessionExpired,
-    SessionMoved,
-    ShuttingDown,
-    UnknownObject,
-    UnknownSession,
-)
-
 
 class Sittings:
     """All sittings of one event loop."""
@@ -66,12 +47,13 @@ class Sittings:
         self,
         open_session: Open,
         *,
-        now_s: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
         most: int = MAX_SITTINGS,
     ) -> None:
-        self._open = open_session
-        self._now_s, self._most = now_s, most
-        self._sittings: OrderedDict[tuple[str, str], Sitting] = OrderedDict()
+        self._open, self._clock = open_session, clock
+        self._sittings: Kept[tuple[str, str], Sitting] = Kept(
+            n_kept=most, keep_s=IDLE_S, clock=clock
+        )
 
     def __len__(self) -> int:
         return len(self._sittings)
@@ -84,42 +66,23 @@ class Sittings:
         Raises:
             SeemError: The picture cannot be had or read, the server refuses, or does not answer.
         """
-        sitting = self._sitting((task, address), fetch)
-        await self._make_room()
-        return await sitting.predict(said)
+        return await (await self._sitting(task, address, fetch)).predict(said)
 
     async def prepare(self, task: str, address: str, fetch: Fetch) -> None:
         """Has the picture of a task encoded, before anything is said about it. Raises SeemError."""
-        sitting = self._sitting((task, address), fetch)
-        await self._make_room()
-        await sitting.prepare()
+        await (await self._sitting(task, address, fetch)).prepare()
 
     async def close(self) -> None:
         """Ends all sessions."""
-        sittings = list(self._sittings.values())
-        self._sittings.clear()
-        await asyncio.gather(*(sitting.close() for sitting in sittings))
+        await _close(self._sittings.empty())
 
-    def _sitting(self, key: tuple[str, str], fetch: Fetch) -> Sitting:
-        sitting = self._sittings.get(key)
+    async def _sitting(self, task: str, address: str, fetch: Fetch) -> Sitting:
+        sitting = self._sittings.get((task, address))
         if sitting is None:
-            sitting = Sitting(key[1], fetch, self._open, self._now_s)
-            self._sittings[key] = sitting
-        self._sittings.move_to_end(key)
-        sitting.fetch, sitting.used_s = fetch, self._now_s()
+            sitting = Sitting(address, fetch, self._open, self._clock)
+            await _close(self._sittings.keep((task, address), sitting))
+        sitting.fetch = fetch
         return sitting
-
-    async def _make_room(self) -> None:
-        """Closes what is too many, and what was left alone; the longest unused come first."""
-        left_s = self._now_s() - IDLE_S
-        closing = []
-        while self._sittings:
-            key, oldest = next(iter(self._sittings.items()))
-            if oldest.used_s > left_s and len(self._sittings) <= self._most:
-                break
-            del self._sittings[key]
-            closing.append(oldest.close())
-        await asyncio.gather(*closing)
 
 
 class Sitting:
@@ -130,10 +93,10 @@ class Sitting:
         address: str,
         fetch: Fetch,
         open_session: Open,
-        now_s: Callable[[], float],
+        clock: Callable[[], float],
     ) -> None:
-        self.fetch, self.used_s = fetch, now_s()
-        self._address, self._open, self._now_s = address, open_session, now_s
+        self.fetch = fetch
+        self._address, self._open, self._clock = address, open_session, clock
         self._lock = asyncio.Lock()
         self._session: AsyncSession | None = None
         self._digest, self._fetched_s = b"", 0.0
@@ -146,13 +109,12 @@ class Sitting:
             known = self._session is not None
             try:
                 return await self._say(await self._current(), said)
-            except _GONE:
-                await self._drop()
-                if not known:
+            except SeemError as error:
+                is_gone = is_session_gone(error)
+                if is_gone or isinstance(error, DeadlineExceeded):  # perhaps done, perhaps not
+                    await self._drop()
+                if not (is_gone and known):
                     raise
-            except DeadlineExceeded:  # perhaps it was done, perhaps not
-                await self._drop()
-                raise
             return await self._say(await self._current(), said)
 
     async def prepare(self) -> None:
@@ -167,10 +129,10 @@ class Sitting:
 
     async def _current(self) -> AsyncSession:
         """The session about what the picture is now."""
-        if self._session is not None and self._now_s() - self._fetched_s < FRESH_S:
+        if self._session is not None and self._clock() - self._fetched_s < FRESH_S:
             return self._session
         data = await self.fetch(self._address)
-        self._fetched_s = self._now_s()
+        self._fetched_s = self._clock()
         digest = hashlib.sha256(data).digest()
         if self._session is None or digest != self._digest:
             await self._drop()
@@ -210,3 +172,7 @@ class Sitting:
         if session is not None:
             with suppress(SeemError):
                 await session.close()
+
+
+async def _close(gone: list[Sitting]) -> None:
+    await asyncio.gather(*(sitting.close() for sitting in gone))
