@@ -1,12 +1,14 @@
 # One command per intent, the same here and in .ci/run. Each makes $(VENV) when it is missing.
 #   make demo     a photo, a click, the right mask: overlays under demo-output/
-#   make serve    the server on localhost:50051
+#   make serve    the server on localhost:50051, and the annotator on http://localhost:8080
 #   make test     the suite            (make test ARGS="-m slow" or ARGS=tests/wire)
-#   make test-tools the adapters against the tools' own code, each in an environment of its own
+#   make test-tools the adapters against the tools' own code, each in an environment of its own, and test-web
 #   make lint types arch               ruff, mypy, import contracts
 #   make fmt      format and fix
 #   make proto    regenerate the committed stubs (proto-check: fail when they are stale)
 #   make bench    the ratio tables
+#   make web      check and build the annotator (needs node; web-check: fail when it is stale)
+#   make test-web the annotator's tests in Chromium, which it installs
 #   make fuzz     a million spoilt inputs for everything that reads bytes from outside
 
 PYTHON ?= python3
@@ -26,7 +28,7 @@ TOOLS := cvat label-studio
 NEEDS_cvat := --editable '.[serve,test,cvat]'
 NEEDS_label-studio := label-studio==1.23.2
 
-.PHONY: setup demo serve test test-tools lint types arch proto proto-check bench fuzz fmt clean
+.PHONY: setup demo serve test test-tools test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -35,12 +37,12 @@ $(BIN)/python:
 # Running the product needs no torch: seconds to install, not minutes.
 $(SERVE): pyproject.toml | $(BIN)/python
 	@echo "installing what serving needs into $(VENV) …"
-	$(PIP) install --editable '.[serve]'
+	$(PIP) install --editable '.[serve,web]'
 	@touch $@
 
 $(ALL): pyproject.toml | $(BIN)/python
 	@echo "installing everything (with torch: a few minutes) into $(VENV) …"
-	$(PIP) install '$(TORCH)' --editable '.[serve,otel,video,model,test,dev]'
+	$(PIP) install '$(TORCH)' --editable '.[serve,web,otel,video,model,test,dev]'
 	@touch $(SERVE) $@
 
 setup: $(ALL)
@@ -49,7 +51,7 @@ demo: $(SERVE)
 	$(BIN)/python clients/demo/demo.py --out demo-output $(ARGS)
 
 serve: $(SERVE)
-	$(BIN)/seem serve $(ARGS)
+	$(BIN)/seem serve --web-port 8080 $(ARGS)
 
 test: $(ALL)
 	$(BIN)/python -m pytest $(ARGS)
@@ -60,7 +62,7 @@ test: $(ALL)
 	.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install $(NEEDS_$*)
 	@touch $@
 
-test-tools: $(TOOLS:%=.venv-%/.installed)
+test-tools: $(TOOLS:%=.venv-%/.installed) test-web
 	.venv-cvat/bin/python -m pytest tests/adapters -m "slow or not slow" -rs $(ARGS)
 
 lint: $(ALL)
@@ -99,3 +101,26 @@ clean:
 
 fuzz: $(ALL)
 	$(BIN)/python -W ignore tests/fuzz/run.py $(ARGS)
+
+# The annotator's files in seem_server/web/static are committed: only who changes clients/web needs node.
+WEB := clients/web
+$(WEB)/node_modules: $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --no-audit --no-fund
+	@touch $@
+
+web: $(WEB)/node_modules
+	cd $(WEB) && npm run check && npm test && npm run build
+
+web-proto: $(WEB)/node_modules $(PROTO)/.installed
+	$(WEB)/proto.sh $(PROTO)/bin
+
+web-check: web
+	git diff --exit-code -- seem_server/web/static || (echo "the annotator is stale: run 'make web' and commit" >&2; exit 1)
+
+# Chromium and what drives it: without them the tests of the browser are skipped, and say so.
+chromium: $(ALL)
+	command -v chromium >/dev/null || command -v google-chrome >/dev/null || apt-get install -y chromium
+	$(PIP) install 'playwright>=1.50'
+
+test-web: chromium
+	$(BIN)/python -m pytest tests/web $(ARGS)

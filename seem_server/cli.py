@@ -28,6 +28,7 @@ SUBCOMMANDS = (
     "evaluate",
     "bench",
     "adapter",
+    "web",
     "convert",
     "info",
     "token",

@@ -121,6 +121,12 @@ class Settings:
     tenant_device_s_per_minute: float = _option(
         0.0, "seconds in which the device works for a tenant; 0 is no quota", least=0
     )
+    web_port: int = _option(
+        0,
+        "where to serve the annotator to browsers on this machine; 0 for nowhere",
+        least=0,
+        most=65535,
+    )
     metrics_host: str = _option("127.0.0.1", "where to serve metrics and probes over HTTP")
     metrics_port: int = _option(
         0, "where to serve metrics and probes over HTTP; 0 for nowhere", least=0, most=65535
@@ -146,6 +152,10 @@ class Settings:
             raise SettingInvalid("tls_cert and tls_key go together; one of them is missing.")
         if self.tls_client_ca and not self.tls_cert:
             raise SettingInvalid("tls_client_ca needs tls_cert and tls_key.")
+        if self.web_port and self.tls_cert:
+            raise SettingInvalid(
+                "web_port is for a server without TLS: start `seem web --server …` beside it."
+            )
 
     @property
     def authenticates(self) -> bool:

@@ -202,7 +202,7 @@ async def _under_kills(
     try:
         async with (
             seem_client.connect_async(
-                server.address, token="", reconnect_s=2 * STARTING_S
+                server.address, token="", reconnect_s=2 * STARTING_S, timeout_s=5 * STARTING_S
             ) as client,
             asyncio.TaskGroup() as tasks,
         ):

@@ -51,7 +51,7 @@ def reach(arguments: argparse.Namespace) -> AbstractContextManager[Client]:
         SeemError: No server answers or lets us in, or none can be made.
         OSError: A file with a token or a certificate can't be read.
     """
-    return _reach(arguments, _server_here)
+    return _reach(arguments, server_here)
 
 
 def reach_process(arguments: argparse.Namespace) -> AbstractContextManager[Client]:
@@ -72,7 +72,8 @@ def _reach(
         yield client
 
 
-def _server_here(own: Settings) -> AbstractContextManager[str]:
+def server_here(own: Settings) -> AbstractContextManager[str]:
+    """The address of a server in a thread of this process."""
     # Only now: a command that asks another machine needs no runtime.
     from seem_server.app import local_server  # noqa: PLC0415
 
@@ -94,7 +95,7 @@ def connecting(
             arguments.server, reconnect_s=reconnect_s, **options
         )
         return
-    with _server_here(settings.read(arguments, os.environ)) as address:
+    with server_here(settings.read(arguments, os.environ)) as address:
         yield lambda: seem_client.connect_async(address, reconnect_s=reconnect_s, token="")
 
 
@@ -149,7 +150,7 @@ def _heard(ours: Connection[object, str | SeemError]) -> str:
 def _serve(own: Settings, theirs: Connection[str | SeemError, object]) -> None:
     """Serves until the other side closes the pipe."""
     try:
-        with _server_here(own) as address:
+        with server_here(own) as address:
             theirs.send(address)
             theirs.poll(None)
     except SeemError as error:

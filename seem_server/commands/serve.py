@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from seem_server import settings as options
 from seem_server.app import serve
+from seem_server.commands.web import load_site, told
 from seem_server.telemetry import logs
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import AsyncIterator
 
     from seem_server.app import Running
     from seem_server.settings import Settings
+
+MESSAGE_SLACK_BYTES = 16 * 1024**2
+"""Beside its images: masks and outlines in a browser's message."""
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -35,6 +41,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> int:
     """Serves; gives the exit code."""
     settings = options.read(arguments, os.environ)
+    if settings.web_port:
+        load_site()  # what is missing is told before anything starts
     logs.configure(settings.log_level, logs.LogFormat(settings.log_format))
     asyncio.run(_serve(settings))
     return 0
@@ -45,11 +53,27 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, _stop, stop, loop)
-    async with serve(settings) as running:
+    async with serve(settings) as running, _annotator(settings, running) as url:
         if settings.tokens_file:
             loop.add_signal_handler(signal.SIGHUP, running.renew_callers)
         print(ready_line(running), flush=True)
+        if url:
+            print(told(url), flush=True)
         await stop.wait()
+
+
+@asynccontextmanager
+async def _annotator(settings: Settings, running: Running) -> AsyncIterator[str]:
+    """The annotator's URL, empty where nobody asked for it."""
+    if not settings.web_port:
+        yield ""
+        return
+    site = load_site()
+    config = site.SiteConfig(
+        port=settings.web_port, max_message_bytes=2 * settings.max_image_bytes + MESSAGE_SLACK_BYTES
+    )
+    async with site.serve_site(config, site.plain_reach(running.address)) as url:
+        yield url
 
 
 def _stop(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:

@@ -77,6 +77,7 @@ _TOP = 4
 """Of a mask's places the most alike quarter tells whether it is there: the rest may have turned."""
 
 _SURE = 0.99
+_LEAD = 1e-3
 _HALF = 0.5
 
 
@@ -241,10 +242,12 @@ def apart(logits: Sequence[Float32]) -> list[Float32]:
     if len(logits) < 2:  # noqa: PLR2004  (nothing to part)
         return list(logits)
     stacked = np.stack(logits)
-    first, second = np.partition(stacked, -2, axis=0)[[-1, -2]]
-    # The best of the others: of the first itself that is the second.
-    others = np.where(stacked == first, second, first)
-    return list(np.where(others > 0, np.minimum(stacked, stacked - others), stacked))
+    second, first = np.partition(stacked, -2, axis=0)[-2:]
+    is_surest = np.arange(len(stacked))[:, None, None] == stacked.argmax(axis=0)  # of equals one
+    others = np.where(is_surest, second, first)
+    lead = np.where(is_surest, _LEAD, -_LEAD)
+    parted = np.minimum(stacked, stacked - others + lead)
+    return list(np.where(others > 0, parted, stacked).astype(np.float32))
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:

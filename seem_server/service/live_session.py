@@ -103,7 +103,8 @@ class LiveSession:
         self._log = log
         self._works: dict[int, Asked] = dict(works or {})
         self._unanswered: set[int] = set(self._works)
-        self._brought: set[int] = set()
+        self._brought: dict[int, int] = {}
+        """By the command's number: how often the images of its work were brought."""
         self._moved: Moved | None = None
         self.was_attached = False
         self.parked = False
@@ -195,6 +196,7 @@ class LiveSession:
             except SeemError as error:
                 self._give(Failed.of(command.seq, error), answer)
                 return
+            self._take_up()  # in a unary call nobody attaches before, and what follows rests on it
             self._fold(event, answer)
 
     def _check_room(self, command: Command) -> None:
@@ -216,6 +218,8 @@ class LiveSession:
         if self._log is not None and self._log.is_full:
             full = LimitExceeded("The session's log is full.")
             full.hint = "Open another session, or set the image again, which begins anew."
+            if self._state.video is not None:
+                full.hint = "Open another session for the frames that follow, with the last masks."
             raise full
 
     def close(self, because: SeemError | None = None) -> None:
@@ -271,6 +275,10 @@ class LiveSession:
             if seq <= self._state.last_seq and seq not in answered and seq not in self._unanswered:
                 lost = ReplyLost(f"The reply to command {seq} is not known any more.")
                 self._tell_others(Failed.of(seq, lost))
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """Asks the engine for what it was not done with when whoever waited for it left."""
         for seq, work in [*self._works.items()]:
             if seq not in self._tickets and seq not in self._brought:
                 self._submit(work)
@@ -288,7 +296,7 @@ class LiveSession:
         for seq in [*self._tickets]:
             if seq not in self._asked:
                 self._tickets.pop(seq).cancel()
-                self._brought.discard(seq)  # it is asked for anew, and may miss its image again
+                self._brought.pop(seq, None)  # it is asked for anew, and may miss its image again
 
     def park(self) -> None:
         """Lets go of it here; it goes on wherever it is asked for next."""
@@ -499,14 +507,18 @@ class LiveSession:
 
     def _end(self, seq: int, outcome: Outcome) -> None:
         """A work came to its outcome: nothing more is kept of it here."""
-        self._brought.discard(seq)
+        self._brought.pop(seq, None)
         self._works.pop(seq, None)
         self._fold(outcome)
 
     def _image_is_missing(self, work: Asked, error: ImageUnknown) -> None:
-        """Has the image brought from where it is kept; once, or it would be brought for ever."""
-        if work.seq not in self._brought:
-            self._brought.add(work.seq)
+        """Has the images brought from where they are kept: once each, or it might be for ever.
+
+        What does not fit into the engine together is used one by one, a little more each time.
+        """
+        n_brought = self._brought.get(work.seq, 0)
+        if n_brought < len(image_keys(work)):
+            self._brought[work.seq] = n_brought + 1
             self._run(self._bring(work))
             return
         self._end(work.seq, Failed.of(work.seq, error))

@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 
     Step = tuple[State, tuple[Effect, ...]]
 
-MAX_WAITING = 4096
-"""Frames that may be asked for ahead."""
+MAX_WAITING = 512
+"""Frames that may be asked for ahead: half of what a stream may have unanswered, so that a click or
+Stop behind them is read."""
 
 
 def add_frame(state: State, video: Video, read: FrameRead) -> Step:

@@ -178,6 +178,13 @@ def test_parting_gives_each_place_to_the_surest_and_takes_from_none_that_was_alo
     assert (parted[:, alone] > 0).tolist() == inside[:, alone].tolist()
     surest = several == several.max(axis=0)
     assert not (parted[~surest] > 0).any()
+    assert ((parted > 0).sum(axis=0) == inside.any(axis=0)).all()
+
+
+def test_of_two_objects_that_are_equally_sure_one_keeps_the_place():
+    first, second = matching.apart([np.full((4, 5), 3, np.float32)] * 2)
+    assert (first > 0).all()
+    assert not (second > 0).any()
 
 
 def test_one_object_alone_is_not_parted():

@@ -26,6 +26,7 @@ from seem_server.service import session_log
 from seem_server.service.callers import ANONYMOUS, Caller
 from seem_server.service.quotas import Quotas
 from seem_server.service.tenants import Tenants
+from seem_server.session.following import MAX_WAITING
 from seem_server.store.memory import MemoryStore
 from seem_wire import errors, types
 from seem_wire.prompts import ObjectPrompt, Point
@@ -326,9 +327,9 @@ async def test_however_many_frames_wait_each_is_refused_where_the_engine_takes_n
         for command in filmed()[:-1]:
             await session.ask(command)
         await session.obey(filmed()[-1])
-        for seq in range(1000):
+        for seq in range(MAX_WAITING):
             await session.obey(types.Propagate(100 + seq, 1, 0))
-        await until(lambda: len(told) == 1001)
+        await until(lambda: len(told) == MAX_WAITING + 1)
         assert {one.code for one in told[1:]} == {"QUOTA_EXCEEDED"}
         assert not session.closed
 
@@ -351,3 +352,23 @@ async def test_a_full_log_ends_what_waits_to_be_followed(store, monkeypatch):
         stream.say(frame(50, N_FRAMES, FILM[0]))
         assert (await stream.hear())[0].code == "LIMIT_EXCEEDED"
         await stream.finish()
+
+
+async def test_a_unary_call_takes_up_what_a_stream_left_behind():
+    backend, gate = slow_backend()
+    with service(backend=backend, store=MemoryStore()) as here:
+        session = await here.directory.open(now_s=0)
+        for command in filmed():
+            asked = asyncio.create_task(session.ask(command))
+            gate.let_pass(2)
+            await asked
+        stream = Stream(here.directory)
+        stream.say(types.Attach(99, session.session_id))
+        await stream.hear()
+        stream.say(types.Propagate(50, 1, 0))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        stream.task.cancel()
+        await asyncio.wait([stream.task])
+        left = asyncio.create_task(session.ask(types.Propagate(51, 2, 1)))
+        gate.let_pass(100)
+        assert isinstance(await left, types.Masks)

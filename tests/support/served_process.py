@@ -13,8 +13,9 @@ from contextlib import contextmanager
 class Served:
     """`seem serve` in a process of its own, on one port and one store."""
 
-    def __init__(self, folder, *, bundle="tiny"):
+    def __init__(self, folder, *, bundle="tiny", flags=()):
         self._bundle = bundle
+        self._flags = flags
         self._store = f"sqlite:{folder / 'sessions.sqlite'}"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -27,7 +28,15 @@ class Served:
 
     def start(self):
         command = [sys.executable, "-m", "seem_server", "serve", "--bundle", self._bundle]
-        command += ["--port", str(self.port), "--store", self._store, "--threads", "1"]
+        command += [
+            "--port",
+            str(self.port),
+            "--store",
+            self._store,
+            "--threads",
+            "1",
+            *self._flags,
+        ]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert self._process.stdout.readline()  # it serves
 

@@ -681,7 +681,7 @@ class Propagate(google.protobuf.message.Message):
     """Follows all objects of a video to frame `frame`, from its neighbour `source`, which mostly is the frame before or
     after; what was prompted and corrected anywhere else is remembered, too. With the frame itself as its source an object
     is known by that alone, wherever it may be. Answered by Masks with a mask an object,
-    empty where it is not to be seen; objects that were prompted on `frame` keep their mask. May be sent far ahead:
+    empty where it is not to be seen; objects that were prompted on `frame` keep their mask. May be sent ahead, 512 at most:
     frames are followed one after the other, in the order of the commands.
     """
 

@@ -1,0 +1,127 @@
+// Meeting the server, going on after a reload, and beginning anew.
+
+import { EMPTY } from "../history";
+import { forget, keepToken, kept, noteNothing, noted, token } from "../kept";
+import { Link } from "../link";
+import type { LinkState } from "../link";
+import type { ModelCard, ObjectMask } from "../wire/seem_pb";
+import { forgetFollowed, show } from "./masks";
+import type { Told } from "./masks";
+import type { Note } from "./notes";
+import { thing } from "./objects";
+import { openImage } from "./pictures";
+import {
+  active, complain, frame, frames, following, history, link, linkWhy, live, masks, model, picture, preview, say, segments,
+  things, video,
+} from "./state";
+
+function newLink(sessionId = "", seq = 0n, wantMasks = false): Link {
+  const ears = {
+    state(state: LinkState, why = "") {
+      link.value = state;
+      if (state === "open") linkWhy.value = "";
+      else if (why) linkWhy.value = why;
+    },
+    attached(value: { model?: ModelCard | undefined; objects: ObjectMask[] }) {
+      model.value = value.model ?? null;
+      if (value.objects.length && !video.value) show(value.objects, 0);
+    },
+    gone(why: string) {
+      void startAgain(why);
+    },
+  };
+  return new Link(ears, token, sessionId, seq, wantMasks);
+}
+
+/** A connection without a picture yet, so that the page knows whom it talks to. */
+export function meet(): void {
+  const before = noted<Note>();
+  if (before?.sessionId) void resume(before);
+  else open("image");
+}
+
+/** A session of its own; the one before ends. */
+export function open(subject: "image" | "video"): void {
+  const before = live.link;
+  if (before && live.untouched && subject === "image") return; // nothing was said in it yet
+  if (before?.sessionId) {
+    void forget(before.sessionId);
+    before.ask({ case: "release", value: {} }).catch(() => undefined);
+  }
+  before?.leave();
+  noteNothing();
+  live.untouched = subject === "image";
+  live.link = newLink();
+  live.link.connect();
+  const opened = subject === "image" ? { case: "image" as const, value: {} } : { case: "video" as const, value: {} };
+  live.link
+    .ask({ case: "open", value: { client: "seem-web", subject: opened } })
+    .then((kind) => {
+      if (kind.case === "opened") model.value = kind.value.model ?? null;
+    })
+    .catch(complain);
+}
+
+/** After the token was given, or to take the session back from another page. */
+export function connectAgain(newToken?: string): void {
+  if (newToken !== undefined) keepToken(newToken);
+  live.link?.connect();
+}
+
+export function begin(): void {
+  things.value = [thing(1)];
+  active.value = 1;
+  history.value = EMPTY;
+  masks.value = new Map();
+  segments.value = [];
+  preview.value = null;
+  frame.value = 0;
+  frames.value = [];
+  video.value = null;
+  following.value = null;
+  forgetFollowed();
+}
+
+/** The server forgot the session: the picture is shown to it anew, what was said of it is lost. */
+async function startAgain(why: string): Promise<void> {
+  const bytes = live.link?.sessionId && (await kept<Blob>(live.link.sessionId, live.file || "picture"));
+  const name = picture.value?.name ?? "picture";
+  begin();
+  if (bytes) await openImage(bytes, name);
+  else {
+    picture.value = null;
+    open("image");
+  }
+  say(`${why} What was said before is lost${bytes ? "; the picture is open again." : "."}`, true);
+}
+
+async function resume(before: Note): Promise<void> {
+  const bytes = await kept<Blob>(before.sessionId, before.file);
+  if (!bytes) {
+    open("image");
+    return;
+  }
+  live.file = before.file;
+  things.value = before.things;
+  active.value = before.active;
+  history.value = before.history;
+  video.value = before.video;
+  if (before.video) await resumeFrames(before);
+  frame.value = before.frame;
+  const bitmap = await createImageBitmap(frames.value[before.frame] ?? bytes);
+  picture.value = { name: before.name, width: bitmap.width, height: bitmap.height, bitmap, hash: before.hash };
+  live.link = newLink(before.sessionId, BigInt(before.seq), true);
+  live.link.connect();
+}
+
+async function resumeFrames(before: Note): Promise<void> {
+  const found: Blob[] = [];
+  for (let index = 0; ; index++) {
+    const one = await kept<Blob>(before.sessionId, `frame ${index}`);
+    if (!one) break;
+    found.push(one);
+    const known = await kept<{ objects: Told[] }>(before.sessionId, `masks ${index}`);
+    if (known) show(known.objects, index, false);
+  }
+  frames.value = found;
+}

@@ -1,0 +1,75 @@
+// Images, dropped or chosen.
+
+import { keep } from "../kept";
+import { readVideo } from "../frames";
+import { begin, open } from "./connection";
+import { tell } from "./masks";
+import { remember } from "./notes";
+import { busy, complain, limits, live, picture } from "./state";
+import { openVideo } from "./video";
+
+export const isVideo = (one: File): boolean => one.type.startsWith("video/") || /\.(mp4|mov|webm|mkv|avi)$/i.test(one.name);
+
+/** What was dropped or chosen: an image, a video, or several images as a video's frames. */
+export async function openFiles(files: readonly File[], fps: number): Promise<void> {
+  const first = files[0];
+  if (!first) return;
+  if (isVideo(first)) await openVideo(first.name, fps, readVideo(first, fps));
+  else if (files.length > 1) {
+    const sorted = [...files].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+    await openVideo(`${sorted.length} images`, fps, inOrder(sorted));
+  } else await openImage(first, first.name);
+}
+
+async function* inOrder(files: readonly File[]): AsyncGenerator<{ blob: Blob; total: number }> {
+  for (const blob of files) yield { blob, total: files.length };
+}
+
+export async function bitmapOf(blob: Blob, name: string): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(blob);
+  } catch {
+    throw new Error(`This browser cannot show ${name}. Give a JPEG, PNG, WebP, GIF or BMP, or save it as one.`);
+  }
+}
+
+/** Raises Error where the server takes no file of this size. */
+export function check(blob: Blob, name: string): void {
+  const most = limits.value?.maxImageBytes;
+  if (most !== undefined && BigInt(blob.size) > most) {
+    throw new Error(
+      `${name} has ${megabytes(blob.size)}, and the server takes ${megabytes(Number(most))}. Save it smaller.`,
+    );
+  }
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1048576).toFixed(1)} MB`;
+
+export async function openImage(blob: Blob, name: string): Promise<void> {
+  busy.value = `Opening ${name} …`;
+  try {
+    const bitmap = await bitmapOf(blob, name);
+    check(blob, name);
+    begin();
+    open("image");
+    const mine = live.link!;
+    picture.value = { name, width: bitmap.width, height: bitmap.height, bitmap, hash: "" };
+    const encoded = new Uint8Array(await blob.arrayBuffer());
+    const started = performance.now();
+    live.untouched = false;
+    const kind = await mine.ask({ case: "setImage", value: { image: { source: { case: "encoded", value: encoded } } } });
+    if (kind.case !== "imageSet" || mine !== live.link) return;
+    if (kind.value.width !== bitmap.width || kind.value.height !== bitmap.height) {
+      throw new Error("Browser and server disagree about the picture's size. Save it as PNG and open that.");
+    }
+    tell(kind.value.timings, started, "picture");
+    live.file = "picture";
+    picture.value = { ...picture.value, hash: kind.value.contentHash };
+    await keep(mine.sessionId, live.file, blob);
+    remember();
+  } catch (error) {
+    complain(error);
+  } finally {
+    busy.value = "";
+  }
+}
