@@ -2,7 +2,7 @@
 #   make demo     a photo, a click, the right mask: overlays under demo-output/
 #   make serve    the server on localhost:50051, and the annotator on http://localhost:8080
 #   make test     the suite            (make test ARGS="-m slow" or ARGS=tests/wire)
-#   make test-tools the adapters against the tools' own code, in an environment of its own, and test-web
+#   make test-tools the adapters against the tools' own code, each in an environment of its own, and test-web
 #   make lint types arch               ruff, mypy, import contracts
 #   make fmt      format and fix
 #   make proto    regenerate the committed stubs (proto-check: fail when they are stale)
@@ -22,10 +22,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SERVE := $(VENV)/.installed-serve
 ALL := $(VENV)/.installed-all
 PROTO := $(VENV)/proto
-# Annotation tools pin what they need, so their tests have an environment apart. TOOLS are extras of this package.
-TOOLS_VENV ?= .venv-tools
-TOOLS := cvat
-TOOLS_TESTS := tests/adapters
+# Annotation tools pin what they need, so each has an environment of its own, .venv-TOOL: CVAT's agent with our package,
+# which it loads, and Label Studio alone, which calls us from a process of its own.
+TOOLS := cvat label-studio
+NEEDS_cvat := --editable '.[serve,test,cvat]'
+NEEDS_label-studio := label-studio==1.23.2
 
 .PHONY: setup demo serve test test-tools test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check
 .DEFAULT_GOAL := test
@@ -55,15 +56,14 @@ serve: $(SERVE)
 test: $(ALL)
 	$(BIN)/python -m pytest $(ARGS)
 
-$(TOOLS_VENV)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(TOOLS_VENV)
-	@for tool in $(TOOLS); do \
-		$(TOOLS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --editable ".[serve,test,$$tool]" || exit; \
-	done
+.venv-%/.installed: pyproject.toml Makefile
+	@echo "installing $* into .venv-$* (minutes) …"
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install $(NEEDS_$*)
 	@touch $@
 
-test-tools: $(TOOLS_VENV)/.installed test-web
-	$(TOOLS_VENV)/bin/python -m pytest $(TOOLS_TESTS) -rs $(ARGS)
+test-tools: $(TOOLS:%=.venv-%/.installed) test-web
+	.venv-cvat/bin/python -m pytest tests/adapters -m "slow or not slow" -rs $(ARGS)
 
 lint: $(ALL)
 	$(BIN)/ruff check .

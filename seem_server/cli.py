@@ -27,11 +27,11 @@ SUBCOMMANDS = (
     "track",
     "evaluate",
     "bench",
+    "adapter",
+    "web",
     "convert",
     "info",
     "token",
-    "adapter",
-    "web",
 )
 
 DONE, FAILED, MISUSED = 0, 1, 2

@@ -30,6 +30,7 @@ class Adapter:
         does: What it does, for `--help`.
         extra: Of this package, with what it needs.
         add_options: Adds what only it takes.
+        has_login: Whether the tool can show a user and a password.
     """
 
     module: str
@@ -37,6 +38,7 @@ class Adapter:
     does: str
     extra: str
     add_options: Callable[[argparse.ArgumentParser], None] = lambda _: None
+    has_login: bool = False
 
 
 def _cvat_options(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +50,38 @@ def _cvat_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _label_studio_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--label-studio-url",
+        default="http://localhost:8080",
+        metavar="URL",
+        help="where pictures are fetched (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--label-studio-token-file",
+        metavar="FILE",
+        help="an access token of Label Studio, alone in a file (default: what Label Studio sends)",
+    )
+    parser.add_argument(
+        "--image-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="another host that pictures may be fetched from, without a token",
+    )
+
+
 ADAPTERS = {
     "cvat": Adapter(
         "seem_client.adapters.cvat_nuclio", 8070, "be CVAT's nuclio", "cvat", _cvat_options
+    ),
+    "label-studio": Adapter(
+        "seem_client.adapters.label_studio.app",
+        9090,
+        "be an ML back end of Label Studio",
+        "label-studio",
+        _label_studio_options,
+        has_login=True,
     ),
 }
 
@@ -79,8 +110,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             "--insecure",
             dest="listen_insecure",
             action="store_true",
-            help="listen to other machines, though the tool's protocol has neither TLS nor a login",
+            help="listen to other machines, though whoever reaches the port may use it",
         )
+        if adapter.has_login:
+            one.add_argument(
+                "--basic-auth-file",
+                metavar="FILE",
+                help="USER:PASSWORD, alone in a file, that the tool has to show",
+            )
         adapter.add_options(one)
         add_reach_options(one)
 
@@ -89,16 +126,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Serves; gives the exit code.
 
     Raises:
-        InvalidValue: It would listen to other machines, or what it needs is not installed.
+        InvalidValue: It would listen to other machines, what it needs is not installed, or an
+            option makes no sense.
         SeemError: There is no server of its own; one that runs elsewhere may come later.
         OSError: The port is taken, or a file can't be read.
     """
-    adapter, host = ADAPTERS[arguments.adapter], arguments.listen_host
-    if not (arguments.listen_insecure or is_loopback(f"{host}:0")):
-        raise InvalidValue(
-            f"At {host} whoever reaches the port may use it: give --insecure in a network that "
-            "keeps strangers out."
-        )
+    adapter = ADAPTERS[arguments.adapter]
+    _check_exposure(adapter, arguments)
     try:
         import_module(adapter.module)
     except ModuleNotFoundError as missing:
@@ -108,6 +142,16 @@ def run(arguments: argparse.Namespace) -> int:
     with connecting(arguments, reconnect_s=RECONNECT_S) as connect:
         asyncio.run(_serve(adapter, arguments, connect))
     return 0
+
+
+def _check_exposure(adapter: Adapter, arguments: argparse.Namespace) -> None:
+    host, is_guarded = arguments.listen_host, adapter.has_login and arguments.basic_auth_file
+    if not (is_guarded or arguments.listen_insecure or is_loopback(f"{host}:0")):
+        login = "--basic-auth-file, or " if adapter.has_login else ""
+        raise InvalidValue(
+            f"At {host} whoever reaches the port may use it: give {login}--insecure in a network "
+            "that keeps strangers out."
+        )
 
 
 async def _serve(

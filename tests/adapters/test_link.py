@@ -55,6 +55,7 @@ async def test_to_close_what_never_connected_is_nothing():
         (errors.UnknownSession("x"), True),
         (errors.Disconnected("x"), True),
         (errors.ModelChanged("x"), True),
+        (errors.ReplyLost("x"), True),
         (errors.Overloaded("x"), False),
         (errors.PointOutsideImage("x"), False),
     ],

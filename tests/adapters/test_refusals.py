@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from seem_client.adapters.http_site import listening
-from seem_client.adapters.refusals import refusal, refuse_in_a_sentence
+from seem_client.adapters.refusals import LONGEST_REASON, refusal, refuse_in_a_sentence
 from seem_wire import errors
 
 
@@ -32,6 +32,12 @@ def test_a_reason_is_one_line_of_plain_letters():
     assert reason.startswith("of X-Header: ????")
     assert reason.isascii()
     assert reason.isprintable()
+
+
+def test_a_reason_has_an_end_however_long_the_sentence():
+    response = refusal(errors.InvalidValue("no " * LONGEST_REASON))
+    assert len(response.reason) == LONGEST_REASON
+    assert len(response.text) > LONGEST_REASON
 
 
 async def test_what_breaks_is_logged_and_told_in_a_sentence(caplog):

@@ -216,3 +216,10 @@ def test_without_pyav_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(VideoReaderMissing, match=r"seem-server\[video\]"):
         VideoFile(tmp_path / "a.mp4")
+
+
+def test_a_file_declares_its_rate_and_length_before_it_is_read(tmp_path):
+    with VideoFile(made_video(tmp_path / "a.mp4", 20)) as video:
+        assert (video.declared_rate, video.declared_n_frames) == (10.0, 20)
+    with VideoFile(made_video(tmp_path / "a.mkv", 20)) as video:  # which counts no frames
+        assert video.declared_n_frames == 20

@@ -47,8 +47,9 @@ KEEPALIVE_PATIENCE_S = 20.0
 """A server that says nothing for so long in a session is asked whether it is alive, and is gone if
 it does not answer within that: a connection can die without either end hearing of it."""
 
-RECONNECT_PAUSE_S = 5.0
-"""gRPC tries a lost server again after pauses that grow; up to two minutes, if nobody says less."""
+RECONNECT_PAUSE_S = 1.0
+"""A server that was away is tried again so often at least. gRPC's own two minutes are for services
+of which there are many; here a person waits, and calls meanwhile are refused untried."""
 
 _ADDRESS = re.compile(r"unix:.+|.+:\d{1,5}", re.DOTALL)
 _TOKEN = re.compile(r"[!-~]+")
@@ -234,10 +235,11 @@ def channel_options(address: str) -> list[tuple[str, int]]:
     options = [
         ("grpc.max_receive_message_length", MAX_REPLY_BYTES),
         ("grpc.max_send_message_length", -1),  # the server says what it takes
+        ("grpc.initial_reconnect_backoff_ms", int(RECONNECT_PAUSE_S * 100)),
+        ("grpc.max_reconnect_backoff_ms", int(RECONNECT_PAUSE_S * 1000)),
         ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
         ("grpc.keepalive_timeout_ms", int(KEEPALIVE_PATIENCE_S * 1000)),
         ("grpc.http2.ping_timeout_ms", int(KEEPALIVE_PATIENCE_S * 1000)),
-        ("grpc.max_reconnect_backoff_ms", int(RECONNECT_PAUSE_S * 1000)),
     ]
     if is_loopback(address):
         options.append(("grpc.enable_http_proxy", 0))  # no proxy stands before one's own machine

@@ -81,6 +81,22 @@ class VideoFile(FrameSource):
         """How many frames there are, once the last was read."""
         return self._n_frames
 
+    @property
+    def declared_rate(self) -> float | None:
+        """Frames a second, on average; None where the file does not say."""
+        rate = self._stream.average_rate
+        return float(rate) if rate else None
+
+    @property
+    def declared_n_frames(self) -> int | None:
+        """How many frames the file says there are, which may not be true; None where it doesn't."""
+        if self._stream.frames:
+            return int(self._stream.frames)
+        duration: int | None = self._container.duration
+        if duration and self.declared_rate:
+            return round(duration / _MICROSECONDS * self.declared_rate)
+        return None
+
     def time_s(self, index: int) -> float | None:
         """When a frame that was read is shown, in seconds."""
         return self._times_s[index] if index < len(self._times_s) else None

@@ -25,6 +25,7 @@ from seem_client.adapters.cvat_shapes import (
     read_shape,
     shape_points,
 )
+from seem_client.adapters.http_site import json_object
 from seem_client.adapters.interaction import Interaction, Said
 from seem_client.adapters.refusals import refuse_in_a_sentence
 from seem_client.adapters.tracking import Tracking
@@ -115,10 +116,10 @@ class _Functions:
         name = request.headers.get("x-nuclio-function-name", "")
         if name not in self._kinds:
             raise _no_function(name)
-        return await self._invoke(name, await _fields(request))
+        return await self._invoke(name, await json_object(request))
 
     async def invoke(self, request: web.Request) -> web.Response:
-        fields = await _fields(request)
+        fields = await json_object(request)
         if "pos_points" in fields:
             return await self._invoke(INTERACTOR, fields)
         tracks = "states" in fields or "shapes" in fields
@@ -241,16 +242,6 @@ def _port(request: web.Request) -> int:
     """The port that the request came to."""
     sockname = request.transport.get_extra_info("sockname") if request.transport else None
     return int(sockname[1]) if sockname else 0
-
-
-async def _fields(request: web.Request) -> Fields:
-    try:
-        fields = await request.json()
-    except ValueError:
-        fields = None
-    if not isinstance(fields, dict):
-        raise InvalidValue("The request's body is no JSON object.")
-    return fields
 
 
 def _image(text: object) -> bytes:

@@ -1,14 +1,16 @@
-"""An adapter that is called over HTTP, for as long as it is listened to."""
+"""What adapters that are called over HTTP share: where they listen, and how a request is read."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from seem_wire.errors import InvalidValue
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
 
 @asynccontextmanager
@@ -27,3 +29,14 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
         yield f"http://{f'[{host}]' if ':' in host else host}:{at}"
     finally:
         await runner.cleanup()
+
+
+async def json_object(request: web.Request) -> Mapping[str, Any]:
+    """The object that a request's body is. Raises InvalidValue where it is none."""
+    try:
+        fields = await request.json()
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise InvalidValue("The request's body is no JSON object.")
+    return fields

@@ -9,6 +9,7 @@ from seem_wire.errors import (
     Disconnected,
     ModelChanged,
     NotFound,
+    ReplyLost,
     SeemError,
     SessionMoved,
     ShuttingDown,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 RECONNECT_S = 5.0
 """How long a session looks for a server that is gone before it says so: a person waits for it."""
 
-_SESSION_GONE = (NotFound, SessionMoved, ModelChanged, Disconnected, ShuttingDown)
+_SESSION_GONE = (NotFound, SessionMoved, ModelChanged, ReplyLost, Disconnected, ShuttingDown)
 
 
 class Link:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LONGEST_REASON = 1000
+"""Clients take no status line of any length, and part of a sentence may be what a request said."""
+
 
 def refusal(error: SeemError) -> web.Response:
     """The response: the sentence is its reason, which is what many tools show, and in its body."""
@@ -30,7 +33,8 @@ async def refuse_in_a_sentence(request: web.Request, handler: Handler) -> web.St
     except web.HTTPException:
         raise
     except SeemError as error:
-        logger.info("%s was refused: %s", request.path, error)
+        path = request.rel_url.raw_path
+        logger.warning("%s was refused, %s: %s", path, error.code, _one_line(str(error)))
         return refusal(error)
     except Exception:
         logger.exception("%s broke", request.path)
@@ -50,6 +54,6 @@ def _status(error: SeemError) -> HTTPStatus:
 
 
 def _one_line(sentence: str) -> str:
-    """As an HTTP reason may be: printable ASCII."""
+    """As an HTTP reason may be: printable ASCII, and no more than fits in a status line."""
     text = " ".join(sentence.split()).encode("ascii", "replace").decode()
-    return "".join(one if one.isprintable() else "?" for one in text)
+    return "".join(one if one.isprintable() else "?" for one in text[:LONGEST_REASON])
