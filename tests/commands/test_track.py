@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import nullcontext
 
 import numpy as np
@@ -182,6 +183,38 @@ def test_the_video_itself_is_never_written_over(tmp_path, capsys, option):
     assert main(words) == 2
     assert f"{option} would write over the video" in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "what"), [("frames", "frames are"), ("out", "masks are")])
+def test_without_pyav_no_overlay_lies_among_frames_or_masks(
+    client, frames, tmp_path, capsys, monkeypatch, name, what
+):
+    monkeypatch.setitem(sys.modules, "av", None)
+    overlay = str(tmp_path / "frames" / ".." / f"{name}.mp4")
+    words = ["track", frames, *CLICK, "--out", str(tmp_path / "out"), "--overlay", overlay]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert what in told
+    assert "name another file" in told
+    assert not client.calls
+    assert not (tmp_path / "out").exists()
+    assert all(path.suffix == ".png" for path in (tmp_path / "frames").iterdir())
+
+
+def test_without_pyav_it_is_told_where_the_overlay_is(frames, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    words = ["track", frames, *CLICK, "--out", str(tmp_path / "out")]
+    assert main([*words, "--overlay", str(tmp_path / "over.mp4")]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1] == str(tmp_path / "over")
+    assert f"the overlay is images in {tmp_path / 'over'}" in shown.err
+    assert len(list((tmp_path / "over").glob("*.jpg"))) == 6
+
+
+def test_with_pyav_a_video_may_be_called_as_the_folder(frames, tmp_path):
+    words = ["track", frames, *CLICK, "--out", str(tmp_path / "out"), "--overlay", f"{frames}.mp4"]
+    assert main(words) == 0
+    assert (tmp_path / "frames.mp4").is_file()
 
 
 @pytest.mark.parametrize("option", ["--out", "--coco", "--overlay"])
