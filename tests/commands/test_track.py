@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from fake_video import SIZE, FakeTracker, made_frames, picture, square
+from fake_video import SIZE, FakeTracker, FakeVideo, made_frames, picture, square
 from made_videos import made_video, noise
 from PIL import Image
 
@@ -14,7 +14,7 @@ from seem_client.frames import open_frames
 from seem_server.cli import main
 from seem_server.commands import track
 from seem_server.commands.indexed_png import IndexedFrame, read_frame, stack, write_frame
-from seem_wire.errors import Disconnected
+from seem_wire.errors import Disconnected, PointOutsideImage
 
 CLICK = ("--point", "3,6")
 
@@ -149,6 +149,19 @@ def test_another_request_in_the_same_folder_is_refused(frames, tmp_path, capsys)
     assert main(["track", frames, *CLICK, *out]) == 0
     assert main(["track", frames, "--point", "4,6", *out]) == 1
     assert "another request: objects differs. Name another folder" in capsys.readouterr().err
+
+
+def test_after_a_prompt_that_was_refused_the_corrected_one_is_followed(
+    frames, tmp_path, monkeypatch
+):
+    def refuse(*_, **__):
+        raise PointOutsideImage("The point (500, 6) is outside.")
+
+    out = ("--out", str(tmp_path / "out"))
+    with monkeypatch.context() as refusing:
+        refusing.setattr(FakeVideo, "prompt", refuse)
+        assert main(["track", frames, "--point", "500,6", *out]) == 1
+    assert main(["track", frames, *CLICK, *out]) == 0
 
 
 @pytest.mark.parametrize(
