@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,9 @@ def run(arguments: argparse.Namespace) -> int:
                     follow(client, order, folder, done=done)
                 except BadVideo as error:
                     trouble = error
+                except KeyboardInterrupt:
+                    print("seem track: stopped; the same command goes on here.", file=sys.stderr)
+                    raise
         written = folder.done(order.frame)
         files = _write_others(arguments, frames, folder, written)
         result = _result(frames, folder, written, n_before, model_id)

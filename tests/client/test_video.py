@@ -205,6 +205,11 @@ def test_a_file_that_is_no_frame_is_told_with_its_number(client, tmp_path, conte
             list(video.propagate())
 
 
+def test_a_prompt_without_a_frame_is_told_what_says_it(client):
+    with client.track(TINY[:2]) as video, pytest.raises(errors.InvalidValue, match="frame="):
+        video.click(1, 1)
+
+
 def test_frames_that_the_client_knows_to_be_of_another_size_are_not_sent(client):
     with client.track([TINY[0], FRAMES[0], TINY[1]]) as video:
         video.click(1, 1, frame=0)

@@ -109,10 +109,11 @@ def test_coco_and_overlay_are_the_same_after_an_interruption(client, frames, tmp
     assert (tmp_path / "broken.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
-def test_an_interruption_by_the_user_keeps_what_is_done(client, frames, tmp_path):
+def test_an_interruption_by_the_user_keeps_what_is_done(client, frames, tmp_path, capsys):
     client.breaks_at, client.error = 3, KeyboardInterrupt()
     assert main(["track", frames, *CLICK, "--out", str(tmp_path / "out")]) == 1
     assert len(list((tmp_path / "out").glob("*.png"))) == 3
+    assert "the same command goes on" in capsys.readouterr().err
 
 
 def test_a_video_file_is_followed_and_drawn_with_its_times(tmp_path, capsys):
