@@ -55,12 +55,12 @@ def write_overlay(path: Path, frames: Iterable[OverlayFrame]) -> Path:
         NotOffered: PyAV has no encoder for it.
         OSError: Something cannot be written.
     """
-    try:
-        import av  # noqa: PLC0415 - an extra, and large
-    except ImportError:
-        folder = path.with_suffix("")
+    folder = images_instead(path)
+    if folder is not None:
         print(f"PyAV is not installed: the overlay is images in {folder}.", file=sys.stderr)
         return _write_images(folder, frames)
+    import av  # noqa: PLC0415 - an extra, and large
+
     codec = next((one for one in _CODECS if one in av.codecs_available), None)
     if codec is None:
         raise NotOffered(f"This PyAV has no encoder for {path}: neither of {', '.join(_CODECS)}.")
@@ -73,6 +73,15 @@ def write_overlay(path: Path, frames: Iterable[OverlayFrame]) -> Path:
     finally:
         begun.unlink(missing_ok=True)
     return path
+
+
+def images_instead(path: Path) -> Path | None:
+    """The folder of images that is written in place of the video; None where PyAV is installed."""
+    try:
+        import av  # noqa: F401, PLC0415 - an extra, and large
+    except ImportError:
+        return path.with_suffix("")
+    return None
 
 
 def pixels_of(image: ImageLike) -> Pixels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,9 @@ def run(arguments: argparse.Namespace) -> int:
                     follow(client, order, folder, done=done)
                 except BadVideo as error:
                     trouble = error
+                except KeyboardInterrupt:
+                    print("seem track: stopped; the same command goes on here.", file=sys.stderr)
+                    raise
         written = folder.done(order.frame)
         files = _write_others(arguments, frames, folder, written)
         result = _result(frames, folder, written, n_before, model_id)
@@ -177,6 +181,7 @@ def _order(arguments: argparse.Namespace) -> Order:
             raise Misused(f"--{option} would write over the video itself: name another place.")
     if arguments.overlay is not None and arguments.overlay.suffix not in overlay_video.SUFFIXES:
         raise Misused(f"--overlay ends in one of {', '.join(overlay_video.SUFFIXES)}.")
+    _check_images_instead(arguments)
     if arguments.masks is None:
         asked = prompted_for(arguments)
         objects, example = dict(enumerate(asked.prompts, 1)), asked.example
@@ -190,6 +195,17 @@ def _order(arguments: argparse.Namespace) -> Order:
         example = None
     directions = _DIRECTIONS[arguments.direction]
     return Order(arguments.source, arguments.frame, objects, example, directions)
+
+
+def _check_images_instead(arguments: argparse.Namespace) -> None:
+    """An overlay that becomes images never lies among the frames or the masks."""
+    folder = arguments.overlay and overlay_video.images_instead(arguments.overlay)
+    taken = {arguments.source.resolve(): "the video's frames", arguments.out.resolve(): "the masks"}
+    if folder is not None and folder.resolve() in taken:
+        raise Misused(
+            f"Without PyAV --overlay writes images into {folder}, where {taken[folder.resolve()]} "
+            "are: name another file, or install it (pip install 'seem-server[video]')."
+        )
 
 
 def _result(

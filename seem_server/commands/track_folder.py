@@ -36,9 +36,12 @@ class TrackFolder:
 
     def __init__(self, folder: Path, frames: FrameSource) -> None:
         self._folder, self._frames = folder, frames
+        self._request: dict[str, Any] | None = None
 
     def claim(self, request: dict[str, Any]) -> None:
         """Makes the folder one for this request, if it is not that already.
+
+        It says so with its first frame: a request that is refused leaves room for another.
 
         Raises:
             FolderTaken: It has the results of another request, or PNG files of another program.
@@ -50,7 +53,7 @@ class TrackFolder:
         if not path.exists():
             if any(self._folder.glob("*.png")):
                 raise FolderTaken(f"{self._folder} has PNG files of another program.")
-            write_json(path, wanted)
+            self._request = wanted
             return
         try:
             found = json.loads(path.read_text("utf-8"))
@@ -76,11 +79,14 @@ class TrackFolder:
         return read_frame(self.path(index))
 
     def write(self, index: int, frame: IndexedFrame) -> None:
-        """Writes a frame whole or not at all.
+        """Writes a frame whole or not at all, and before the first what was asked.
 
         Raises:
             OSError: It cannot be written.
         """
+        if self._request is not None:  # first: frames without it are another program's
+            write_json(self._folder / REQUEST, self._request)
+            self._request = None
         write_frame(self.path(index), frame)
 
     def reached(self, start: int, direction: Direction) -> int | None:

@@ -298,7 +298,7 @@ def _check_frame(state: State, command: Prompt) -> None:
         if command.frame is not None:
             raise OtherSubject("The session is about an image, which has no frames.")
     elif command.frame is None:
-        raise InvalidValue("The prompt does not say which frame of the video it is about.")
+        raise InvalidValue("The prompt does not say which frame of the video it is about (frame=).")
     else:
         following.check_frame(state.video, command.frame)
 

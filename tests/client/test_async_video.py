@@ -117,10 +117,17 @@ async def test_a_frame_that_cannot_be_used_comes_after_those_before_it_and_can_b
         await video.click(40, 30, frame=0)
         came = video.propagate()
         assert [(await anext(came)).index for _ in range(2)] == [0, 1]
-        with pytest.raises(errors.ImageUnreadable):
+        with pytest.raises(errors.ImageUnreadable, match="Frame 2: "):
             await anext(came)
         frames[2] = FRAMES[2]
         assert await indices(video.propagate(2)) == [2, 3, 4, 5, 6, 7]
+
+
+async def test_a_file_that_cannot_be_read_is_told_with_its_number(address, tmp_path):
+    frames = [FRAMES[0], tmp_path / "gone.png"]
+    async with opened(address, frames) as video:
+        with pytest.raises(FileNotFoundError, match=r"Frame 1\b.*gone\.png"):
+            await video.click(40, 30, frame=1)
 
 
 async def test_a_session_is_resumed_and_goes_on(address):

@@ -47,6 +47,21 @@ def test_every_kind_of_image_file_is_a_frame(tmp_path, suffix):
     assert open_frames(touched(tmp_path, f"a{suffix}")).n_frames == 1
 
 
+def test_a_link_that_leads_nowhere_is_told_and_not_passed_over(tmp_path):
+    touched(tmp_path, "f1.png", "f3.png")
+    (tmp_path / "f2.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(FileNotFoundError, match=r"f2\.png"):
+        open_frames(tmp_path)
+
+
+def test_a_frame_is_told_by_its_number_and_its_file(tmp_path):
+    file = touched(tmp_path, "f7.png") / "f7.png"
+    assert open_frames(tmp_path).place(0) == f"Frame 0 ({file})"
+    assert open_frames([str(file), grey(1)]).place(0) == f"Frame 0 ({file})"
+    assert open_frames([str(file), grey(1)]).place(1) == "Frame 1"
+    assert open_frames(iter([grey(1)])).place(3) == "Frame 3"
+
+
 def test_a_folder_without_images_is_told(tmp_path):
     with pytest.raises(VideoEmpty, match="no image file"):
         open_frames(touched(tmp_path, "readme.txt"))

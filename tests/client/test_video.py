@@ -186,6 +186,30 @@ def test_so_is_a_file_that_is_no_image(client):
         assert video.click(1, 1, frame=2).area > 0
 
 
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"no image", errors.ImageUnreadable),
+        (b"", errors.ImageEmpty),
+        (None, FileNotFoundError),
+    ],
+)
+def test_a_file_that_is_no_frame_is_told_with_its_number(client, tmp_path, content, error):
+    for number in range(3):
+        (tmp_path / f"shot{number + 7}.png").write_bytes(image_file())
+    with client.track(tmp_path) as video:
+        lost = tmp_path / "shot8.png"
+        lost.unlink() if content is None else lost.write_bytes(content)
+        video.click(1, 1, frame=0)
+        with pytest.raises(error, match=r"Frame 1\b.*shot8\.png"):
+            list(video.propagate())
+
+
+def test_a_prompt_without_a_frame_is_told_what_says_it(client):
+    with client.track(TINY[:2]) as video, pytest.raises(errors.InvalidValue, match="frame="):
+        video.click(1, 1)
+
+
 def test_frames_that_the_client_knows_to_be_of_another_size_are_not_sent(client):
     with client.track([TINY[0], FRAMES[0], TINY[1]]) as video:
         video.click(1, 1, frame=0)

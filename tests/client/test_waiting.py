@@ -53,6 +53,12 @@ def test_a_pause_that_would_end_too_late_is_not_begun(begun):
     assert begun.pause_s(full()) is None
 
 
+@pytest.mark.parametrize("wrong", [-1, float("nan"), float("-inf")])
+def test_asking_again_for_less_than_no_time_is_refused(wrong):
+    with pytest.raises(errors.InvalidValue, match="retry_s"):
+        Patience(retry_s=wrong)
+
+
 def test_chance_never_makes_a_pause_too_long():
     assert call(spent_s=1.4, chance=1.0).pause_s(full()) == pytest.approx(0.6)
 

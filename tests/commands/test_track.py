@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from fake_video import SIZE, FakeTracker, made_frames, picture, square
+from fake_video import SIZE, FakeTracker, FakeVideo, made_frames, picture, square
 from made_videos import made_video, noise
 from PIL import Image
 
@@ -13,7 +14,7 @@ from seem_client.frames import open_frames
 from seem_server.cli import main
 from seem_server.commands import track
 from seem_server.commands.indexed_png import IndexedFrame, read_frame, stack, write_frame
-from seem_wire.errors import Disconnected
+from seem_wire.errors import Disconnected, PointOutsideImage
 
 CLICK = ("--point", "3,6")
 
@@ -108,10 +109,11 @@ def test_coco_and_overlay_are_the_same_after_an_interruption(client, frames, tmp
     assert (tmp_path / "broken.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
-def test_an_interruption_by_the_user_keeps_what_is_done(client, frames, tmp_path):
+def test_an_interruption_by_the_user_keeps_what_is_done(client, frames, tmp_path, capsys):
     client.breaks_at, client.error = 3, KeyboardInterrupt()
     assert main(["track", frames, *CLICK, "--out", str(tmp_path / "out")]) == 1
     assert len(list((tmp_path / "out").glob("*.png"))) == 3
+    assert "the same command goes on" in capsys.readouterr().err
 
 
 def test_a_video_file_is_followed_and_drawn_with_its_times(tmp_path, capsys):
@@ -150,6 +152,19 @@ def test_another_request_in_the_same_folder_is_refused(frames, tmp_path, capsys)
     assert "another request: objects differs. Name another folder" in capsys.readouterr().err
 
 
+def test_after_a_prompt_that_was_refused_the_corrected_one_is_followed(
+    frames, tmp_path, monkeypatch
+):
+    def refuse(*_, **__):
+        raise PointOutsideImage("The point (500, 6) is outside.")
+
+    out = ("--out", str(tmp_path / "out"))
+    with monkeypatch.context() as refusing:
+        refusing.setattr(FakeVideo, "prompt", refuse)
+        assert main(["track", frames, "--point", "500,6", *out]) == 1
+    assert main(["track", frames, *CLICK, *out]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -182,6 +197,38 @@ def test_the_video_itself_is_never_written_over(tmp_path, capsys, option):
     assert main(words) == 2
     assert f"{option} would write over the video" in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "what"), [("frames", "frames are"), ("out", "masks are")])
+def test_without_pyav_no_overlay_lies_among_frames_or_masks(
+    client, frames, tmp_path, capsys, monkeypatch, name, what
+):
+    monkeypatch.setitem(sys.modules, "av", None)
+    overlay = str(tmp_path / "frames" / ".." / f"{name}.mp4")
+    words = ["track", frames, *CLICK, "--out", str(tmp_path / "out"), "--overlay", overlay]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert what in told
+    assert "name another file" in told
+    assert not client.calls
+    assert not (tmp_path / "out").exists()
+    assert all(path.suffix == ".png" for path in (tmp_path / "frames").iterdir())
+
+
+def test_without_pyav_it_is_told_where_the_overlay_is(frames, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    words = ["track", frames, *CLICK, "--out", str(tmp_path / "out")]
+    assert main([*words, "--overlay", str(tmp_path / "over.mp4")]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1] == str(tmp_path / "over")
+    assert f"the overlay is images in {tmp_path / 'over'}" in shown.err
+    assert len(list((tmp_path / "over").glob("*.jpg"))) == 6
+
+
+def test_with_pyav_a_video_may_be_called_as_the_folder(frames, tmp_path):
+    words = ["track", frames, *CLICK, "--out", str(tmp_path / "out"), "--overlay", f"{frames}.mp4"]
+    assert main(words) == 0
+    assert (tmp_path / "frames.mp4").is_file()
 
 
 @pytest.mark.parametrize("option", ["--out", "--coco", "--overlay"])

@@ -79,11 +79,22 @@ def test_what_is_missing_depends_on_the_directions(folder):
 def test_the_same_request_goes_on_and_another_is_refused(folder, frames):
     said = {"points": (Point(1.5, 2.25),), "text": "cat"}
     folder.claim(asked(frames, **said))
+    with_done(folder, 0)
     folder.claim(asked(frames, **said, directions=("forward", "backward")))
     with pytest.raises(FolderTaken, match="another request: objects differs"):
         folder.claim(asked(frames, text="cat"))
     with pytest.raises(FolderTaken, match="frame, objects differs"):
         folder.claim(asked(frames, frame=1))
+
+
+def test_a_request_without_a_frame_leaves_the_folder_to_another(folder, frames, tmp_path):
+    folder.claim(asked(frames, text="cat"))
+    assert not list((tmp_path / "out").iterdir())
+    folder.claim(asked(frames, text="dog"))
+    with_done(folder, 0, 1)
+    assert (
+        json.loads((tmp_path / "out" / "track.json").read_text())["objects"]["1"]["text"] == "dog"
+    )
 
 
 def test_all_that_matters_is_part_of_a_request(frames, tmp_path):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Literal, get_args
 
 from seem_client.frames import LiveFrames
-from seem_wire.errors import InvalidValue, UnknownFrame
+from seem_wire.errors import BadImage, InvalidValue, UnknownFrame
 
 if TYPE_CHECKING:
     import asyncio
@@ -93,6 +94,23 @@ def ahead_of(source: FrameSource) -> int:
 def missing(frame: int) -> UnknownFrame:
     """The error for a frame that the video does not have."""
     return UnknownFrame(f"The video has no frame {frame}.")
+
+
+@contextmanager
+def about(source: FrameSource, index: int) -> Iterator[None]:
+    """What is said within against an image is said of the frame and its file."""
+    try:
+        yield
+    except BadImage as error:
+        place = source.place(index)
+        raise type(error)(
+            f"{place}: {error.message}", retry_after_ms=error.retry_after_ms
+        ) from error
+    except OSError as error:
+        if error.errno is None:
+            raise
+        said = f"Frame {index} cannot be read: {error.strerror}"
+        raise OSError(error.errno, said, error.filename) from error
 
 
 def is_refused(frame: Future[ImageSet] | asyncio.Future[ImageSet]) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seem_client._reconnecting import hint_s
-from seem_wire.errors import Overloaded, QuotaExceeded
+from seem_wire.errors import InvalidValue, Overloaded, QuotaExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,12 +35,19 @@ class Patience:
         retry_s: While it is refused for want of room, with a hint when to ask again; 0 for never.
         now: Gives seconds on a clock that only rises.
         chance: Gives numbers of 0..1 at random.
+
+    Raises:
+        InvalidValue: `retry_s` is below 0 or no number.
     """
 
     timeout_s: float = 60.0
     retry_s: float = RETRY_S
     now: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.retry_s) or self.retry_s < 0:
+            raise InvalidValue(f"retry_s is {self.retry_s}; it is 0 for never, or more seconds.")
 
     def begin(self) -> Waiting:
         """A call begins."""

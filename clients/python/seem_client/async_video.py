@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seem_client import _core as core
 from seem_client._channel import client_name
-from seem_client._following import TrackedFrame, ahead_of, is_refused, legs, missing
+from seem_client._following import TrackedFrame, about, ahead_of, is_refused, legs, missing
 from seem_client._offering import check_image_size
 from seem_client.async_session import AsyncSession
 from seem_client.image import image_bytes
@@ -131,7 +131,8 @@ class AsyncVideo(AsyncSession):
                 data = await self._read_frame(next_one)
                 if data is None:
                     return False
-                check_image_size(data, self._core.offered)
+                with about(self._source, next_one):
+                    check_image_size(data, self._core.offered)
                 if self._n_sent == next_one:  # else one before it was refused
                     self._show_frame(next_one, ImageBytes(data))
                     self._n_sent += 1
@@ -152,8 +153,9 @@ class AsyncVideo(AsyncSession):
         return reading.result()
 
     def _file(self, index: int) -> bytes | None:
-        image = self._source.frame(index)
-        return None if image is None else image_bytes(image)
+        with about(self._source, index):
+            image = self._source.frame(index)
+            return None if image is None else image_bytes(image)
 
     def _show_frame(self, index: int, image: ImageBytes) -> None:
         showing = self._send(lambda: self._core.frame(index, image), core.read_image_set)
@@ -165,7 +167,8 @@ class AsyncVideo(AsyncSession):
             while self._showing and self._showing[0][0] <= index:
                 refused, future = self._showing[0]
                 try:
-                    await self._result(asyncio.shield(future), self._patience.timeout_s)
+                    with about(self._source, refused):
+                        await self._result(asyncio.shield(future), self._patience.timeout_s)
                 except BaseException:
                     if is_refused(future):  # else only the waiting ended
                         self._n_sent = refused

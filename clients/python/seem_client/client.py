@@ -65,7 +65,8 @@ def connect(
         Disconnected: No server answers at this address, or it is not the one that `tls` trusts.
         Unauthenticated: The server does not know the token, or wants one.
         PlaintextToken: The token would leave this machine unencrypted.
-        InvalidValue: The address is not HOST:PORT, or the options do not go together.
+        InvalidValue: The address is not HOST:PORT, `retry_s` is below 0, or the options do not go
+            together.
         OSError: A file can't be read.
     """
     reach = reach_of(address, token=token, tls=tls, client_cert=client_cert)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
@@ -64,6 +65,10 @@ class FrameSource(ABC):
     def name(self, index: int) -> str:
         """What to call the frame's results: its file's name without its ending, or its number."""
         return f"{index:05}"
+
+    def place(self, index: int) -> str:
+        """How to tell a person of a frame: its number, and its file where it has one."""
+        return f"Frame {index}"
 
     def time_s(self, index: int) -> float | None:  # noqa: ARG002 - for those that have times
         """When a frame is shown, in seconds; None where nobody knows, or it was not read yet."""
@@ -118,6 +123,12 @@ class ListedFrames(FrameSource):
         """The file's name without its ending, or the number."""
         return super().name(index) if self._names is None else self._names[index]
 
+    def place(self, index: int) -> str:
+        """The number, and the file of what is named by a path."""
+        image = self._images[index]
+        file = f" ({os.fspath(image)})" if isinstance(image, str | os.PathLike) else ""
+        return super().place(index) + file
+
 
 class LiveFrames(FrameSource):
     """Images that come one by one; only the last is held."""
@@ -168,7 +179,8 @@ def open_frames(frames: FramesLike) -> FrameSource:
         VideoUnreadable: The file is no video.
         VideoReaderMissing: It is a video file, and PyAV is not installed.
         InvalidValue: It is nothing that has frames.
-        OSError: The folder or file is not there, or cannot be read.
+        OSError: The folder or file is not there, or cannot be read, or a link in the folder leads
+            nowhere.
     """
     given: object = frames  # whatever it is: not every program is type-checked
     match given:
@@ -211,7 +223,11 @@ def _at(path: Path) -> FrameSource:
     files = [
         one
         for one in path.iterdir()
-        if one.suffix.lower() in IMAGE_SUFFIXES and one.is_file() and not one.name.startswith(".")
+        if one.suffix.lower() in IMAGE_SUFFIXES
+        and not one.name.startswith(".")
+        and stat.S_ISREG(
+            one.stat().st_mode
+        )  # not is_file: without a lost one others are renumbered
     ]
     if not files:
         raise VideoEmpty(f"There is no image file in the folder {path}.")

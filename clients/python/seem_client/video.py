@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seem_client import _core as core
 from seem_client._channel import client_name
-from seem_client._following import TrackedFrame, ahead_of, is_refused, legs, missing
+from seem_client._following import TrackedFrame, about, ahead_of, is_refused, legs, missing
 from seem_client._offering import check_image_size
 from seem_client.image import image_bytes
 from seem_client.session import Session
@@ -124,11 +124,12 @@ class Video(Session):
             with self._reading:
                 if self._n_sent != next_one:
                     continue  # another thread brought it, or it was refused
-                image = self._source.frame(next_one)
-                if image is None:
-                    return False
-                data = image_bytes(image)
-                check_image_size(data, self._core.offered)
+                with about(self._source, next_one):
+                    image = self._source.frame(next_one)
+                    if image is None:
+                        return False
+                    data = image_bytes(image)
+                    check_image_size(data, self._core.offered)
                 self._show_frame(next_one, ImageBytes(data))
             if len(self._showing) > ahead_of(self._source):
                 self._check_shown(next_one - ahead_of(self._source))
@@ -147,7 +148,8 @@ class Video(Session):
             while self._showing and self._showing[0][0] <= index:
                 refused, future = self._showing[0]
                 try:
-                    self._result(future, self._patience.timeout_s)
+                    with about(self._source, refused):
+                        self._result(future, self._patience.timeout_s)
                 except BaseException:
                     if is_refused(future):  # else only the waiting ended
                         self._n_sent = refused
