@@ -100,6 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
             keep_s=_KEEP_S,
             features_bytes=_CACHES_BYTES,
             memory_bytes=_CACHES_BYTES,
+            max_wait_s=_PATIENCE_S,  # a click that is refused at the door leaves nothing behind
         )
         with server_process(own) as address:
             report = asyncio.run(bench_soak(address, port, clicks=clicks, annotators=annotators))
