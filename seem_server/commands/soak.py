@@ -38,6 +38,7 @@ SAMPLE_S = 0.5
 SETTLING_S = 20.0
 """How long the server is given to let go of everything once all have left."""
 
+_PATIENCE_S = 600.0
 _LINGER_S, _KEEP_S = 0.5, 2.0
 _CACHES_BYTES = 32 * 1024**2
 """Small, so that they are full long before half time: what grows then is a leak."""
