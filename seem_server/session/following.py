@@ -253,12 +253,19 @@ def _is_marked(known: Iterable[Known], frame: int) -> bool:
 def _answer(
     state: State, video: Video, command: Propagate, followed: tuple[ObjectMask, ...]
 ) -> Masks:
-    """The masks of a frame: those that were followed to it, and those that were prompted there."""
+    """The masks of a frame: those that were followed to it, and those that were prompted there.
+
+    An object whose every mark is empty has nothing to be recognised by: it is not to be seen.
+    """
     masks = {mask.object_id: mask for mask in followed}
+    for object_id, known in _standing(state, video).items():
+        marks = [one for one in known if one.mark]
+        if marks and not any(one.is_seen for one in marks):
+            masks[object_id] = replace(marks[0].mask, round=0, changed=None)
     for one in state.history.objects:
         if one.frame == command.frame and one.standing is not None:
-            known = memory.found(video.known, one.frame, one.object_id, one.standing)
-            if known is not None:
-                masks[one.object_id] = known.mask
+            mark = memory.found(video.known, one.frame, one.object_id, one.standing)
+            if mark is not None:
+                masks[one.object_id] = mark.mask
     objects = tuple(masks[object_id] for object_id in sorted(masks))
     return Masks(command.seq, objects, frame=command.frame, model_id=state.model.model_id)

@@ -28,6 +28,7 @@ from session_words import (
     prompt,
     ready,
     replies,
+    seen,
 )
 
 from seem_server.engine.work import Encode, Seen
@@ -519,3 +520,13 @@ def test_where_a_prompt_takes_its_place_it_is_made_after_it():
     state, effects = fold(state, types.SupersededBy(14, 15))
     assert replies(effects) == []
     assert decodes(effects)[0].seq == 14
+
+
+def test_an_object_whose_marks_are_empty_is_told_as_not_to_be_seen():
+    state, effects = fold(filmed(), prompt(10, (1, ZEBRA), (2, HERE), frame=0))
+    answer = ready(decodes(effects)[0])
+    nowhere = tuple(seen(1, None) if one.object_id == 1 else one for one in answer.masks)
+    state, _ = fold(state, replace(answer, masks=nowhere))
+    _, effects = play(state, to(11, 1))
+    told = {one.object_id: one.area for one in last_reply(effects).objects}
+    assert told[1] == 0 < told[2]
