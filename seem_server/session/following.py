@@ -167,7 +167,8 @@ def stop(state: State, because: SeemError) -> Step:
     if video.running is not None:
         effects += (Withdraw(video.running.seq), Send(Failed.of(video.running.seq, because)))
     effects += (Send(Failed.of(one.seq, because)) for one in video.waiting)
-    return replace(state, video=replace(video, running=None, waiting=())), tuple(effects)
+    idle = replace(video, running=None, waiting=(), recalled=frozenset())
+    return replace(state, video=idle), tuple(effects)
 
 
 def learned(state: State, news: Iterable[Known]) -> State:

@@ -530,3 +530,9 @@ def test_an_object_whose_marks_are_empty_is_told_as_not_to_be_seen():
     _, effects = play(state, to(11, 1))
     told = {one.object_id: one.area for one in last_reply(effects).objects}
     assert told[1] == 0 < told[2]
+
+
+def test_a_mark_whose_making_was_stopped_is_made_again_for_the_next_command():
+    state, _ = fold(forgetful(), to(14, 2), types.Stop(15))
+    _, effects = fold(state, to(16, 2))
+    assert [(one.seq, one.object_ids) for one in decodes(effects)] == [(16, {1})]
