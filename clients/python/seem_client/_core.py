@@ -94,6 +94,7 @@ class SessionCore:
         session_id: Names the session on the server, empty until it is opened.
         size: (height, width) of the image, None until it is set.
         n_frames: How many frames the server had of a video when this was attached to it.
+        prompted: The frames of a video that something was said about here.
         offered: What the server takes.
     """
 
@@ -101,6 +102,7 @@ class SessionCore:
         self.session_id = ""
         self.size: tuple[int, int] | None = None
         self.n_frames = 0
+        self.prompted: set[int] = set()
         self.offered = model.capabilities
         self._last_seq = 0
         self._waiting: dict[int, _Waiting] = {}
@@ -159,7 +161,10 @@ class SessionCore:
         one = PromptedObject(object_id, prompt, example)
         if self.size is not None:
             check_fits(prompt, self.size)
-        return Prompt(self._number(), (one,), hypotheses=hypotheses, frame=frame)
+        said = Prompt(self._number(), (one,), hypotheses=hypotheses, frame=frame)
+        if frame is not None:
+            self.prompted.add(frame)
+        return said
 
     def choose(self, object_id: int, hypothesis: int) -> Choose:
         """Says which of the hypotheses that came last for an object was meant."""

@@ -160,6 +160,8 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         frame: int | None = None,
         hypotheses: bool = False,
     ) -> Prediction:
+        await self._prepare(frame)
+
         async def say(shown: Example | None) -> Prediction:
             return await self._wait(
                 lambda: self._core.prompt(
@@ -193,6 +195,9 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
             lambda: self._core.prompt(object_id, prompt, shown, frame=frame, hypotheses=hypotheses),
             core.read_prediction,
         )
+
+    async def _prepare(self, frame: int | None) -> None:
+        """Sees to it that the server has the frame that a prompt is about."""
 
     async def _question(self, question: Question) -> list[Prediction]:
         return await self._wait(lambda: self._core.everything(question), core.read_segments)

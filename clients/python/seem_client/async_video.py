@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from seem_client._following import Direction, Leg
     from seem_client.frames import FrameSource
     from seem_client.prediction import Prediction
-    from seem_client.prompting import Shown
-    from seem_wire.prompts import ObjectPrompt
     from seem_wire.types import ImageSet
 
     Asked = tuple[int, asyncio.Future[dict[int, Prediction]]]
@@ -55,7 +53,6 @@ class AsyncVideo(AsyncSession):
         self._sending, self._checking = asyncio.Lock(), asyncio.Lock()
         self._coming: tuple[int, asyncio.Task[bytes | None]] | None = None
         self._showing: deque[tuple[int, asyncio.Future[ImageSet]]] = deque()
-        self._prompted: set[int] = set()
 
     @property
     def n_frames(self) -> int | None:
@@ -81,7 +78,7 @@ class AsyncVideo(AsyncSession):
         """
         if direction == "backward" and last is None:
             last = await self._last_frame()
-        for leg in legs(first, last, direction, frozenset(self._prompted)):
+        for leg in legs(first, last, direction, frozenset(self._core.prompted)):
             async with aclosing(self._follow(leg)) as frames:
                 async for frame in frames:
                     yield frame
@@ -187,39 +184,12 @@ class AsyncVideo(AsyncSession):
 
     # --- prompts
 
-    async def _ask(
-        self,
-        object_id: int,
-        prompt: ObjectPrompt,
-        example: Shown | None = None,
-        *,
-        frame: int | None = None,
-        hypotheses: bool = False,
-    ) -> Prediction:
-        await self._prepare(frame)
-        return await super()._ask(object_id, prompt, example, frame=frame, hypotheses=hypotheses)
-
-    def _submit(
-        self,
-        object_id: int,
-        prompt: ObjectPrompt,
-        example: Shown | None = None,
-        *,
-        frame: int | None = None,
-        hypotheses: bool = False,
-    ) -> asyncio.Future[Prediction]:
-        asked = super()._submit(object_id, prompt, example, frame=frame, hypotheses=hypotheses)
-        if frame is not None:
-            self._prompted.add(frame)
-        return asked
-
     async def _prepare(self, frame: int | None) -> None:
         if frame is None or frame < 0:
             return  # the server says what is wrong
         if not await self._bring(frame):
             raise missing(frame)
         await self._check_shown(frame)
-        self._prompted.add(frame)
 
     async def leave(self) -> None:
         """As `AsyncSession.leave`; files of the video are let go of."""

@@ -152,6 +152,8 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         frame: int | None = None,
         hypotheses: bool = False,
     ) -> Prediction:
+        self._prepare(frame)
+
         def say(shown: Example | None) -> Prediction:
             return self._wait(
                 lambda: self._core.prompt(
@@ -177,6 +179,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         frame: int | None = None,
         hypotheses: bool = False,
     ) -> Future[Prediction]:
+        self._prepare(frame)
         shown = None
         if example is not None:
             shown = Example(ImageBytes(self._read_image(example)), example.mask)
@@ -184,6 +187,9 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
             lambda: self._core.prompt(object_id, prompt, shown, frame=frame, hypotheses=hypotheses),
             core.read_prediction,
         )
+
+    def _prepare(self, frame: int | None) -> None:
+        """Sees to it that the server has the frame that a prompt is about."""
 
     def _question(self, question: Question) -> list[Prediction]:
         return self._wait(lambda: self._core.everything(question), core.read_segments)

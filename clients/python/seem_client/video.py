@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from seem_client._following import Direction, Leg
     from seem_client.frames import FrameSource
     from seem_client.prediction import Prediction
-    from seem_client.prompting import Shown
-    from seem_wire.prompts import ObjectPrompt
     from seem_wire.types import ImageSet
 
     Asked = tuple[int, Future[dict[int, Prediction]]]
@@ -54,7 +52,6 @@ class Video(Session):
         self._source, self._n_sent = source, 0
         self._reading, self._checking = threading.Lock(), threading.Lock()
         self._showing: deque[tuple[int, Future[ImageSet]]] = deque()
-        self._prompted: set[int] = set()
 
     @property
     def n_frames(self) -> int | None:
@@ -79,7 +76,7 @@ class Video(Session):
         """
         if direction == "backward" and last is None:
             last = self._last_frame()
-        for leg in legs(first, last, direction, frozenset(self._prompted)):
+        for leg in legs(first, last, direction, frozenset(self._core.prompted)):
             yield from self._follow(leg)
 
     def _follow(self, leg: Leg) -> Generator[TrackedFrame, None, None]:
@@ -168,37 +165,12 @@ class Video(Session):
 
     # --- prompts
 
-    def _ask(
-        self,
-        object_id: int,
-        prompt: ObjectPrompt,
-        example: Shown | None = None,
-        *,
-        frame: int | None = None,
-        hypotheses: bool = False,
-    ) -> Prediction:
-        self._prepare(frame)
-        return super()._ask(object_id, prompt, example, frame=frame, hypotheses=hypotheses)
-
-    def _submit(
-        self,
-        object_id: int,
-        prompt: ObjectPrompt,
-        example: Shown | None = None,
-        *,
-        frame: int | None = None,
-        hypotheses: bool = False,
-    ) -> Future[Prediction]:
-        self._prepare(frame)
-        return super()._submit(object_id, prompt, example, frame=frame, hypotheses=hypotheses)
-
     def _prepare(self, frame: int | None) -> None:
         if frame is None or frame < 0:
             return  # the server says what is wrong
         if not self._bring(frame):
             raise missing(frame)
         self._check_shown(frame)
-        self._prompted.add(frame)
 
     def leave(self) -> None:
         """As `Session.leave`; files of the video are let go of."""
