@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from seem_client import Prediction, Session
+    from seem_client.image import ImageLike
+
     Mask = npt.NDArray[np.bool_]
+    ExampleLike = tuple[ImageLike, Mask]
 
 
 class Misused(InvalidValue):
@@ -249,3 +253,28 @@ def _names(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     check_names(names)
     return names
+
+
+def say(
+    session: Session,
+    object_id: int,
+    prompt: ObjectPrompt,
+    example: ExampleLike | None = None,
+    *,
+    frame: int | None = None,
+    hypotheses: bool = False,
+) -> Prediction:
+    """Says a prompt about one object to a session; of a video, in its frame `frame`."""
+    return session.prompt(
+        object_id=object_id,
+        frame=frame,
+        points=prompt.points,
+        box=prompt.box,
+        scribbles=prompt.scribbles,
+        mask=prompt.mask.mask if prompt.mask else None,
+        text=prompt.text,
+        example=example,
+        negative_boxes=prompt.negative_boxes,
+        lassos=prompt.lassos,
+        hypotheses=hypotheses,
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from seem_server.commands.asking import add_asking_options, asked_for
+from seem_server.commands.asking import add_asking_options, asked_for, say
 from seem_server.commands.reach import add_reach_options, reach
 from seem_wire.prompts import ObjectPrompt
 
@@ -90,27 +90,12 @@ def segment(client: Client, image: Path, asked: Asked) -> Answer:
             timings = tuple(one.timings for one in predictions[:1])  # all came in one reply
         else:
             predictions = tuple(
-                _say(session, object_id, prompt, asked)
+                say(session, object_id, prompt, asked.example, hypotheses=asked.hypotheses)
                 for object_id, prompt in enumerate(asked.prompts, 1)
             )
             timings = tuple(one.timings for one in predictions)
         wall_ms = (time.perf_counter() - start) * 1000
         return Answer(session.size, predictions, timings, wall_ms, client.model().model_id)
-
-
-def _say(session: Session, object_id: int, prompt: ObjectPrompt, asked: Asked) -> Prediction:
-    return session.prompt(
-        object_id=object_id,
-        points=prompt.points,
-        box=prompt.box,
-        scribbles=prompt.scribbles,
-        mask=prompt.mask.mask if prompt.mask else None,
-        text=prompt.text,
-        example=asked.example,
-        negative_boxes=prompt.negative_boxes,
-        lassos=prompt.lassos,
-        hypotheses=asked.hypotheses,
-    )
 
 
 def _everything(session: Session, question: Question) -> tuple[Prediction, ...]:

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from seem_server.commands.asking import say
 from seem_server.commands.indexed_png import IndexedFrame, stack
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from seem_client import Client, Prediction, TrackedFrame, Video
-    from seem_client.image import ImageLike
+    from seem_client import Client, TrackedFrame, Video
     from seem_server.commands.track_folder import TrackFolder
     from seem_wire.prompts import ObjectPrompt
 
@@ -49,28 +49,6 @@ class Order:
     objects: Mapping[int, ObjectPrompt]
     example: tuple[Path, Mask] | None
     directions: tuple[Direction, ...]
-
-
-def say(
-    video: Video,
-    frame: int,
-    object_id: int,
-    prompt: ObjectPrompt,
-    example: tuple[ImageLike, Mask] | None = None,
-) -> Prediction:
-    """Tells the session something about an object in a frame."""
-    return video.prompt(
-        frame=frame,
-        object_id=object_id,
-        points=prompt.points,
-        box=prompt.box,
-        scribbles=prompt.scribbles,
-        mask=prompt.mask.mask if prompt.mask else None,
-        text=prompt.text,
-        example=example,
-        negative_boxes=prompt.negative_boxes,
-        lassos=prompt.lassos,
-    )
 
 
 def follow(
@@ -103,7 +81,7 @@ def _follow(
     done: Callable[[], object],
 ) -> None:
     for object_id, prompt in order.objects.items():
-        say(video, order.frame, object_id, prompt, order.example)
+        say(video, object_id, prompt, order.example, frame=order.frame)
     start = order.frame if reached is None else reached
     if start != order.frame:
         for object_id, mask in folder.read(start).masks.items():

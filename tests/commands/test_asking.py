@@ -8,7 +8,7 @@ from PIL import Image
 
 from seem_server.cli import main
 from seem_server.commands import asking
-from seem_wire.prompts import Box, Lasso, Point, Scribble
+from seem_wire.prompts import Box, Lasso, ObjectPrompt, Point, Scribble
 from seem_wire.types import Question, SegmentKind
 
 
@@ -134,3 +134,17 @@ def test_a_mask_file_that_is_not_there_is_told_before_anything_runs(capsys):
     words = ["segment", "missing.jpg", "--mask", "missing.png", "--server", "127.0.0.1:1"]
     assert main(words) == 1
     assert "missing.png" in capsys.readouterr().err
+
+
+def test_all_that_is_said_of_an_object_is_told_at_once():
+    told = {}
+
+    class Listening:
+        def prompt(self, **words):
+            told.update(words)
+
+    prompt = ObjectPrompt(points=(Point(1, 2),), text="cat")
+    asking.say(Listening(), 7, prompt, ("photo.jpg", np.ones((2, 2), np.bool_)), frame=3)
+    assert (told["frame"], told["object_id"], told["text"]) == (3, 7, "cat")
+    assert told["points"] == prompt.points
+    assert told["example"][0] == "photo.jpg"

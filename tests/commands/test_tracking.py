@@ -6,9 +6,9 @@ from fake_video import FakeTracker, made_frames, square
 
 from seem_client.frames import open_frames
 from seem_server.commands.track_folder import TrackFolder
-from seem_server.commands.tracking import Order, follow, say
+from seem_server.commands.tracking import Order, follow
 from seem_wire.errors import Disconnected
-from seem_wire.prompts import MaskPrompt, ObjectPrompt, Point
+from seem_wire.prompts import MaskPrompt, ObjectPrompt
 
 BOTH = ("forward", "backward")
 MASKS = {n: ObjectPrompt(mask=MaskPrompt(square(2, n))) for n in (1, 2)}
@@ -84,17 +84,3 @@ def test_going_on_gives_the_last_masks_besides_the_prompts(frames, folder):
         ("mask", 2, 1), ("mask", 2, 2), ("mask", 3, 1), ("mask", 3, 2),
         ("propagate", 3, None, "forward"),
     ]  # fmt: skip
-
-
-def test_all_that_is_said_of_an_object_is_told_at_once():
-    told = {}
-
-    class Listening:
-        def prompt(self, **words):
-            told.update(words)
-
-    prompt = ObjectPrompt(points=(Point(1, 2),), text="cat")
-    say(Listening(), 3, 7, prompt, ("photo.jpg", square(0, 1)))
-    assert (told["frame"], told["object_id"], told["text"]) == (3, 7, "cat")
-    assert told["points"] == prompt.points
-    assert told["example"][0] == "photo.jpg"
