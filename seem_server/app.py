@@ -103,13 +103,14 @@ async def serve(
     for what a first run costs.
 
     Raises:
-        SettingInvalid: Strangers could use the server, and nobody said they may; or traces are
-            asked for, and what makes them is not installed.
+        SettingInvalid: Strangers could use the server, and nobody said they may; a file that is
+            named cannot be read; or traces are asked for, and what makes them is not installed.
         SeemError: The bundle is invalid, its provider is not active, the store cannot be opened,
             or a file about TLS or callers makes no sense.
-        OSError: An address can't be listened on, or a file can't be read.
+        OSError: An address can't be listened on.
     """
     settings.check_exposure()
+    settings.check_files()
     door = _Door(_transport_config(settings), _callers(settings))
     async with AsyncExitStack() as stack:
         observers = _observers(settings)
@@ -170,7 +171,7 @@ async def _serve(
                 await _warm_up(engine)
             await server.ready()
             renew = partial(_renew_callers, server, settings)
-            yield Running(_reached_at(settings, port), port, model, engine, directory, renew)
+            yield Running(settings.reached_at(port), port, model, engine, directory, renew)
         finally:
             sweeper.cancel()
             teller.cancel()
@@ -396,7 +397,7 @@ def _observers(settings: Settings) -> Observers:
             version=server_version(),
         )
     except TracingMissing as missing:
-        raise SettingInvalid(f"otel_endpoint is set: {missing}") from missing
+        raise SettingInvalid(f"--otel-endpoint is set: {missing}") from missing
 
 
 def _model_card(engine: Engine, settings: Settings) -> ModelCard:
@@ -432,11 +433,3 @@ def server_version() -> str:
         return version("seem-server")
     except PackageNotFoundError:  # run from source, without being installed
         return "0"
-
-
-def _reached_at(settings: Settings, port: int) -> str:
-    """An address that a client on this machine can use."""
-    if settings.host.startswith("unix:"):
-        return settings.host
-    everywhere = settings.host in {"0.0.0.0", "::", "[::]"}  # noqa: S104  (compared, not bound)
-    return f"localhost:{port}" if everywhere else replace(settings, port=port).address

@@ -7,14 +7,16 @@ environment before the default.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seem_server.runtime.load import Provider
 from seem_server.telemetry.logs import LogFormat
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
 _METAVARS = {"s": "SECONDS"}
@@ -140,21 +142,21 @@ class Settings:
         for one in fields(self):
             value, least = getattr(self, one.name), one.metadata["least"]
             if least is not None and not value >= least:
-                raise SettingInvalid(f"{one.name} is {value}; it must be at least {least}.")
+                raise SettingInvalid(f"{_flag(one.name)} is {value}; it must be at least {least}.")
             most = one.metadata["most"]
             if most is not None and value > most:
-                raise SettingInvalid(f"{one.name} is {value}; it must be at most {most}.")
+                raise SettingInvalid(f"{_flag(one.name)} is {value}; it must be at most {most}.")
         _check_choice("provider", self.provider, tuple(Provider))
         check_store(self.store)
         _check_choice("log_level", self.log_level, LEVELS)
         _check_choice("log_format", self.log_format, tuple(LogFormat))
         if bool(self.tls_cert) is not bool(self.tls_key):
-            raise SettingInvalid("tls_cert and tls_key go together; one of them is missing.")
+            raise SettingInvalid("--tls-cert and --tls-key go together; one of them is missing.")
         if self.tls_client_ca and not self.tls_cert:
-            raise SettingInvalid("tls_client_ca needs tls_cert and tls_key.")
+            raise SettingInvalid("--tls-client-ca needs --tls-cert and --tls-key.")
         if self.web_port and self.tls_cert:
             raise SettingInvalid(
-                "web_port is for a server without TLS: start `seem web --server …` beside it."
+                "--web-port is for a server without TLS: start `seem web --server …` beside it."
             )
 
     @property
@@ -172,9 +174,16 @@ class Settings:
         if self.local or self.insecure or (self.tls_cert and self.authenticates):
             return
         raise SettingInvalid(
-            f"host is {self.host!r}, which other machines can reach. Set tls_cert and tls_key, and "
-            "tokens_file or tls_client_ca; or set insecure, where the network keeps strangers out."
+            f"--host is {self.host!r}, which other machines can reach. Give --tls-cert and "
+            "--tls-key, and --tokens-file or --tls-client-ca; or --insecure, where the network "
+            "keeps strangers out."
         )
+
+    def check_files(self) -> None:
+        """Raises SettingInvalid where a file that is named cannot be read, and says by which."""
+        for name in ("tls_cert", "tls_key", "tls_client_ca", "tokens_file"):
+            if path := getattr(self, name):
+                check_readable(_flag(name), path)
 
     @property
     def address(self) -> str:
@@ -183,6 +192,13 @@ class Settings:
             return self.host
         host = f"[{self.host}]" if ":" in self.host and "[" not in self.host else self.host
         return f"{host}:{self.port}"
+
+    def reached_at(self, port: int) -> str:
+        """Where a client on this machine reaches a server that listens on `port` of this host."""
+        if self.host.startswith("unix:"):
+            return self.host
+        everywhere = self.host in {"0.0.0.0", "::", "[::]"}  # noqa: S104  (compared, not bound)
+        return f"localhost:{port}" if everywhere else replace(self, port=port).address
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -216,10 +232,20 @@ def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Setti
     return Settings(**chosen)
 
 
+def check_readable(option: str, path: str | os.PathLike[str]) -> None:
+    """Raises SettingInvalid where the file that an option names cannot be read."""
+    try:
+        Path(path).open("rb").close()
+    except OSError as error:
+        raise SettingInvalid(
+            f"{option} is {str(path)!r}, which cannot be read: {error.strerror}."
+        ) from error
+
+
 def check_store(store: str) -> None:
     """Raises SettingInvalid where a store is named in no way that is known."""
     if not (store in {"memory", DEFAULT_STORE} or store.startswith(STORE_PREFIXES)):
-        raise SettingInvalid(f"store is {store!r}; it must be memory, sqlite:PATH or valkey://….")
+        raise SettingInvalid(f"--store is {store!r}; it must be memory, sqlite:PATH or valkey://….")
 
 
 def _parse(variable: str, text: str, kind: type) -> Any:
@@ -231,7 +257,7 @@ def _parse(variable: str, text: str, kind: type) -> Any:
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise SettingInvalid(f"{name} is {value!r}; it must be one of {', '.join(choices)}.")
+        raise SettingInvalid(f"{_flag(name)} is {value!r}; it must be one of {', '.join(choices)}.")
 
 
 def _type_of(default: object) -> type:

@@ -170,7 +170,7 @@ async def test_a_file_of_callers_that_makes_no_sense_is_told_before_anything_lis
         async with serve(replace(FAKE, tokens_file=str(tokens)), warm_up=False):
             pass
     assert "oh-a-token" not in str(caught.value)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(SettingInvalid, match="--tokens-file"):
         async with serve(replace(FAKE, tokens_file="nowhere.txt"), warm_up=False):
             pass
 
@@ -270,6 +270,6 @@ async def test_a_metrics_port_that_is_taken_is_told_so():
 
 async def test_traces_without_what_makes_them_are_refused_as_a_setting(monkeypatch):
     monkeypatch.setitem(sys.modules, "seem_server.telemetry.tracing", None)  # not importable
-    with pytest.raises(SettingInvalid, match="otel_endpoint"):
+    with pytest.raises(SettingInvalid, match="--otel-endpoint"):
         async with serve(replace(FAKE, otel_endpoint="localhost:4317")):
             pass

@@ -41,7 +41,7 @@ def test_every_setting_has_a_flag_that_tells_its_default():
         ({"threads": 99_999_999}, "at most 1024"),
         ({"max_objects": 1 << 40}, "at most 65536"),
         ({"max_sessions": 0}, "at least 1"),
-        ({"idle_timeout_s": float("nan")}, "idle_timeout_s is nan"),
+        ({"idle_timeout_s": float("nan")}, "--idle-timeout-s is nan"),
         ({"provider": "tpu"}, "auto, cpu, cuda"),
         ({"log_level": "loud"}, "debug, info"),
         ({"log_format": "xml"}, "text, json"),
@@ -87,7 +87,7 @@ TLS = {"tls_cert": "cert.pem", "tls_key": "key.pem"}
 @pytest.mark.parametrize("host", WORLD)
 @pytest.mark.parametrize("changes", [{}, TLS, {"tokens_file": "tokens.txt"}])
 def test_it_is_not_open_to_other_machines_without_tls_and_authentication(host, changes):
-    with pytest.raises(SettingInvalid, match=r"other machines can reach.*tls_cert.*insecure"):
+    with pytest.raises(SettingInvalid, match=r"other machines can reach.*--tls-cert.*--insecure"):
         Settings(host=host, **changes).check_exposure()
 
 
@@ -102,8 +102,25 @@ def test_it_is_open_with_both_or_where_somebody_says_so(host, changes):
 
 @pytest.mark.parametrize("alone", ["tls_cert", "tls_key", "tls_client_ca"])
 def test_half_of_tls_is_refused(alone):
-    with pytest.raises(SettingInvalid, match="tls_key"):
+    with pytest.raises(SettingInvalid, match="--tls-key"):
         Settings(**{alone: "file.pem"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "option"),
+    [
+        ({"tls_cert": "{}", "tls_key": __file__}, "--tls-cert"),
+        ({"tls_cert": __file__, "tls_key": "{}"}, "--tls-key"),
+        ({"tokens_file": "{}"}, "--tokens-file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_with_the_option_that_names_it(
+    tmp_path, changes, option
+):
+    nowhere = {name: path.format(tmp_path / "no.pem") for name, path in changes.items()}
+    with pytest.raises(SettingInvalid, match=rf"{option} is '.*no\.pem', which cannot be read"):
+        Settings(**nowhere).check_files()
+    Settings(tls_cert=__file__, tls_key=__file__).check_files()
 
 
 def test_a_switch_is_a_flag_and_its_opposite_and_a_word_in_the_environment():
@@ -117,5 +134,5 @@ def test_a_switch_is_a_flag_and_its_opposite_and_a_word_in_the_environment():
 
 
 def test_a_quota_below_nothing_is_refused():
-    with pytest.raises(SettingInvalid, match="tenant_requests_per_s"):
+    with pytest.raises(SettingInvalid, match="--tenant-requests-per-s"):
         Settings(tenant_requests_per_s=-1)

@@ -49,7 +49,7 @@ def reach(arguments: argparse.Namespace) -> AbstractContextManager[Client]:
 
     Raises, when it is entered:
         SeemError: No server answers or lets us in, or none can be made.
-        OSError: A file with a token or a certificate can't be read.
+        SettingInvalid: A file with a token or a certificate can't be read.
     """
     return _reach(arguments, server_here)
 
@@ -90,7 +90,7 @@ def connecting(
         SeemError: No server of its own can be made.
     """
     if arguments.server is not None:
-        options = _how(arguments)
+        options = how_to_connect(arguments)
         yield lambda: seem_client.connect_async(
             arguments.server, reconnect_s=reconnect_s, **options
         )
@@ -101,11 +101,20 @@ def connecting(
 
 def _connected(arguments: argparse.Namespace) -> Client:
     """A client of the server that the arguments name."""
-    return seem_client.connect(arguments.server, **_how(arguments))
+    return seem_client.connect(arguments.server, **how_to_connect(arguments))
 
 
-def _how(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What `connect` is told beside the address."""
+def how_to_connect(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `connect` is told beside the address.
+
+    Raises:
+        SettingInvalid: A file that is named cannot be read.
+    """
+    named = [("--token-file", arguments.token_file), ("--tls-ca", arguments.tls_ca)]
+    named += [("--client-cert", file) for file in arguments.client_cert or ()]
+    for option, path in named:
+        if path:
+            settings.check_readable(option, path)
     token = arguments.token_file and Path(arguments.token_file).read_text("utf-8").strip()
     return {
         "token": token,

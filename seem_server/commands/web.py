@@ -60,6 +60,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> int:
     """Serves; gives the exit code."""
     site = load_site()
+    for option, path in (("--tls-cert", arguments.tls_cert), ("--tls-key", arguments.tls_key)):
+        if path:
+            settings.check_readable(option, path)
     config = site.SiteConfig(
         host=arguments.host,
         port=arguments.port,

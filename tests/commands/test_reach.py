@@ -7,6 +7,7 @@ from scripted_server import MODEL, scripted_server
 from secure_words import OTHER_TOKEN, TOKEN, Files, guarded_address
 
 from seem_server.commands.reach import add_reach_options, reach, reach_process
+from seem_server.settings import SettingInvalid
 from seem_wire import errors
 
 
@@ -84,6 +85,13 @@ def test_an_authority_that_nobody_knows_is_not_trusted(files, monkeypatch):
         pytest.raises(errors.Disconnected, match="--tls-ca"),
         reach(parsed("--server", running.address, "--tls")),
     ):
+        pass
+
+
+@pytest.mark.parametrize("option", ["--token-file", "--tls-ca"])
+def test_a_file_that_is_not_there_is_told_with_its_option(option, tmp_path):
+    words = ("--server", "127.0.0.1:1", option, str(tmp_path / "no.pem"))
+    with pytest.raises(SettingInvalid, match=option), reach(parsed(*words)):
         pass
 
 

@@ -96,4 +96,4 @@ def test_it_refuses_to_be_open_to_the_world():
     with serving("--host", "0.0.0.0") as (process, line):  # noqa: S104
         _, log = process.communicate(timeout=20)
     assert (process.returncode, line) == (2, "")
-    assert "tls_cert" in log
+    assert "--tls-cert" in log
