@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ SUBCOMMANDS = (
     "convert",
     "info",
     "token",
+    "doctor",
+    "completion",
 )
 
 DONE, FAILED, MISUSED = 0, 1, 2
@@ -39,10 +42,16 @@ DONE, FAILED, MISUSED = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line `argv`, the process's own if None, and gives the exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
-        arguments = build_parser().parse_args(argv)
+        parser = build_parser(_wanted(words))
+        _check_command(parser, words)
+        arguments = parser.parse_args(words)
     except SystemExit as end:  # argparse has said what was wrong, or shown its help
         return end.code if isinstance(end.code, int) else MISUSED
+    except ModuleNotFoundError as missing:
+        print(f"seem {words[0]}: {_remedy(missing)}", file=sys.stderr)
+        return FAILED
     return run(arguments)
 
 
@@ -52,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         code: int = _module(arguments.command).run(arguments)
     except (SettingInvalid, InvalidValue) as error:
         return _say(arguments, error, MISUSED)
+    except ModuleNotFoundError as missing:
+        return _say(arguments, _remedy(missing), FAILED)
     except (SeemError, OSError) as error:
         return _say(arguments, error, FAILED)
     except KeyboardInterrupt:
@@ -62,19 +73,55 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+def build_parser(names: Sequence[str] = SUBCOMMANDS) -> argparse.ArgumentParser:
+    """The parser of the command line, with the subcommands of these names.
+
+    Raises:
+        ModuleNotFoundError: The only one needs a package that is not installed; among others, one
+            that does is listed as such.
+    """
     parser = argparse.ArgumentParser(
         prog="seem", description="Interactive, promptable segmentation: a photo, a click, a mask."
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in SUBCOMMANDS:
-        _module(name).add_parser(subparsers)
+    for name in names:
+        try:
+            _module(name).add_parser(subparsers)
+        except ModuleNotFoundError as missing:
+            if len(names) == 1:
+                raise
+            subparsers.add_parser(name, help=f"(needs {missing.name}, see 'seem doctor')")
+    parser.set_defaults(whole=parser)  # which one of its own commands describes to shells
     return parser
+
+
+def _wanted(words: Sequence[str]) -> tuple[str, ...]:
+    """The commands whose modules a command line needs.
+
+    One alone is quicker to import, and works where what others need is not installed.
+    """
+    first = words[0] if words else ""
+    return (first,) if first in SUBCOMMANDS and first != "completion" else SUBCOMMANDS
+
+
+def _check_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Ends as argparse does where the first word is no command, with the one that was meant."""
+    if not words or words[0].startswith("-") or words[0] in SUBCOMMANDS:
+        return
+    near = get_close_matches(words[0], SUBCOMMANDS, n=1)
+    meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SUBCOMMANDS)}."
+    parser.error(f"there is no command {words[0]!r}; {meant}")
 
 
 def _module(command: str) -> ModuleType:
     return import_module(f"seem_server.commands.{command}")
+
+
+def _remedy(missing: ModuleNotFoundError) -> str:
+    return (
+        f"{missing.name} is not installed: pip install 'seem-server[serve]'. "
+        "'seem doctor' tells all that is missing."
+    )
 
 
 def _say(arguments: argparse.Namespace, error: Exception | str, code: int) -> int:

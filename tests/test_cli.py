@@ -69,6 +69,23 @@ def test_a_bad_setting_is_wrong_use(capsys, monkeypatch):
     assert "SEEM_PORT" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("segmnt", "segment"), ("evalute", "evaluate")])
+def test_a_command_that_was_mistyped_is_told_the_one_that_was_meant(typed, meant, capsys):
+    assert cli.main([typed, "--json"]) == cli.MISUSED
+    assert f"there is no command {typed!r}; did you mean {meant!r}?" in capsys.readouterr().err
+
+
+def test_a_command_whose_package_is_missing_says_what_to_install_and_hinders_no_other(
+    monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "seem_server.commands.evaluate", None)  # not importable
+    assert cli.main(["evaluate", "text", "folder"]) == cli.FAILED
+    assert "seem-server[serve]" in capsys.readouterr().err
+    assert cli.main(["info", "--help"]) == cli.DONE
+    assert cli.main(["--help"]) == cli.DONE
+    assert "see 'seem doctor'" in capsys.readouterr().out
+
+
 def test_it_runs_as_a_module_too():
     done = subprocess.run(
         [sys.executable, "-m", "seem_server.cli", "info", "nope"],

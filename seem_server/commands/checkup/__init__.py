@@ -1,0 +1,1 @@
+"""What `seem doctor` looks at. Each check is given what it looks at, and gives findings."""
