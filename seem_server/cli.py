@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from seem_server.commands.progress import bars
 from seem_server.settings import SettingInvalid
 from seem_wire.errors import InvalidValue, SeemError
 
@@ -58,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the chosen subcommand; one of the edges where any exception becomes an exit code."""
     try:
-        code: int = _module(arguments.command).run(arguments)
+        with bars(shown=not getattr(arguments, "json", False)):
+            code: int = _module(arguments.command).run(arguments)
     except (SettingInvalid, InvalidValue) as error:
         return _say(arguments, error, MISUSED)
     except ModuleNotFoundError as missing:

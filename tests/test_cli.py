@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 
@@ -24,10 +25,47 @@ def breaking(monkeypatch):
     return breaks
 
 
-@pytest.mark.parametrize("command", cli.SUBCOMMANDS)
-def test_every_command_has_its_help(command, capsys):
-    assert cli.main([command, "--help"]) == cli.DONE
-    assert f"usage: seem {command}" in capsys.readouterr().out
+def walked(parser, words=()):
+    """Every command and subcommand as its words, with its parser."""
+    if words:
+        yield words, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, one in action.choices.items():
+                yield from walked(one, (*words, name))
+
+
+WALKED = {" ".join(words): parser for words, parser in walked(cli.build_parser())}
+WITHOUT_JSON = {"evaluate", "adapter", "completion"}
+"""The first two only lead to others; the last prints a script."""
+
+
+def test_the_walk_meets_every_command():
+    assert {words.split()[0] for words in WALKED} == set(cli.SUBCOMMANDS)
+    assert {"evaluate text", "adapter cvat", "bench load"} <= set(WALKED)
+
+
+@pytest.mark.parametrize("words", WALKED)
+def test_every_command_has_its_help_and_names_itself(words, capsys):
+    assert cli.main([*words.split(), "--help"]) == cli.DONE
+    assert f"usage: seem {words}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", WALKED)
+def test_every_command_says_what_it_does(words):
+    assert WALKED[words].description
+
+
+@pytest.mark.parametrize("words", WALKED)
+def test_an_option_that_no_command_has_is_misuse(words, capsys):
+    assert cli.main([*words.split(), "--wings"]) == cli.MISUSED
+    assert "usage: seem" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", WALKED)
+def test_every_command_prints_json(words):
+    options = {one for action in WALKED[words]._actions for one in action.option_strings}
+    assert ("--json" in options) is (words not in WITHOUT_JSON)
 
 
 @pytest.mark.parametrize("argv", [[], ["fly"], ["info", "--wings"], ["serve", "--port", "x"]])

@@ -134,9 +134,10 @@ def summary(document: dict[str, Any]) -> list[str]:
 
 
 class ShownProgress:
-    """Stages as lines, and the count within one as a bar, on standard error."""
+    """Stages as lines, and at a terminal the count within one as a bar, on standard error."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bars: bool = True) -> None:
+        self._bars = bars
         self._start = time.monotonic()
         self._bar: tqdm[NoReturn] | None = None
 
@@ -149,7 +150,10 @@ class ShownProgress:
     def count(self, done: int, total: int) -> None:
         """Moves the stage's bar."""
         if self._bar is None:
-            self._bar = tqdm(total=total, file=sys.stderr, leave=False, unit=" texts")
+            hidden = None if self._bars else True  # None: unless it is a terminal
+            self._bar = tqdm(
+                total=total, file=sys.stderr, leave=False, unit=" texts", disable=hidden
+            )
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
@@ -176,7 +180,7 @@ def _convert(arguments: argparse.Namespace) -> dict[str, Any]:
         accept=arguments.accept,
         force=arguments.force,
     )
-    progress = ShownProgress()
+    progress = ShownProgress(bars=not arguments.json)
     # Exporters print and warn; standard output is for the result alone.
     with (
         contextlib.redirect_stdout(sys.stderr),

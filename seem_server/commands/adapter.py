@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from dataclasses import dataclass
 from importlib import import_module
@@ -119,6 +120,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                 help="USER:PASSWORD, alone in a file, that the tool has to show",
             )
         adapter.add_options(one)
+        one.add_argument(
+            "--json", action="store_true", help="when it serves, print its URL as one JSON document"
+        )
         add_reach_options(one)
 
 
@@ -166,7 +170,8 @@ async def _serve(
     app = import_module(adapter.module).application(link, arguments)
     try:
         async with listening(app, arguments.listen_host, arguments.listen_port) as url:
-            print(f"seem adapter {arguments.adapter} listens at {url}", flush=True)
+            told = f"seem adapter {arguments.adapter} listens at {url}"
+            print(json.dumps({"url": url}) if arguments.json else told, flush=True)
             await stop.wait()
     finally:
         await link.close()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from argparse import SUPPRESS
 from dataclasses import asdict, dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from seem_server.commands.echo import echo_process
 from seem_server.commands.measuring import positive
+from seem_server.commands.progress import progress
 from seem_server.commands.reach import add_reach_options, reach_process
 from seem_wire import types
 from seem_wire.convert import command_to_proto, reply_to_proto
@@ -19,7 +21,7 @@ from seem_wire.prompts import ObjectPrompt, Point
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from seem_wire.types import Timings
 
     Pixels = npt.NDArray[np.uint8]
+
+Value = TypeVar("Value")
 
 IMAGE_SIZE = (868, 1152)  # (height, width): one megapixel
 BENCHES = {
@@ -38,6 +42,29 @@ BENCHES = {
     "load": "what becomes of clicks at 4 times the capacity, and of a light tenant beside it",
     "soak": "what many clicks with cancels and disconnects leave behind",
     "video": "what following objects costs a frame, for how long a video, and what it leaves",
+}
+
+DEFAULT = "click"
+
+COUNTS = {
+    "clicks": (300, "clicks to time"),
+    "images": (10, "new images to time"),
+    "kills": (200, "times to kill"),
+    "annotators": (16, "who click at the same time"),
+    "seconds": (20, "of each part"),
+    "sessions": (64, "that click at the same time"),
+    "frames": (2000, "of the video"),
+}
+"""What can be said of how much is measured: the usual number, and its meaning."""
+
+COUNTS_OF: dict[str, tuple[str, ...]] = {
+    "click": ("clicks", "images"),
+    "watching": ("clicks",),
+    "keeping": ("clicks",),
+    "chaos": ("kills", "annotators"),
+    "load": ("seconds", "sessions"),
+    "soak": ("clicks", "annotators"),
+    "video": ("frames",),
 }
 
 COURSE = 5
@@ -132,22 +159,34 @@ class ClickBench:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command."""
-    parser = subparsers.add_parser("bench", help="measure speed, and what is held under stress")
-    parser.add_argument("what", nargs="?", choices=list(BENCHES), default="click", help=_told())
-    counts = {"kills": 200, "annotators": 16, "clicks": 300, "images": 10}
-    counts |= {"seconds": 20, "sessions": 64, "frames": 2000}
-    of = {"kills": "of chaos", "annotators": "of chaos and soak", "images": "of click"}
-    of |= {"seconds": "of each part of load", "sessions": "of load", "frames": "of video"}
-    for name, usual in counts.items():
-        meaning = f"{of.get(name, 'to time')} (default: {usual})"
-        parser.add_argument(f"--{name}", type=positive, default=usual, help=meaning)
+    """Adds the command, and its benchmarks; `click` is the one where none is named."""
+    parser = subparsers.add_parser(
+        "bench",
+        help="measure speed, and what is held under stress",
+        description=f"Measures {BENCHES[DEFAULT]}; or what else is named.",
+    )
+    _add_options(parser, COUNTS, shown=COUNTS_OF[DEFAULT])
+    names = parser.add_subparsers(dest="what", metavar="[WHAT]", title="what else is measured")
+    for name, meaning in BENCHES.items():
+        # What is not said here stands as it was said, or not, before the name.
+        one = names.add_parser(
+            name, help=meaning, description=f"Measures {meaning}.", argument_default=SUPPRESS
+        )
+        _add_options(one, COUNTS_OF[name], shown=COUNTS_OF[name])
+    parser.set_defaults(what=DEFAULT)
+
+
+def _add_options(
+    parser: argparse.ArgumentParser, names: Iterable[str], *, shown: Collection[str]
+) -> None:
+    """Adds counts and what all benchmarks take; of the counts those of other ones are not shown."""
+    for name in names:
+        usual, meaning = COUNTS[name]
+        told = f"{meaning} (default: {usual})" if name in shown else SUPPRESS
+        default = SUPPRESS if parser.argument_default == SUPPRESS else usual
+        parser.add_argument(f"--{name}", type=positive, default=default, metavar="N", help=told)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_reach_options(parser)
-
-
-def _told() -> str:
-    return "; ".join(f"{name}: {meaning}" for name, meaning in BENCHES.items())
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -184,9 +223,12 @@ def bench_click(client: Client, echo: Echo, *, n_clicks: int, n_images: int) -> 
     """Times first masks of new images, then clicks and echoes in turn, then small things."""
     images = made_photos(2 * n_images + 1)
     first_mask_ms(client, next(images))  # wakes threads and memory up
-    encodes = [encode_ms(client, next(images)) for _ in range(n_images)]
-    firsts = [first_mask_ms(client, image) for image in images]
-    clicks = list(timed_clicks(client, echo, n_clicks + WARM_UP_CLICKS))[WARM_UP_CLICKS:]
+    with progress(2 * n_images, "image") as done:
+        encodes = [_then(done, encode_ms(client, next(images))) for _ in range(n_images)]
+        firsts = [_then(done, first_mask_ms(client, image)) for image in images]
+    with progress(n_clicks + WARM_UP_CLICKS, "click") as done:
+        timed = timed_clicks(client, echo, n_clicks + WARM_UP_CLICKS)
+        clicks = [_then(done, one) for one in timed][WARM_UP_CLICKS:]
     model_ms = [one.model_ms for one in clicks]
     overhead_ms = [one.round_trip_ms - one.model_ms for one in clicks]
     echo_ms = [one.echo_ms for one in clicks]
@@ -207,6 +249,12 @@ def bench_click(client: Client, echo: Echo, *, n_clicks: int, n_images: int) -> 
         first_mask_ms=Spread.of(firsts),
         small_things=SmallThings.of(list(clicked_twice(client)), encoding.p50),
     )
+
+
+def _then(done: Callable[[], object], value: Value) -> Value:
+    """`value`, after `done` was called."""
+    done()
+    return value
 
 
 def encode_ms(client: Client, image: bytes) -> float:

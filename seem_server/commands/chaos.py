@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 import seem_client
 from seem_server import settings
+from seem_server.commands.progress import progress
 from seem_server.commands.serving import STARTING_S, ServerProcess
 from seem_wire.errors import CallerError, InvalidValue, SeemError
 
@@ -140,9 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if report.nothing_was_lost else 1
 
 
-async def bench_chaos(
-    bundle: str, *, kills: int, annotators: int, seed: int = 0, show: bool = True
-) -> ChaosReport:
+async def bench_chaos(bundle: str, *, kills: int, annotators: int, seed: int = 0) -> ChaosReport:
     """Runs the annotators under kills, then again in peace, and compares."""
     started_s = time.monotonic()
     courses = [Course(seed * 1000 + number) for number in range(annotators)]
@@ -152,7 +150,7 @@ async def bench_chaos(
             ServerProcess("--bundle", bundle, "--store", f"sqlite:{folder}/{name}.sqlite", *PATIENT)
             for name in ("sessions", "peaceful")
         )
-        model = await _under_kills(server, courses, kills, waits_s, show=show)
+        model = await _under_kills(server, courses, kills, waits_s)
         async with peaceful:
             reference = await _in_peace(peaceful.address, courses)
     return ChaosReport(
@@ -193,8 +191,6 @@ async def _under_kills(
     courses: Sequence[Course],
     kills: int,
     waits_s: list[float],
-    *,
-    show: bool,
 ) -> str:
     """Plays all courses while the server is killed; what they said and were told is in them."""
     await server.start()
@@ -208,7 +204,7 @@ async def _under_kills(
         ):
             for course in courses:
                 tasks.create_task(_annotate(client, course, over, waits_s))
-            await _kill_again_and_again(server, kills, waits_s, 2 * len(courses), show=show)
+            await _kill_again_and_again(server, kills, waits_s, 2 * len(courses))
             over.set()
         async with seem_client.connect_async(server.address, token="") as client:
             return (await client.model()).model_id
@@ -217,18 +213,20 @@ async def _under_kills(
 
 
 async def _kill_again_and_again(
-    server: ServerProcess, kills: int, waits_s: Sequence[float], most_answers: int, *, show: bool
+    server: ServerProcess, kills: int, waits_s: Sequence[float], most_answers: int
 ) -> None:
     """Kills and starts; `waits_s` has an entry for each answer."""
     chance = random.Random(kills)  # noqa: S311  (not a secret)
-    for _ in tqdm(range(kills), unit="kill", disable=not show):
-        enough = len(waits_s) + chance.randint(0, most_answers)
-        end_s = time.monotonic() + LONGEST_LIFE_S
-        while len(waits_s) < enough and time.monotonic() < end_s:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-        await asyncio.sleep(chance.uniform(0, LAST_MOMENTS_S))
-        await server.kill()
-        await server.start()
+    with progress(kills, "kill") as done:
+        for _ in range(kills):
+            enough = len(waits_s) + chance.randint(0, most_answers)
+            end_s = time.monotonic() + LONGEST_LIFE_S
+            while len(waits_s) < enough and time.monotonic() < end_s:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(chance.uniform(0, LAST_MOMENTS_S))
+            await server.kill()
+            await server.start()
+            done()
 
 
 async def _annotate(

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command and its benchmarks."""
-    parser = subparsers.add_parser("evaluate", help="measure the quality of the masks")
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="measure the quality of the masks",
+        description="Measures the quality of the masks on a dataset, through the real client.",
+    )
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
     _add_interactive(benchmarks)
     _add_text(benchmarks)

@@ -13,8 +13,9 @@ from PIL import Image, ImageOps
 from seem_server.commands.annotators import Task
 from seem_server.commands.gestures import tight_box
 from seem_server.commands.interactive import play
-from seem_server.commands.measuring import positive, progress
+from seem_server.commands.measuring import positive
 from seem_server.commands.overlay import Drawn, overlay
+from seem_server.commands.progress import progress
 from seem_server.commands.reach import reach
 from seem_server.commands.stills import DatasetInvalid, opened, read_stills, take
 from seem_wire import rle

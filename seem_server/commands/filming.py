@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, overload
 from urllib.request import urlopen
 
 import numpy as np
-from tqdm import tqdm
 
 import seem_client
 from seem_server import settings
 from seem_server.commands.goals import Bound, Goal, Measured, Verdict, as_lines, judged
+from seem_server.commands.progress import progress
 from seem_server.commands.reach import free_port, server_process
 from seem_server.session.records import replay
 from seem_wire.errors import InvalidValue
@@ -250,12 +250,12 @@ def follow_long(client: Client, port: int, store: Path, *, n_frames: int) -> Lon
     times_ms, encodes, resident_mb, hits = [], [], [], 0
     every = max(n_frames // N_SAMPLES, 1)
     live = Live(Film(n_frames, 1))
-    with client.track(live) as video, tqdm(total=n_frames - 1, unit="frame") as bar:
+    with client.track(live) as video, progress(n_frames - 1, "frame") as done:
         for tracked, took_ms in timed(video, live, n_objects=1):
             times_ms.append(took_ms)
             encodes.append(took_ms / tracked.predictions[1].timings.encode_ms)
             hits += _is_hit(tracked)
-            bar.update()
+            done()
             if tracked.index % every == 0:
                 resident_mb.append(_metric(port, "seem_resident_memory_bytes") / 1e6)
         state_bytes, log_bytes = _kept(client, store, video.id)

@@ -30,6 +30,7 @@ import numpy as np
 
 import seem_client
 from seem_server.commands.bench import COURSE, IMAGE_SIZE, WARM_UP_CLICKS, made_photos
+from seem_server.commands.progress import progress
 from seem_server.commands.serving import ServerProcess
 from seem_server.service.callers import line_of, make_token
 from seem_wire.errors import GRPC_STATUS, InvalidValue, SeemError
@@ -60,6 +61,8 @@ MORE = 1.05
 
 TURNS = 4
 """How often the light tenant is alone, and not, in turn: what else the machine does hits both."""
+
+N_PARTS = 4
 
 EXHAUSTED = "RESOURCE_EXHAUSTED"
 
@@ -257,12 +260,16 @@ async def bench_load(
         many = await _annotators(client, max(sessions, MOST_ANNOTATORS))
         one, (light,) = many[0], await _annotators(light_client, 1)
         heavy = await _annotators(heavy_client, sessions)
-        unloaded = Tally()
-        await _one_by_one(one, unloaded, seconds=seconds)
-        capacity_per_s = await _capacity_per_s(many, seconds / 5)
-        overload = Tally()
-        await _at_random(many[:sessions], overload, OVERLOAD * capacity_per_s, seconds=seconds)
-        alone, beside, flood = await _side_by_side(light, heavy, capacity_per_s, seconds)
+        unloaded, overload = Tally(), Tally()
+        with progress(N_PARTS, "part") as done:
+            await _one_by_one(one, unloaded, seconds=seconds)
+            done()
+            capacity_per_s = await _capacity_per_s(many, seconds / 5)
+            done()
+            await _at_random(many[:sessions], overload, OVERLOAD * capacity_per_s, seconds=seconds)
+            done()
+            alone, beside, flood = await _side_by_side(light, heavy, capacity_per_s, seconds)
+            done()
         model = await client.model()
     found = [Clicks.of(one) for one in (unloaded, overload, alone, beside, flood)]
     slow, quick = found[1].client_ms.p99, found[0].client_ms.p99

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seem_server.commands import companions, hypotheses, words, words_report
 from seem_server.commands.annotators import Way
 from seem_server.commands.interactive import evaluate
+from seem_server.commands.progress import progress
 from seem_server.commands.prompts_report import (
     EXAMPLE,
     HYPOTHESES,
@@ -22,7 +22,7 @@ from seem_server.commands.stills import DatasetInvalid, evenly, read_images, rea
 from seem_server.commands.synonyms import read_synonyms, shipped_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from seem_client import Client
@@ -104,15 +104,6 @@ def measure_words(
         answers = words.ask(client, pages, done=done)
     model = client.model()
     return words_report.summarise(answers, model_id=model.model_id, provider=model.provider)
-
-
-@contextmanager
-def progress(total: int | None, unit: str) -> Iterator[Callable[[], object]]:
-    """A bar on standard error, and what to call after each of `total` steps, None if unknown."""
-    from tqdm import tqdm  # noqa: PLC0415 - only where there is something to wait for
-
-    with tqdm(total=total, unit=unit, file=sys.stderr) as bar:
-        yield bar.update
 
 
 def draw_reliability(path: Path | None, named: dict[str, Reliability | None]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import glob
 import json
+import sys
 import time
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -16,17 +18,24 @@ from seem_wire.prompts import ObjectPrompt
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from seem_client import Client, Hypothesis, Prediction, Session
     from seem_server.commands.asking import Asked
     from seem_wire.types import Question, Timings
 
 
+_HINTED_NAMES = 5
+_ALIKE = 0.7
+"""How alike a name has to be to one that was asked, to be told in its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What was found, and how long it took.
 
-    `timings` are the server's, one a request; `wall_ms` is how long the program waited in all.
+    `timings` are the server's, one a request; `wall_ms` is how long the program waited in all;
+    `vocabulary` are the names that the model can put on what it finds.
     """
 
     size: tuple[int, int]
@@ -34,6 +43,7 @@ class Answer:
     timings: tuple[Timings, ...]
     wall_ms: float
     model_id: str
+    vocabulary: tuple[str, ...] = ()
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -73,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         lines = [line for one in answer.predictions for line in as_lines(one)] or ["nothing found"]
         print("\n".join([*lines, *map(str, written)]))
+        for line in hints(asked, answer):
+            print(line, file=sys.stderr)
     return 0
 
 
@@ -95,7 +107,8 @@ def segment(client: Client, image: Path, asked: Asked) -> Answer:
             )
             timings = tuple(one.timings for one in predictions)
         wall_ms = (time.perf_counter() - start) * 1000
-        return Answer(session.size, predictions, timings, wall_ms, client.model().model_id)
+        model = client.model()
+        return Answer(session.size, predictions, timings, wall_ms, model.model_id, model.vocabulary)
 
 
 def _everything(session: Session, question: Question) -> tuple[Prediction, ...]:
@@ -139,6 +152,32 @@ def _mask_json(one: Prediction | Hypothesis) -> dict[str, Any]:
         "area": one.area,
         "mask": {"size": list(one.rle.size), "counts": one.rle.counts},
     }
+
+
+def hints(asked: Asked, answer: Answer) -> list[str]:
+    """What to try where nothing was seen that was named, or that has a name."""
+    if asked.question is not None:
+        if answer.predictions:
+            return []
+        return ["Nothing is listed: try a lower --threshold, or other names with --vocabulary."]
+    unseen = [
+        prompt.text
+        for prompt, one in zip(asked.prompts, answer.predictions, strict=True)
+        if prompt.text is not None and not one.area
+    ]
+    return [_hint(text, answer.vocabulary) for text in unseen]
+
+
+def _hint(text: str, names: Sequence[str]) -> str:
+    """What to try where nothing is seen that is called `text`."""
+    others = "try --everything, or point at it with --point X,Y"
+    if not names:
+        return f"No {text!r} is seen: {others}."
+    near = get_close_matches(text, names, _HINTED_NAMES, _ALIKE) or names[:_HINTED_NAMES]
+    known = "one of" if text in names else "none of"
+    told = f"it is {known} the {len(names)} names that the model knows"
+    told += "" if text in names else f", such as {', '.join(near)}"
+    return f"No {text!r} is seen; {told}: {others}. 'seem info BUNDLE --json' lists the names."
 
 
 def check_writable(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from contextlib import asynccontextmanager
@@ -35,6 +36,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "SIGHUP reads the file of --tokens-file again.",
         epilog="Each option is an environment variable too: --max-sessions is SEEM_MAX_SESSIONS.",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="when it serves, print that as one JSON document"
+    )
     options.add_arguments(parser)
 
 
@@ -44,11 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     if settings.web_port:
         load_site()  # what is missing is told before anything starts
     logs.configure(settings.log_level, logs.LogFormat(settings.log_format))
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, as_json=arguments.json))
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, *, as_json: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
@@ -56,9 +60,10 @@ async def _serve(settings: Settings) -> None:
     async with serve(settings) as running, _annotator(settings, running) as url:
         if settings.tokens_file:
             loop.add_signal_handler(signal.SIGHUP, running.renew_callers)
-        print(ready_line(running), flush=True)
-        if url:
-            print(told(url), flush=True)
+        if as_json:
+            print(json.dumps(ready_document(running, url)), flush=True)
+        else:
+            print("\n".join([ready_line(running), *[told(url)] * bool(url)]), flush=True)
         await stop.wait()
 
 
@@ -80,6 +85,13 @@ def _stop(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
     stop.set()
     for number in STOP_SIGNALS:
         loop.remove_signal_handler(number)  # a second one ends the process at once
+
+
+def ready_document(running: Running, url: str) -> dict[str, str | None]:
+    """The same as JSON; `web` is the annotator's URL, null where there is none."""
+    model = running.model
+    where = {"address": running.address, "web": url or None}
+    return {**where, "model": model.model_id, "provider": model.provider}
 
 
 def ready_line(running: Running) -> str:

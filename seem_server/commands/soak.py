@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import numpy as np
-from tqdm import tqdm
 
 import seem_client
 from seem_server import settings
+from seem_server.commands.progress import progress
 from seem_server.commands.reach import free_port, server_process
 from seem_wire.errors import InvalidValue, SeemError
 
@@ -207,12 +207,14 @@ async def _counted(waiting: list[asyncio.Future[Prediction]], soaking: Soaking) 
 
 
 async def _sample(port: int, soaking: Soaking) -> None:
-    bar = tqdm(total=soaking.wanted, unit="click")
-    while True:
-        await asyncio.sleep(SAMPLE_S)
-        metrics = await asyncio.to_thread(_metrics, port)
-        soaking.resident.append(metrics["seem_resident_memory_bytes"])
-        bar.update(soaking.said - bar.n)
+    shown = 0
+    with progress(soaking.wanted, "click") as done:
+        while True:
+            await asyncio.sleep(SAMPLE_S)
+            metrics = await asyncio.to_thread(_metrics, port)
+            soaking.resident.append(metrics["seem_resident_memory_bytes"])
+            done(soaking.said - shown)
+            shown = soaking.said
 
 
 async def _left(port: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--subject", default="token", metavar="NAME", help="who uses it, for the log"
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print token and line as one JSON document"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,6 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     token = make_token()
     line = line_of(arguments.tenant, arguments.subject, token)
+    if arguments.json:
+        print(json.dumps({"token": token, "line": line}))
+        return 0
     print(f"token (told only now): {token}", file=sys.stderr)
     print(line)
     return 0

@@ -13,8 +13,8 @@ from seem_client.frames import open_frames
 from seem_server.commands import overlay_video
 from seem_server.commands.asking import Misused, add_prompt_options, is_prompted, prompted_for
 from seem_server.commands.indexed_png import read_frame
-from seem_server.commands.measuring import progress
 from seem_server.commands.overlay_video import OverlayFrame, pixels_of, write_overlay
+from seem_server.commands.progress import progress
 from seem_server.commands.reach import add_reach_options, reach
 from seem_server.commands.scores import latency
 from seem_server.commands.segment import check_writable

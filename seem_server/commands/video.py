@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from seem_server.commands.clips import read_clips
 from seem_server.commands.following import FIRST_CLICKS, FirstSaid, evaluate
-from seem_server.commands.measuring import positive, progress
+from seem_server.commands.measuring import positive
+from seem_server.commands.progress import progress
 from seem_server.commands.reach import reach
 from seem_server.commands.scores import latency
 from seem_server.commands.stills import DatasetInvalid, evenly

@@ -20,6 +20,7 @@ import numpy as np
 import seem_client
 from seem_server import settings
 from seem_server.commands.bench import COURSE, IMAGE_SIZE, WARM_UP_CLICKS, Spread, made_photos
+from seem_server.commands.progress import progress
 from seem_server.commands.reach import free_port, server_process
 from seem_wire.errors import InvalidValue
 
@@ -81,13 +82,18 @@ def bench_watching(
     places = np.random.default_rng(0).uniform(0.1, 0.9, (n_clicks + WARM_UP_CLICKS, 2))
     plain_ms: list[float] = []
     watched_ms: list[float] = []
-    with plain.open(photo) as one, watched.open(photo) as other:
+    with (
+        plain.open(photo) as one,
+        watched.open(photo) as other,
+        progress(len(places), "click") as done,
+    ):
         for number, (x, y) in enumerate((places * (width, height)).tolist()):
             turns = [(one, plain_ms), (other, watched_ms)]
             for session, times_ms in turns if number % 2 else reversed(turns):
                 if number % COURSE == 0:
                     session.clear()
                 times_ms.append(_click_ms(session, x, y))
+            done()
     without, with_metrics = (Spread.of(one[WARM_UP_CLICKS:]) for one in (plain_ms, watched_ms))
     model = plain.model()
     return WatchingBench(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from contextlib import contextmanager
@@ -54,6 +55,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--insecure", action="store_true", help="listen to other machines without TLS all the same"
     )
+    parser.add_argument(
+        "--json", action="store_true", help="when it serves, print its URL as one JSON document"
+    )
     add_reach_options(parser)
 
 
@@ -61,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serves; gives the exit code."""
     site = load_site()
     for option, path in (("--tls-cert", arguments.tls_cert), ("--tls-key", arguments.tls_key)):
-        if path:
+        if arguments.tls_cert and arguments.tls_key:
             settings.check_readable(option, path)
     config = site.SiteConfig(
         host=arguments.host,
@@ -72,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         insecure=arguments.insecure,
     )
     with _reached(arguments) as server:
-        asyncio.run(_serve(site, config, server))
+        asyncio.run(_serve(site, config, server, as_json=arguments.json))
     return 0
 
 
@@ -96,12 +100,12 @@ def told(url: str) -> str:
     return f"open {url} in a browser to annotate"
 
 
-async def _serve(site: ModuleType, config: object, server: Reach) -> None:
+async def _serve(site: ModuleType, config: object, server: Reach, *, as_json: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with site.serve_site(config, server) as url:
-        print(told(url), flush=True)
+        print(json.dumps({"url": url}) if as_json else told(url), flush=True)
         await stop.wait()
 
 

@@ -10,7 +10,7 @@ from fake_server import fake_client
 from PIL import Image
 from stand_in import Said, StandIn
 
-from seem_server.cli import main
+from seem_server.cli import build_parser, main
 from seem_server.commands import bench
 from seem_server.runtime.fake_backend import FakeBackend
 from seem_server.runtime.specs import RefinedSpec
@@ -149,3 +149,28 @@ def test_the_table_says_how_many_first_clicks_encoded_a_window():
     (window,) = [line for line in lines if "the first includes encoding a window" in line]
     assert window.split()[-5:] == ["50", "%", "of", "2", "times"]
     assert any(line.startswith("later click on it") and " 15.00 " in line for line in lines)
+
+
+@pytest.mark.parametrize("name", bench.BENCHES)
+def test_each_benchmark_has_a_page_of_its_own(name, capsys):
+    assert main(["bench", name, "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"usage: seem bench {name}" in told
+    assert bench.BENCHES[name] in told
+    for count in bench.COUNTS:
+        assert (f"--{count} N" in told) is (count in bench.COUNTS_OF[name])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("bench", ("click", 300, False, None)),
+        ("bench --clicks 5 --json", ("click", 5, True, None)),
+        ("bench soak", ("soak", 300, False, None)),
+        ("bench soak --clicks 7", ("soak", 7, False, None)),
+        ("bench --clicks 5 --server a:1 soak", ("soak", 5, False, "a:1")),
+    ],
+)
+def test_options_may_stand_before_the_name_and_after_it(words, expected):
+    found = build_parser(("bench",)).parse_args(words.split())
+    assert (found.what, found.clicks, found.json, found.server) == expected

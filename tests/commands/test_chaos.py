@@ -14,7 +14,7 @@ MOVE = Move("click", 1, (5.0, 6.0, 70.0, 80.0))
 
 
 async def test_a_server_that_is_killed_again_and_again_loses_nothing():
-    report = await chaos.bench_chaos("tiny", kills=2, annotators=2, show=False)
+    report = await chaos.bench_chaos("tiny", kills=2, annotators=2)
     assert report.nothing_was_lost
     assert report.commands > 0
     assert report.kills == 2

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -206,3 +207,27 @@ def test_an_object_is_told_in_one_line(photo):
     absent = replace(answer.predictions[0], box=None, area=0, presence=0.1)
     assert segment.as_line(absent).endswith("nothing found (presence 10%)")
     assert "within (" in line
+
+
+def hinted(text, names, area=0):
+    one = SimpleNamespace(area=area)
+    answer = segment.Answer((64, 96), (one,), (), 1.0, "fake@1", names)
+    return segment.hints(Asked((ObjectPrompt(text=text),)), answer)
+
+
+def test_of_a_word_that_is_not_seen_it_says_what_the_model_knows_and_what_to_try():
+    (hint,) = hinted("elefant", ("elephant", "cat"))
+    assert "none of the 2 names" in hint
+    assert "such as elephant:" in hint
+    assert "--everything" in hint
+    assert "one of the 2 names" in hinted("cat", ("elephant", "cat"))[0]
+    assert "names" not in hinted("cat", ())[0].split("--everything")[0]
+    assert hinted("cat", ("cat",), area=5) == []
+
+
+def test_hints_are_for_a_person_alone(photo, capsys):
+    words = ["segment", photo, "--everything", "--threshold", "1", *FAKE]
+    assert main(words) == 0
+    assert "--threshold" in capsys.readouterr().err
+    assert main([*words, "--json"]) == 0
+    assert "--threshold" not in capsys.readouterr().err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -43,6 +44,28 @@ def test_it_tells_where_it_serves_and_stops_when_it_is_told_to(number):
             assert SeemStub(channel).GetModel(pb.GetModelRequest()).name == "fake"
         process.send_signal(number)
         assert process.wait(20) == 0
+
+
+def test_programs_are_told_where_it_serves_as_json():
+    with serving("--json") as (process, line):
+        told = json.loads(line)
+        assert told == {
+            "address": told["address"],
+            "web": None,
+            "model": "fake@1",
+            "provider": "fake",
+        }
+        with grpc.insecure_channel(told["address"]) as channel:
+            assert SeemStub(channel).GetModel(pb.GetModelRequest()).name == "fake"
+        process.terminate()
+        assert process.communicate(timeout=20)[0] == ""
+
+
+def test_a_certificate_that_is_not_there_is_told_with_its_option(tmp_path):
+    with serving("--tls-cert", str(tmp_path / "no.pem"), "--tls-key", __file__) as (process, _):
+        _, log = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "--tls-cert is" in log
 
 
 def test_it_is_set_by_the_environment_and_logs_to_standard_error():

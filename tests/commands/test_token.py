@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 from seem_server import cli
@@ -12,6 +13,14 @@ def test_a_token_is_told_once_and_its_line_lets_it_in(capsys):
     token = re.search(r": (\S+)$", printed.err.strip())[1]
     assert read_callers(printed.out).with_token(token) == Caller("acme", "ann")
     assert token not in printed.out
+
+
+def test_a_program_gets_token_and_line_in_one_document(capsys):
+    assert cli.main(["token", "acme", "--json"]) == cli.DONE
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    assert read_callers(told["line"]).with_token(told["token"]) == Caller("acme", "token")
+    assert printed.err == ""
 
 
 def test_no_two_are_the_same(capsys):

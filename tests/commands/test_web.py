@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def test_a_server_serves_it_beside_itself():
     [
         (("--host", "192.0.2.1"), "Give --tls-cert and --tls-key"),
         (("--tls-key", "key.pem"), "go together"),
+        (("--tls-cert", "no.pem", "--tls-key", "key.pem"), "--tls-cert is 'no.pem'"),
         (("--token-file", "token"), "Browsers bring their own tokens"),
         (("--server", "nowhere"), "HOST:PORT"),
     ],
@@ -55,6 +57,14 @@ def test_a_server_serves_it_beside_itself():
 def test_what_makes_no_sense_is_wrong_use(flags, sentence, capsys):
     assert cli.main(["web", *flags]) == cli.MISUSED
     assert sentence in capsys.readouterr().err
+
+
+def test_programs_are_told_where_it_serves_as_json():
+    with started("web", "--bundle", "fake", "--port", "0", "--json") as process:
+        url = json.loads(process.stdout.readline())["url"]
+        assert urlopen(url).status == 200  # noqa: S310  (our own page)
+        process.terminate()
+        assert process.communicate(timeout=20)[0] == ""
 
 
 def test_a_server_with_tls_does_not_serve_it_itself(capsys):
