@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +45,11 @@ WITHOUT_JSON = {"evaluate", "adapter", "completion"}
 def test_the_walk_meets_every_command():
     assert {words.split()[0] for words in WALKED} == set(cli.SUBCOMMANDS)
     assert {"evaluate text", "adapter cvat", "bench load"} <= set(WALKED)
+
+
+def test_the_readmes_table_has_every_command_in_its_order():
+    text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    assert tuple(re.findall(r"^\| `seem (\w+)", text, re.MULTILINE)) == cli.SUBCOMMANDS
 
 
 @pytest.mark.parametrize("words", WALKED)

@@ -6,6 +6,9 @@ import asyncio
 import json
 import logging
 import re
+import shlex
+import shutil
+import subprocess
 import urllib.request
 from dataclasses import replace
 from http.client import HTTPException
@@ -399,3 +402,15 @@ def test_every_test_that_the_security_table_names_is_there():
         if not re.search(rf"def {name}\(", (ROOT / path).read_text("utf-8"))
     ]
     assert not missing
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_the_readmes_certificate_for_trying_out_is_one_that_clients_trust(files):
+    (recipe,) = re.findall(r"^openssl .*$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    subprocess.run(shlex.split(recipe), cwd=files.folder, check=True, capture_output=True)
+    made = [str(files.folder / name) for name in ("server.pem", "server.key")]
+    with (
+        guarded_address(files, tls_cert=made[0], tls_key=made[1]) as running,
+        seem_client.connect(running.address, token=TOKEN, tls=made[0]) as client,
+    ):
+        assert client.model().name == "fake"
