@@ -10,6 +10,7 @@ import textwrap
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from seem_client._channel import check_address
 from seem_server import settings as options
 from seem_server.commands.checkup import formats, machine, packages, remote
 from seem_server.commands.checkup.bundles import try_bundle
-from seem_server.commands.checkup.finding import Finding, State, looked
+from seem_server.commands.checkup.finding import SERVE_REMEDY, Finding, State, looked
 from seem_server.commands.reach import add_reach_options, how_to_connect
 from seem_server.runtime.bundle import shipped_bundles
 from seem_server.settings import SettingInvalid, Settings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 DISTRIBUTION = "seem-server"
-_WIDTH, _INDENT = 100, 24
+_WIDTH, _INDENT = 100, 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +148,16 @@ def _packages() -> Iterator[Finding]:
         "Python",
         lambda: packages.check_python(sys.version_info[:3], about["Requires-Python"]),
     )
-    yield from _all("packages", lambda: packages.check_packages(asked, _installed))
+    if find_spec("packaging") is None:
+        told = "without packaging it cannot be told which others are missing"
+        yield Finding("packages", State.MISSING, told, SERVE_REMEDY, needed=False)
+    else:
+        yield from _all("packages", lambda: packages.check_packages(asked, _installed))
+        names = about.get_all("Provides-Extra") or []
+        look = partial(packages.check_extras, asked, names, _installed)
+        yield from _all("extras", look, needed=False)
     yield looked("protobuf", lambda: packages.check_messages(_implementation()))
     yield looked("ONNX Runtime", _runtimes)
-    names = about.get_all("Provides-Extra") or []
-    yield from _all("extras", lambda: packages.check_extras(asked, names, _installed), needed=False)
 
 
 def _all(
@@ -183,14 +189,17 @@ def _implementation() -> str:
 
 def _runtimes() -> Finding:
     cpu, gpu = _installed(packages.CPU_RUNTIME), _installed(packages.GPU_RUNTIME)
-    return packages.check_runtimes(cpu, gpu, _providers() if cpu or gpu else [])
+    return packages.check_runtimes(cpu, gpu, _providers())
 
 
-def _providers() -> list[str]:
-    """Where ONNX Runtime says that it can run."""
-    import onnxruntime  # noqa: PLC0415  (heavy, and may be missing)
+def _providers() -> list[str] | None:
+    """Where ONNX Runtime says that it can run; None where it does not load."""
+    try:
+        import onnxruntime  # noqa: PLC0415  (heavy, and may be missing)
 
-    providers: list[str] = onnxruntime.get_available_providers()
+        providers: list[str] = onnxruntime.get_available_providers()
+    except (ImportError, AttributeError):  # the latter of what pip left of two in one folder
+        return None
     return providers
 
 
@@ -220,10 +229,7 @@ def _model(settings: Settings) -> Iterator[Finding]:
         alone = replace(settings, bundle=name)
         look = partial(try_bundle, subject, alone, needed=chosen, ran_on=ran_on)
         yield looked(subject, look, needed=chosen)
-    try:
-        providers = _providers()
-    except ImportError:
-        providers = []
+    providers = _providers() or []
     yield looked(
         "GPU", lambda: machine.check_gpu(machine.seen_gpus(), providers, active[-1]), needed=False
     )

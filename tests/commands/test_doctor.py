@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -98,8 +99,8 @@ def test_of_a_server_that_is_named_the_end_is_about_that_one(capsys):
 
 def test_the_table_has_a_row_for_each_and_how_to_mend_what_is_not_well():
     text = doctor.as_text(Checkup("1.0", (WELL, ILL, LACKING)))
-    assert "fault    store          cannot be written\n" in text
-    assert f"{'':24}mend: Name another.\n" in text
+    assert "fault    store              cannot be written\n" in text
+    assert f"{'':28}mend: Name another.\n" in text
     assert text.endswith("Serving would not work (1 ok, 1 missing, 1 fault).")
 
 
@@ -130,6 +131,13 @@ def test_where_nothing_for_serving_is_installed_it_still_tells_all():
     assert (done.returncode, told["works"]) == (1, False)
     assert found["bundle lite"]["state"] == "missing"
     assert "seem-server[serve]" in found["bundle lite"]["mend"]
+
+
+def test_what_pip_leaves_of_two_runtimes_in_one_folder_is_a_fault(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))  # no name within
+    code, _, found = examined(capsys)
+    assert (code, found["ONNX Runtime"]["state"]) == (1, "fault")
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu" in found["ONNX Runtime"]["mend"]
 
 
 def test_it_loads_no_training_code():

@@ -105,4 +105,4 @@ def test_words_are_evaluated_as_a_table(named, capsys):
     assert main(["evaluate", "text", named, "--limit", "2", "--bundle", "fake"]) == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines()[2].split()[:2] == ["all", "2"]
-    assert "it/s" not in shown.err  # no terminal: no bar
+    assert "word/s" not in shown.err  # no terminal: no bar

@@ -62,4 +62,4 @@ def looked(subject: str, look: Callable[[], Finding], *, needed: bool = True) ->
         )
 
 
-SERVE_REMEDY = "pip install 'seem-server[serve]' (on a GPU of NVIDIA [gpu] in its place)."
+SERVE_REMEDY = "pip install 'seem-server[serve]', or with [gpu] in its place for a GPU of NVIDIA."

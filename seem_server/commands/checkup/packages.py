@@ -18,29 +18,38 @@ CPU_RUNTIME, GPU_RUNTIME = "onnxruntime", "onnxruntime-gpu"
 SERVE, GPU = "serve", "gpu"
 OF_DEVELOPERS = frozenset({"test", "dev", "pretrained-text"})
 
+_ANEW = (
+    f"pip uninstall -y {CPU_RUNTIME} {GPU_RUNTIME}, then pip install 'seem-server[gpu]' for a GPU, "
+    "or 'seem-server[serve]' for the CPU."
+)
+
 PURPOSES = {
+    "cvat": "CVAT",
+    "label-studio": "Label Studio",
     "web": "the annotator in the browser",
     "video": "video files",
     "otel": "traces",
     "scale": "sessions in Valkey or Redis",
     "model": "training, and converting checkpoints",
 }
-"""What extras are for that are not named after it."""
+"""What extras are for; of one that is not listed, its name tells."""
 
 
 def check_python(version: tuple[int, int, int], asked: str) -> Finding:
-    """Whether this Python is one that the package runs on; `asked` as in its metadata."""
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415  (comes with `serve`)
-
+    """Whether this Python is one that the package runs on; `asked` as in its metadata, >=X.Y."""
     told = ".".join(map(str, version))
-    if SpecifierSet(asked).contains(told):
+    least = tuple(int(part) for part in asked.removeprefix(">=").split("."))
+    if version >= least:
         return Finding("Python", State.OK, told)
     mend = f"Make an environment with Python {asked}, and install into it."
     return Finding("Python", State.FAULT, f"{told}, and {asked} is asked", mend)
 
 
 def check_packages(requirements: Sequence[str], installed: Installed) -> list[Finding]:
-    """What serving needs, as the package's metadata asks it: one line for all that is right."""
+    """What serving asks for in the package's metadata: one line for all that is right.
+
+    Whether it works with what is wrong, trying it tells (`bundles`), so nothing here is needed.
+    """
     on_gpu = installed(GPU_RUNTIME) is not None and installed(CPU_RUNTIME) is None
     extra = GPU if on_gpu else SERVE
     wanted = [*_required(requirements, ""), *_required(requirements, extra)]
@@ -61,25 +70,29 @@ def check_extras(
     return [_extra(name, _required(requirements, name), installed) for name in chosen]
 
 
-def check_runtimes(cpu: str | None, gpu: str | None, providers: Sequence[str]) -> Finding:
-    """Which ONNX Runtime there is, by the versions of its two packages, and where it can run."""
-    offered = ", ".join(one.removesuffix("ExecutionProvider") for one in providers)
+def check_runtimes(cpu: str | None, gpu: str | None, providers: Sequence[str] | None) -> Finding:
+    """Which ONNX Runtime there is, by the versions of its two packages.
+
+    `providers`: where it says that it can run, None where it does not load.
+    """
+    if (cpu or gpu) and providers is None:
+        told = f"{CPU_RUNTIME if cpu else GPU_RUNTIME} {cpu or gpu} is installed, and not whole"
+        return Finding("ONNX Runtime", State.FAULT, told, _ANEW)
+    offered = ", ".join(one.removesuffix("ExecutionProvider") for one in providers or ())
     if cpu and gpu:
         return Finding(
             "ONNX Runtime",
             State.FAULT,
             f"{CPU_RUNTIME} {cpu} and {GPU_RUNTIME} {gpu} are installed together: they overwrite "
-            f"each other, and it stays on the CPU ({offered})",
-            f"pip uninstall -y {CPU_RUNTIME} {GPU_RUNTIME}, then pip install 'seem-server[gpu]' "
-            "for a GPU, or 'seem-server[serve]' for the CPU.",
+            f"each other's files, and it is chance where it runs (now {offered})",
+            _ANEW,
             needed=False,
         )
     if not (cpu or gpu):
         return Finding("ONNX Runtime", State.MISSING, "not installed", SERVE_REMEDY)
     told = f"{CPU_RUNTIME if cpu else GPU_RUNTIME} {cpu or gpu} can run on {offered or 'nothing'}"
-    if gpu and "CUDAExecutionProvider" not in providers:
-        mend = f"pip install --force-reinstall {GPU_RUNTIME}: its files are not whole."
-        return Finding("ONNX Runtime", State.FAULT, f"{told}, and not on CUDA", mend)
+    if gpu and "CUDA" not in offered:
+        return Finding("ONNX Runtime", State.FAULT, f"{told}, and not on CUDA", _ANEW)
     return Finding("ONNX Runtime", State.OK, told)
 
 
@@ -119,9 +132,11 @@ def _wrong(wanted: Requirement, version: str | None, extra: str) -> Finding | No
         return None
     mend = f"pip install --upgrade 'seem-server[{extra}]'."
     if version is None:
-        return Finding(wanted.name, State.MISSING, f"{wanted.specifier} is asked", mend)
+        return Finding(
+            wanted.name, State.MISSING, f"{wanted.specifier} is asked", mend, needed=False
+        )
     told = f"{version} is installed, and {wanted.specifier} is asked"
-    return Finding(wanted.name, State.FAULT, told, mend)
+    return Finding(wanted.name, State.FAULT, told, mend, needed=False)
 
 
 def _extra(name: str, wanted: Sequence[Requirement], installed: Installed) -> Finding:

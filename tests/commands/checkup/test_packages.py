@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from seem_server.commands.checkup import packages
@@ -26,9 +29,15 @@ def by_subject(findings):
 
 def test_a_python_that_is_asked_for_is_well_and_an_older_one_is_not():
     assert packages.check_python((3, 11, 7), ">=3.11").state is State.OK
+    assert packages.check_python((4, 0, 0), ">=3.11").state is State.OK
     old = packages.check_python((3, 10, 1), ">=3.11")
     assert old.blocks
     assert old.told == "3.10.1, and >=3.11 is asked"
+
+
+def test_what_the_package_asks_of_python_is_told_in_the_form_that_is_read():
+    text = (Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8")
+    assert re.search(r'^requires-python = ">=\d+\.\d+"$', text, re.MULTILINE)
 
 
 def test_what_serving_needs_is_one_line_where_all_is_right():
@@ -47,7 +56,7 @@ def test_a_package_that_is_missing_or_too_old_is_named_with_what_to_install(chan
     whole, wrong = packages.check_packages(ASKED, (WHOLE | changes).get)
     assert "pillow" not in whole.told
     assert (wrong.subject, wrong.state, wrong.told) == ("pillow", state, told)
-    assert wrong.blocks
+    assert not wrong.blocks  # whether it works all the same is tried
     assert "'seem-server[serve]'" in wrong.mend
 
 
@@ -86,7 +95,9 @@ def test_both_runtimes_together_are_a_fault_that_names_how_to_part_them():
         (("1.32", None), CPU, State.OK),
         ((None, "1.32"), CUDA, State.OK),
         ((None, "1.32"), CPU, State.FAULT),
-        ((None, None), (), State.MISSING),
+        ((None, "1.32"), None, State.FAULT),
+        (("1.32", None), None, State.FAULT),
+        ((None, None), None, State.MISSING),
     ],
 )
 def test_the_runtime_is_told_with_where_it_can_run(versions, providers, state):
