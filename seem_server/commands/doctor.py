@@ -237,6 +237,7 @@ def _model(settings: Settings) -> Iterator[Finding]:
 
 def _formats() -> Iterator[Finding]:
     yield from _all("images", _images)
+    yield looked("labels", formats.check_text, needed=False)
     yield looked("video files", formats.check_video, needed=False)
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
+from io import StringIO
 
 import pytest
 import torch
@@ -187,6 +189,17 @@ def test_the_bar_of_a_stage_is_taken_away(capsys):
     progress.close()
     progress.close()
     assert "embedding" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bars", [True, False])
+def test_bars_are_for_a_terminal_and_not_beside_json(bars, monkeypatch):
+    screen = StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", screen)
+    progress = convert.ShownProgress(bars=bars)
+    progress.count(3, 10)
+    progress.close()
+    assert ("/10" in screen.getvalue()) is bars
 
 
 @pytest.mark.slow

@@ -66,6 +66,28 @@ def check_foreign_images(kinds: Sequence[str]) -> Finding:
     return Finding("other images", State.MISSING, told, mend, needed=False)
 
 
+def drawn_text() -> Pixels:
+    """A letter as overlays have it, with the font that Pillow brings, white on black: (H, W)."""
+    from PIL import Image, ImageDraw  # noqa: PLC0415  (comes with `serve`)
+
+    image = Image.new("L", (SIDE, SIDE))
+    ImageDraw.Draw(image).text((4, 4), "A", fill=255, font_size=20)
+    return np.asarray(image)
+
+
+def check_text(draw: Callable[[], Pixels] = drawn_text) -> Finding:
+    """Whether labels can be written into overlays and diagrams."""
+    mend = f"pip install --force-reinstall pillow, or {SERVE_REMEDY}"
+    try:
+        is_seen = bool(draw().any())
+    except (ImportError, OSError) as error:  # Pillow was built without FreeType
+        told = f"no label can be drawn: {error}"
+        return Finding("labels", State.FAULT, told, mend, needed=False)
+    if not is_seen:
+        return Finding("labels", State.FAULT, "labels come out empty", mend, needed=False)
+    return Finding("labels", State.OK, "are drawn, with the font that Pillow brings", needed=False)
+
+
 def check_video() -> Finding:
     """Whether video files are read, by writing one and reading it as `seem track` does."""
     try:

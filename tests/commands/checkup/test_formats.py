@@ -42,6 +42,17 @@ def test_formats_that_are_not_taken_are_told_and_stop_nothing():
     assert "AVIF" not in found.told
 
 
+def test_labels_are_drawn_or_their_fault_is_told():
+    def without_freetype():
+        raise ImportError("The _imagingft C module is not installed")
+
+    assert formats.check_text().state is State.OK
+    assert formats.check_text(lambda: np.zeros((4, 4), np.uint8)).state is State.FAULT
+    broken = formats.check_text(without_freetype)
+    assert (broken.state, broken.blocks) == (State.FAULT, False)
+    assert "_imagingft" in broken.told
+
+
 def test_a_video_is_written_and_read():
     pytest.importorskip("av")
     found = formats.check_video()
