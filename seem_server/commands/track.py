@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seem_client.frames import open_frames
+from seem_client.image import image_pixels
 from seem_server.commands import overlay_video
 from seem_server.commands.asking import Misused, add_prompt_options, is_prompted, prompted_for
 from seem_server.commands.indexed_png import read_frame
 from seem_server.commands.measuring import progress
-from seem_server.commands.overlay_video import OverlayFrame, pixels_of, write_overlay
+from seem_server.commands.overlay_video import OverlayFrame, write_overlay
 from seem_server.commands.reach import add_reach_options, reach
 from seem_server.commands.scores import latency
 from seem_server.commands.segment import check_writable
@@ -248,7 +249,7 @@ def _overlaid(frames: FrameSource, folder: TrackFolder, written: range) -> Itera
         image = frames.frame(index)
         if image is not None:
             indices = folder.read(index).indices
-            yield OverlayFrame(frames.name(index), pixels_of(image), indices, frames.time_s(index))
+            yield OverlayFrame(frames.name(index), image_pixels(image), indices, frames.time_s(index))
 
 
 def _number(text: str) -> int:

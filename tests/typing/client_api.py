@@ -21,6 +21,7 @@ from seem_client import (
     ModelCard,
     Polygon,
     Prediction,
+    Predictions,
     Rle,
     Timings,
     TrackedFrame,
@@ -36,7 +37,7 @@ def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]
         assert_type(client.model(), ModelCard)
         assert_type(client.segment("photo.jpg", points=[(1, 2, True)]), Prediction)
         assert_type(client.segment("photo.jpg", example=("other.jpg", rough)), Prediction)
-        assert_type(client.everything("photo.jpg", threshold=0.5), list[Prediction])
+        assert_type(client.everything("photo.jpg", threshold=0.5), Predictions)
         with client.open(pixels) as session:
             assert_type(session.click(1, 2), Prediction)
             assert_type(session.click(1, 2, positive=False, object_id=2), Prediction)
@@ -58,7 +59,7 @@ def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]
             assert_type(session.submit_click(1, 2), Future[Prediction])
             assert_type(session.example("other.jpg", rough), Prediction)
             assert_type(session.prompt(box=(1, 2, 3, 4), example=(pixels, rough)), Prediction)
-            assert_type(session.everything(["cat"], kind="instance"), list[Prediction])
+            assert_type(session.everything(["cat"], kind="instance"), Predictions)
             assert_type(session.undo(), Prediction | None)
             assert_type(session.redo(object_id=2), Prediction | None)
             session.clear()
@@ -103,14 +104,14 @@ async def await_answers(image: bytes) -> None:
         assert_type(client, AsyncClient)
         assert_type(await client.model(), ModelCard)
         assert_type(await client.segment(image, box=Box(1, 2, 3, 4)), Prediction)
-        assert_type(await client.everything(image), list[Prediction])
+        assert_type(await client.everything(image), Predictions)
         async with client.open(image) as session:
             assert_type(session, AsyncSession)
             assert_type(await session.click(1, 2), Prediction)
             assert_type(session.submit_click(1, 2), asyncio.Future[Prediction])
             assert_type(await session.lasso([(1, 2), (3, 4), (1, 4)]), Prediction)
             assert_type(await session.choose(0), Prediction)
-            assert_type(await session.everything(), list[Prediction])
+            assert_type(await session.everything(), Predictions)
             assert_type(await session.undo(), Prediction | None)
             await session.clear()
 
