@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
     Mask = npt.NDArray[np.bool_]
 
+T = TypeVar("T", bound=np.generic)
+
 LONGEST_SIDE = 640
 """Larger pictures are shrunk to this at most: a notebook keeps them all in one file."""
 
-_JPEG_QUALITY = 80
+_JPEG_QUALITY = 75
 _NO_PICTURE = 236
 
 
@@ -66,27 +68,25 @@ def _background(prediction: Prediction, size: tuple[int, int]) -> Pixels:
 
 def _shrunk(pixels: Pixels, step: int) -> Pixels:
     """The means of squares of `step` pixels."""
-    if step == 1:
-        return pixels
-    rows = [np.arange(0, side, step) for side in pixels.shape[:2]]
-    sums = np.add.reduceat(pixels, rows[0], axis=0, dtype=np.uint32)
-    sums = np.add.reduceat(sums, rows[1], axis=1)
-    heights, widths = (
-        np.diff(starts, append=side) for starts, side in zip(rows, pixels.shape, strict=False)
-    )
-    shrunk: Pixels = (sums // np.outer(heights, widths)[:, :, None]).astype(np.uint8)
-    return shrunk
+    first, *others = _places_in_squares(pixels, step)
+    total = first.astype(np.uint32)
+    for place in others:
+        total += place
+    return (total // step**2).astype(np.uint8)
 
 
 def _shrunk_mask(mask: Mask, step: int) -> Mask:
     """Squares with any marked pixel, so that thin things stay."""
-    if step == 1:
-        return mask
-    rows, columns = (np.arange(0, side, step) for side in mask.shape)
-    shrunk: Mask = np.logical_or.reduceat(
-        np.logical_or.reduceat(mask, rows, axis=0), columns, axis=1
-    )
+    shrunk: Mask = np.logical_or.reduce(_places_in_squares(mask, step))
     return shrunk
+
+
+def _places_in_squares(array: npt.NDArray[T], step: int) -> list[npt.NDArray[T]]:
+    """For each place in a square of `step` pixels what all squares, (H / step, W / step), have."""
+    height, width = array.shape[:2]
+    rims = ((0, -height % step), (0, -width % step), (0, 0))
+    whole = np.pad(array, rims[: array.ndim], mode="edge")
+    return [whole[y::step, x::step] for y in range(step) for x in range(step)]
 
 
 def _image(pixels: Pixels) -> str:

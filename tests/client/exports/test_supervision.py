@@ -19,7 +19,7 @@ SEEN = [found(SQUARE, 3, "cat"), found(np.zeros(SIZE, np.bool_), 4, "dog"), foun
 
 @pytest.fixture(scope="module")
 def supervision():
-    why = "supervision is not installed: `make test-tools` tries it"
+    why = "supervision is not installed: it is in the extra `test`"
     return pytest.importorskip("supervision", reason=why)
 
 
