@@ -26,6 +26,7 @@ from seem_client import (
     Timings,
     TrackedFrame,
     Video,
+    exports,
 )
 
 if TYPE_CHECKING:
@@ -79,9 +80,19 @@ def follow(live: Iterator[bytes], rough: npt.NDArray[np.bool_]) -> None:
                 assert_type(tracked, TrackedFrame)
                 assert_type(tracked.index, int)
                 assert_type(tracked.predictions[1], Prediction)
+                assert_type(tracked.overlay(), npt.NDArray[np.uint8])
         client.track(Path("folder"))
         client.track(live)
         client.track(np.zeros((2, 4, 4, 3), np.uint8), session_id="as told by Video.id")
+
+
+def show_and_export(found: Predictions, photo: npt.NDArray[np.uint8]) -> None:
+    assert_type(found[0].overlay(), npt.NDArray[np.uint8])
+    assert_type(found.overlay(photo), npt.NDArray[np.uint8])
+    exports.coco_instances([exports.Annotated("photo.jpg", found)], polygons=True)
+    exports.coco_video([TrackedFrame(0, {1: found[0]})], ["00000"])
+    exports.to_supervision(found, classes=["cat"], tracked=True)
+    exports.to_fiftyone(found)
 
 
 async def await_frames() -> None:
