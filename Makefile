@@ -52,9 +52,8 @@ setup: $(ALL)
 demo: $(SERVE)
 	$(BIN)/python clients/demo/demo.py --out demo-output $(ARGS)
 
-# Without times, so that only what is shown differs.
 notebook: $(ALL)
-	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False clients/notebooks/quick_start.ipynb
+	$(BIN)/python clients/notebooks/run.py
 
 serve: $(SERVE)
 	$(BIN)/seem serve --web-port 8080 $(ARGS)

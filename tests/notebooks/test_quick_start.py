@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +18,10 @@ NOTEBOOK = ROOT / "clients" / "notebooks" / "quick_start.ipynb"
 MAX_BYTES = 300_000
 SHOWN = re.compile(r'src="data:image/jpeg;base64,([^"]+)"')
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # of the notebook's own packages
-    why = "nbclient and ipykernel are not installed: they are in the extra `test`"
-    nbformat = pytest.importorskip("nbformat", reason=why)
-    nbclient = pytest.importorskip("nbclient", reason=why)
-    pytest.importorskip("ipykernel", reason=why)
+WHY = "nbclient and ipykernel are not installed: they are in the extra `test`"
+nbformat = pytest.importorskip("nbformat", reason=WHY)
+nbclient = pytest.importorskip("nbclient", reason=WHY)
+pytest.importorskip("ipykernel", reason=WHY)
 
 
 def read():
@@ -70,6 +67,10 @@ def test_what_is_committed_was_run_from_top_to_bottom_without_a_fault():
     )
 
 
+def test_what_is_committed_has_no_times():
+    assert not any("execution" in cell.metadata for cell in code(read()))
+
+
 def test_what_is_committed_is_small_and_names_no_machine():
     text = NOTEBOOK.read_text("utf-8")
     assert len(text) < MAX_BYTES
@@ -77,7 +78,6 @@ def test_what_is_committed_is_small_and_names_no_machine():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the notebook's own packages
 def test_it_runs_against_a_server(monkeypatch):
     notebook = read()
     for cell in code(notebook):
