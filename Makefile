@@ -9,6 +9,7 @@
 #   make bench    the ratio tables
 #   make web      check and build the annotator (needs node; web-check: fail when it is stale)
 #   make test-web the annotator's tests in Chromium, which it installs
+#   make notebook run the example notebook anew, and keep what it shows
 #   make fuzz     a million spoilt inputs for everything that reads bytes from outside
 
 PYTHON ?= python3
@@ -23,12 +24,13 @@ SERVE := $(VENV)/.installed-serve
 ALL := $(VENV)/.installed-all
 PROTO := $(VENV)/proto
 # Annotation tools pin what they need, so each has an environment of its own, .venv-TOOL: CVAT's agent with our package,
-# which it loads, and Label Studio alone, which calls us from a process of its own.
-TOOLS := cvat label-studio
+# which it loads, Label Studio alone, which calls us from a process of its own, and FiftyOne with what exports to it.
+TOOLS := cvat label-studio fiftyone
 NEEDS_cvat := --editable '.[serve,test,cvat]'
 NEEDS_label-studio := label-studio==1.23.2
+NEEDS_fiftyone := --editable '.[test]' fiftyone==1.22.1
 
-.PHONY: setup demo serve test test-tools test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check
+.PHONY: setup demo notebook serve test test-tools test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -50,6 +52,9 @@ setup: $(ALL)
 demo: $(SERVE)
 	$(BIN)/python clients/demo/demo.py --out demo-output $(ARGS)
 
+notebook: $(ALL)
+	$(BIN)/python clients/notebooks/run.py
+
 serve: $(SERVE)
 	$(BIN)/seem serve --web-port 8080 $(ARGS)
 
@@ -64,6 +69,7 @@ test: $(ALL)
 
 test-tools: $(TOOLS:%=.venv-%/.installed) test-web
 	.venv-cvat/bin/python -m pytest tests/adapters -m "slow or not slow" -rs $(ARGS)
+	.venv-fiftyone/bin/python -m pytest tests/client/exports -rs $(ARGS)
 
 lint: $(ALL)
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@
     │   │   └── MaskUnreadable · MaskEmpty · MaskSizeMismatch
     │   ├── BadCommand
     │   │   ├── UnknownCommand · InvalidValue · BadSequence · LimitExceeded
-    │   │   └── NotOffered
+    │   │   └── NotOffered · LibraryMissing
     │   ├── NotAllowed
     │   │   └── Unauthenticated · TooManyAttempts · PlaintextToken
     │   ├── OutOfOrder
@@ -302,6 +302,13 @@ class NotOffered(BadCommand):
 
     code = "NOT_OFFERED"
     hint = "Ask GetModel what is offered, or use a server that offers this."
+
+
+class LibraryMissing(BadCommand):
+    """What was asked for needs a library that is not installed where it was asked."""
+
+    code = "LIBRARY_MISSING"
+    hint = "Install what the message names, in the same environment."
 
 
 # --- the caller's: who he is
@@ -687,6 +694,7 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "BAD_SEQUENCE": "INVALID_ARGUMENT",
         "LIMIT_EXCEEDED": "INVALID_ARGUMENT",
         "NOT_OFFERED": "UNIMPLEMENTED",
+        "LIBRARY_MISSING": "FAILED_PRECONDITION",
         "UNAUTHENTICATED": "UNAUTHENTICATED",
         "TOO_MANY_ATTEMPTS": "RESOURCE_EXHAUSTED",
         "PLAINTEXT_TOKEN": "UNAUTHENTICATED",

@@ -8,24 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
+from seem_client.overlay import colour_of, tint
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seem_client import Prediction
+    from seem_client.overlay import Colour
     from seem_wire.prompts import Box, Lasso, ObjectPrompt, Point, Scribble
 
-    Colour = tuple[int, int, int]
-
-PALETTE: tuple[Colour, ...] = (
-    (0, 114, 255),
-    (255, 136, 0),
-    (0, 190, 120),
-    (214, 39, 160),
-    (240, 220, 0),
-    (120, 80, 220),
-)
 _POSITIVE, _NEGATIVE, _WHITE, _BLACK = (20, 170, 60), (215, 30, 40), (255, 255, 255), (0, 0, 0)
-_TINT = 0.45
 _SHORT_SIDE = 600
 """Smaller images are enlarged to about this, so that outlines and prompts stay fine."""
 
@@ -42,27 +34,20 @@ class Drawn:
 def overlay(photo: Image.Image, objects: Sequence[Drawn], caption: str = "") -> Image.Image:
     """The photo, upright RGB, with its objects drawn; enlarged by a whole number where small."""
     scale = max(1, round(_SHORT_SIDE / min(photo.size)))
-    pixels = np.asarray(photo.convert("RGB")).astype(np.float32)
+    pixels = np.array(photo.convert("RGB"))
     for one in objects:
-        if not one.tinted:
-            continue
-        colour = np.array(_colour_of(one), np.float32)
-        mask = one.prediction.mask
-        pixels[mask] = (1 - _TINT) * pixels[mask] + _TINT * colour
-    image = Image.fromarray(pixels.round().astype(np.uint8))
+        if one.tinted:
+            tint(pixels, one.prediction.mask, colour_of(one.prediction.object_id))
+    image = Image.fromarray(pixels)
     image = image.resize((photo.width * scale, photo.height * scale), Image.Resampling.BICUBIC)
     pen = _Pen(ImageDraw.Draw(image), scale)
     for one in objects:
-        pen.outline(one.prediction, _colour_of(one))
+        pen.outline(one.prediction, colour_of(one.prediction.object_id))
     for one in objects:
         pen.prompt(one.prompt)
     if caption:
         pen.caption(caption, image.size)
     return image
-
-
-def _colour_of(one: Drawn) -> Colour:
-    return PALETTE[(one.prediction.object_id - 1) % len(PALETTE)]
 
 
 class _Pen:

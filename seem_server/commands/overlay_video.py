@@ -13,18 +13,17 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from seem_client.overlay import drawn
 from seem_server.commands.indexed_png import palette
-from seem_wire.errors import ImageUnreadable, NotOffered
+from seem_wire.errors import NotOffered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
-
-    from seem_client.image import ImageLike
 
     Pixels = npt.NDArray[np.uint8]
     Indices = npt.NDArray[np.uint8]
@@ -35,7 +34,6 @@ FOLDER_RATE = 10
 
 _CODECS = ("libx264", "mpeg4")
 _TICKS = 60_000  # a second: whole numbers for 24, 25, 30, 30/1.001 and 60 frames a second
-_TINT = 0.45
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,53 +82,12 @@ def images_instead(path: Path) -> Path | None:
     return None
 
 
-def pixels_of(image: ImageLike) -> Pixels:
-    """The upright pixels, uint8 (H, W, 3) RGB, of a frame as a source gives it.
-
-    Raises:
-        ImageUnreadable: It is no image.
-        OSError: Its file cannot be read.
-    """
-    if isinstance(image, np.ndarray):
-        return image
-    if not isinstance(image, str | os.PathLike):
-        raise ImageUnreadable(f"A {type(image).__name__} cannot be drawn on.")
-    try:
-        with Image.open(image) as file:
-            return np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
-    except UnidentifiedImageError as error:
-        raise ImageUnreadable(f"{image} is no image.") from error
-
-
-def drawn(pixels: Pixels, indices: Indices) -> Pixels:
-    """The frame with its objects tinted and outlined, uint8 (H, W, 3)."""
-    colours = palette()[indices]
-    marked = indices > 0
-    picture = pixels.copy()
-    tinted = (1 - _TINT) * pixels[marked] + _TINT * colours[marked]
-    picture[marked] = tinted.round().astype(np.uint8)
-    rim = marked & _is_edge(indices)
-    picture[rim] = colours[rim]
-    return picture
-
-
-def _is_edge(indices: Indices) -> npt.NDArray[np.bool_]:
-    """The pixels beside one of another object."""
-    edge = np.zeros(indices.shape, np.bool_)
-    across, down = indices[:, 1:] != indices[:, :-1], indices[1:] != indices[:-1]
-    edge[:, 1:] |= across
-    edge[:, :-1] |= across
-    edge[1:] |= down
-    edge[:-1] |= down
-    return edge
-
-
 def _encoded(av: Any, stream: Any, frames: Iterable[OverlayFrame]) -> Iterator[Any]:
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = Fraction(1, _TICKS)
     last = -1
     for number, one in enumerate(frames):
-        picture = _even(drawn(one.pixels, one.indices))
+        picture = _even(drawn(one.pixels, one.indices, palette()))
         if last < 0:
             stream.height, stream.width = picture.shape[:2]
         time_s = number / FOLDER_RATE if one.time_s is None else one.time_s
@@ -150,5 +107,7 @@ def _even(pixels: Pixels) -> Pixels:
 def _write_images(folder: Path, frames: Iterable[OverlayFrame]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for one in frames:
-        Image.fromarray(drawn(one.pixels, one.indices)).save(folder / f"{one.name}.jpg", quality=90)
+        Image.fromarray(drawn(one.pixels, one.indices, palette())).save(
+            folder / f"{one.name}.jpg", quality=90
+        )
     return folder

@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seem_client.exports.coco import VideoDocument
 from seem_client.frames import open_frames
+from seem_client.image import image_pixels
 from seem_server.commands import overlay_video
 from seem_server.commands.asking import Misused, add_prompt_options, is_prompted, prompted_for
 from seem_server.commands.indexed_png import read_frame
-from seem_server.commands.overlay_video import OverlayFrame, pixels_of, write_overlay
+from seem_server.commands.json_file import write_json
+from seem_server.commands.overlay_video import OverlayFrame, write_overlay
 from seem_server.commands.progress import progress
 from seem_server.commands.reach import add_reach_options, reach
 from seem_server.commands.scores import latency
 from seem_server.commands.segment import check_writable
 from seem_server.commands.track_folder import REQUEST, TrackFolder, request
 from seem_server.commands.tracking import Order, follow
-from seem_server.commands.video_json import VideoDocument, write_json
+from seem_wire import rle
 from seem_wire.errors import BadVideo, MaskEmpty
 from seem_wire.prompts import MaskPrompt, ObjectPrompt
 
@@ -235,7 +238,8 @@ def _write_others(
         names = [frames.name(index) for index in range(n_frames)]
         document = VideoDocument(names, folder.read(written[0]).indices.shape)
         for index in written:
-            document.add(index, folder.read(index).masks)
+            masks = folder.read(index).masks
+            document.add(index, {one: rle.encode(mask) for one, mask in masks.items()})
         write_json(arguments.coco, document.as_json())
         files.append(arguments.coco)
     if arguments.overlay is not None:
@@ -248,7 +252,9 @@ def _overlaid(frames: FrameSource, folder: TrackFolder, written: range) -> Itera
         image = frames.frame(index)
         if image is not None:
             indices = folder.read(index).indices
-            yield OverlayFrame(frames.name(index), pixels_of(image), indices, frames.time_s(index))
+            yield OverlayFrame(
+                frames.name(index), image_pixels(image), indices, frames.time_s(index)
+            )
 
 
 def _number(text: str) -> int:

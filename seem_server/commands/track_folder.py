@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seem_client.frames import IMAGE_SUFFIXES
 from seem_server.commands.indexed_png import read_frame, write_frame
-from seem_server.commands.video_json import write_json
+from seem_server.commands.json_file import write_json
 from seem_wire import rle
 from seem_wire.errors import CallerError
 

@@ -210,6 +210,40 @@ def test_one_image_needs_no_session_and_gives_the_same_mask(client, session):
     assert client.segment(PIXELS, points=[(40, 30)]).rle == session.click(40, 30).rle
 
 
+def test_every_prediction_of_an_image_can_be_drawn_on_it(client, session):
+    first = session.click(40, 30)
+    seen = [
+        first,
+        session.choose(0) if first.hypotheses else first,
+        session.predictions[1],
+        session.submit_click(41, 30).result(),
+        session.undo(),
+        session.everything(),
+        client.everything(PIXELS),
+        client.segment(PIXELS, points=[(40, 30)]),
+    ]
+    assert all(one.overlay().shape == PIXELS.shape for one in seen)
+    assert np.array_equal(first.overlay(), first.overlay(PIXELS))
+
+
+def test_whoever_attaches_knows_no_picture(client, session):
+    session.click(40, 30)
+    session.leave()
+    with client.attach(session.id) as again:
+        with pytest.raises(errors.InvalidValue, match="give the image"):
+            again.predictions[1].overlay()
+        assert again.predictions[1].overlay(PIXELS).shape == PIXELS.shape
+
+
+async def test_awaited_predictions_can_be_drawn_too():
+    with local_server(Settings(bundle="fake")) as address:
+        async with await seem_client.connect_async(address) as client:
+            async with client.open(PIXELS) as session:
+                seen = [await session.click(40, 30), await session.everything()]
+            seen += [await client.everything(PIXELS), await client.segment(PIXELS, text="zebra")]
+    assert all(one.overlay().shape == PIXELS.shape for one in seen)
+
+
 def test_a_large_image_is_asked_for_by_its_hash_first(client):
     noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), np.uint8)
     for _ in range(2):

@@ -255,3 +255,12 @@ async def test_a_submitted_prompt_says_from_where_both_ways_go():
             await video.click(1, 1, frame=2)
             await video.submit_click(1, 1, frame=1)
             assert await indices(video.propagate(0, 3, direction="both")) == [1, 2, 3, 0]
+
+
+async def test_a_followed_frame_is_drawn_on_its_own_picture(address):
+    async with opened(address, FRAMES) as video:
+        said = await video.click(40, 30, frame=2)
+        followed = [one async for one in video.propagate(2, 4)]
+    assert np.array_equal(said.overlay(), said.overlay(FRAMES[2]))
+    for one in followed:
+        assert np.array_equal(one.overlay(), one.overlay(FRAMES[one.index]))

@@ -155,19 +155,19 @@ def test_a_prompt_that_the_server_does_not_take_is_refused_with_what_it_takes():
 def test_a_failure_is_raised_as_the_server_meant_it():
     failed = types.Failed.of(3, errors.NothingToUndo("The session is at its beginning."))
     with pytest.raises(errors.NothingToUndo, match="at its beginning"):
-        core.read(failed, core.read_standing)
+        core.read(failed, core.SessionCore(MODEL).read_standing)
 
 
 def test_a_superseded_command_says_by_which():
     with pytest.raises(errors.Superseded, match="Command 5 was served in place of 3"):
-        core.read(types.SupersededBy(3, 5), core.read_prediction)
+        core.read(types.SupersededBy(3, 5), core.SessionCore(MODEL).read_prediction)
 
 
 def test_an_answer_of_the_wrong_kind_is_no_answer():
     with pytest.raises(errors.UnknownReply):
-        core.read(types.Done(3), core.read_prediction)
+        core.read(types.Done(3), core.SessionCore(MODEL).read_prediction)
     with pytest.raises(errors.UnknownReply):
-        core.read(masks(3), core.read_prediction)
+        core.read(masks(3), core.SessionCore(MODEL).read_prediction)
 
 
 def test_the_end_of_the_stream_is_raised():
@@ -176,18 +176,18 @@ def test_the_end_of_the_stream_is_raised():
 
 
 def test_undo_of_the_first_prompt_leaves_no_mask():
-    assert core.read(masks(3, removed=[1]), core.read_standing) is None
+    assert core.read(masks(3, removed=[1]), core.SessionCore(MODEL).read_standing) is None
 
 
 def test_segments_are_read_as_predictions():
-    found = core.read(segments(3), core.read_segments)
+    found = core.read(segments(3), core.SessionCore(MODEL).read_segments)
     assert [(one.object_id, one.label, one.is_thing) for one in found] == [
         (1, "cat", True),
         (2, "grass", False),
     ]
     assert found[0].model_id == MODEL.model_id
     with pytest.raises(errors.UnknownReply):
-        core.read(types.Done(3), core.read_segments)
+        core.read(types.Done(3), core.SessionCore(MODEL).read_segments)
 
 
 def test_segments_are_no_objects_and_stand_nowhere():
@@ -240,9 +240,9 @@ def test_another_frame_changes_nothing_that_stands_and_nor_does_following(talk):
 
 
 def test_a_followed_frame_is_read_as_its_objects():
-    found = core.read_frame(masks(3, 1, 7))
+    found = core.SessionCore(MODEL).read_frame(masks(3, 1, 7))
     assert {number: one.object_id for number, one in found.items()} == {1: 1, 7: 7}
-    assert core.read_frame(masks(3)) == {}
+    assert core.SessionCore(MODEL).read_frame(masks(3)) == {}
 
 
 def test_a_video_that_is_attached_to_tells_how_many_frames_it_has(talk):

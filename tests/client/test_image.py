@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seem_client.image import image_bytes
-from seem_wire.errors import ImageEmpty, InvalidValue
+from seem_client.image import image_bytes, image_pixels
+from seem_wire.errors import ImageEmpty, ImageUnreadable, InvalidValue, LibraryMissing
 
 PIXELS = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 
@@ -78,3 +78,36 @@ def test_a_missing_file_is_told_as_python_does(tmp_path):
 def test_pillow_is_not_imported_for_it():
     program = "import sys, seem_client; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_pixels_of_a_turned_photo_are_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    Image.fromarray(PIXELS).save(tmp_path / "turned.jpg", exif=exif)
+    height, width, _ = PIXELS.shape
+    assert image_pixels(tmp_path / "turned.jpg").shape == (width, height, 3)
+    assert image_pixels(Image.open(tmp_path / "turned.jpg")).shape == PIXELS.shape
+
+
+def test_whatever_is_an_image_has_its_pixels():
+    assert image_pixels(PIXELS) is PIXELS
+    assert np.array_equal(image_pixels(image_bytes(PIXELS)), PIXELS)
+    assert np.array_equal(image_pixels(io.BytesIO(image_bytes(PIXELS))), PIXELS)
+    assert np.array_equal(image_pixels(Image.fromarray(PIXELS)), PIXELS)
+
+
+def test_what_is_no_image_has_no_pixels(tmp_path):
+    (tmp_path / "a.jpg").write_text("no image")
+    with pytest.raises(ImageUnreadable, match=r"a\.jpg is no image"):
+        image_pixels(tmp_path / "a.jpg")
+    with pytest.raises(ImageUnreadable):
+        image_pixels(image_bytes(PIXELS)[:60])
+    with pytest.raises(InvalidValue):
+        image_pixels(7)
+
+
+def test_without_pillow_a_file_is_not_read_and_an_array_is(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    assert image_pixels(PIXELS) is PIXELS
+    with pytest.raises(LibraryMissing, match="pip install pillow"):
+        image_pixels(b"file")

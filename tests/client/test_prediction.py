@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import pickle
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scripted_server import SIZE, TIMINGS, masks, object_mask
 
-from seem_client.prediction import Prediction
+from seem_client.overlay import PALETTE
+from seem_client.picture import Still
+from seem_client.png import encode_png
+from seem_client.prediction import Prediction, Predictions
 from seem_wire import rle
+from seem_wire.errors import InvalidValue, MaskSizeMismatch
 from seem_wire.prompts import Box
 from seem_wire.types import Hypothesis
 
@@ -64,3 +70,45 @@ def test_polygons_outline_the_mask(prediction):
 def test_its_text_fits_on_a_line(prediction):
     expected = "<Prediction of object 1 'zebra': round 1, score 0.50, 2 pixels>"
     assert repr(prediction) == expected
+
+
+GREY = np.full((*SIZE, 3), 100, np.uint8)
+
+
+def test_an_overlay_is_the_picture_with_the_mask_on_it(prediction):
+    given = prediction.overlay(GREY)
+    asked_about = replace(prediction, picture=Still(encode_png(GREY))).overlay()
+    assert np.array_equal(given, asked_about)
+    assert tuple(given[0, 0]) == PALETTE[0]
+    assert (given[:, 1:] == 100).all()
+
+
+def test_an_overlay_needs_a_picture_of_the_masks_size(prediction):
+    with pytest.raises(InvalidValue, match="give the image"):
+        prediction.overlay()
+    with pytest.raises(MaskSizeMismatch, match="shape"):
+        prediction.overlay(GREY[1:])
+
+
+def test_several_predictions_are_a_list_with_one_overlay(prediction):
+    other = replace(prediction, object_id=2, rle=rle.encode(np.eye(*SIZE, k=3, dtype=np.bool_)))
+    several = Predictions([prediction, other])
+    assert isinstance(several, list)
+    picture = several.overlay(GREY)
+    assert [tuple(picture[0, 0]), tuple(picture[0, 3])] == [PALETTE[0], PALETTE[1]]
+    assert Predictions().overlay(GREY) is not GREY
+    with pytest.raises(InvalidValue):
+        Predictions().overlay()
+
+
+def test_a_notebook_is_given_a_picture(prediction):
+    for shown in (prediction, Predictions([prediction])):
+        assert "<img" in shown._repr_html_()
+        assert "zebra" in shown._repr_html_()
+
+
+def test_copies_and_pickles_leave_the_picture_behind(prediction):
+    seen = replace(prediction, picture=Still(b"large" * 1000))
+    for other in (copy(seen), pickle.loads(pickle.dumps(seen))):  # noqa: S301 - our own
+        assert (other.rle, other.picture) == (seen.rle, None)
+    assert len(pickle.dumps(seen)) < 5000

@@ -426,3 +426,26 @@ def test_masks_of_frames_do_not_stand_as_the_newest_prompts_do():
         video.click(1, 1, frame=0)
         assert set(next(video.propagate()).predictions) == {1, 2}
         assert set(video.predictions) == {1}
+
+
+def test_a_followed_frame_is_drawn_on_its_own_picture(client):
+    with client.track(FRAMES) as video:
+        said = video.click(40, 30, frame=2)
+        followed = list(video.propagate(2, 4))
+    assert np.array_equal(said.overlay(), said.overlay(FRAMES[2]))
+    assert [one.index for one in followed] == [2, 3, 4]
+    for one in followed:
+        assert np.array_equal(one.overlay(), one.overlay(FRAMES[one.index]))
+        html = one._repr_html_()
+        assert f"frame {one.index}" in html
+        assert "<img" in html
+
+
+def test_a_video_files_frames_are_drawn_until_it_is_closed(client, tmp_path):
+    with client.track(made_video(tmp_path / "a.mp4", 5)) as video:
+        video.click(40, 30, frame=0)
+        (frame, *_) = video.propagate(3, 4)
+        assert frame.overlay().shape == (*video.size, 3)
+    with pytest.raises(errors.InvalidValue, match="give the image"):
+        frame.overlay()
+    assert "<img" in frame._repr_html_()

@@ -14,6 +14,7 @@ from seem_client import video_file
 from seem_client.video_file import HELD_FRAMES, VideoFile
 from seem_wire.errors import (
     BadVideo,
+    FrameGone,
     FrameSizeChanged,
     VideoEmpty,
     VideoReaderMissing,
@@ -223,3 +224,10 @@ def test_a_file_declares_its_rate_and_length_before_it_is_read(tmp_path):
         assert (video.declared_rate, video.declared_n_frames) == (10.0, 20)
     with VideoFile(made_video(tmp_path / "a.mkv", 20)) as video:  # which counts no frames
         assert video.declared_n_frames == 20
+
+
+def test_a_closed_file_has_no_more_frames(tmp_path):
+    frames = VideoFile(made_video(tmp_path / "a.mp4", 3))
+    frames.close()
+    with pytest.raises(FrameGone, match="was closed"):
+        frames.frame(0)

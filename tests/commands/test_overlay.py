@@ -7,8 +7,9 @@ import pytest
 from made_dataset import SIZE, block
 from PIL import Image
 
+from seem_client.overlay import PALETTE
 from seem_client.prediction import Prediction
-from seem_server.commands.overlay import PALETTE, Drawn, overlay
+from seem_server.commands.overlay import Drawn, overlay
 from seem_wire import rle
 from seem_wire.prompts import Box, Lasso, ObjectPrompt, Point, Scribble
 from seem_wire.types import Timings

@@ -4,12 +4,11 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from seem_client.frames import open_frames
 from seem_server.commands import overlay_video
-from seem_server.commands.overlay_video import OverlayFrame, drawn, pixels_of, write_overlay
-from seem_wire.errors import ImageUnreadable, NotOffered
+from seem_server.commands.overlay_video import OverlayFrame, write_overlay
+from seem_wire.errors import NotOffered
 
 GREY = np.full((48, 64, 3), 100, np.uint8)
 SQUARE = np.zeros((48, 64), np.uint8)
@@ -81,26 +80,3 @@ def test_what_breaks_on_the_way_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="gone"):
         write_overlay(tmp_path / "a.mp4", breaking())
     assert not list(tmp_path.iterdir())
-
-
-def test_objects_are_tinted_and_outlined_and_the_rest_stays():
-    picture = drawn(GREY, SQUARE)
-    assert tuple(picture[0, 0]) == (100, 100, 100)
-    assert tuple(picture[16, 16]) == (128, 0, 0)
-    assert tuple(picture[24, 24]) == (113, 55, 55)
-
-
-def test_a_turned_photo_is_drawn_upright(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees
-    Image.fromarray(GREY).save(tmp_path / "turned.jpg", exif=exif)
-    assert pixels_of(tmp_path / "turned.jpg").shape == (64, 48, 3)
-    assert pixels_of(GREY) is GREY
-
-
-def test_what_is_no_image_is_told(tmp_path):
-    (tmp_path / "a.jpg").write_text("no image")
-    with pytest.raises(ImageUnreadable, match=r"a\.jpg is no image"):
-        pixels_of(tmp_path / "a.jpg")
-    with pytest.raises(ImageUnreadable, match="cannot be drawn on"):
-        pixels_of(b"bytes")

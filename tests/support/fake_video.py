@@ -12,7 +12,7 @@ from PIL import Image
 
 from seem_client import Prediction
 from seem_client.frames import open_frames
-from seem_server.commands.overlay_video import pixels_of
+from seem_client.image import image_pixels
 from seem_wire import rle
 from seem_wire.types import Timings
 
@@ -128,7 +128,7 @@ class FakeVideo:
         return self._source.n_frames
 
     def _pixels(self, index):
-        return pixels_of(self._source.frame(index))
+        return image_pixels(self._source.frame(index))
 
     def _found(self, index, object_id):
         far = np.abs(self._pixels(index).astype(int) - self._colours[object_id]).max(axis=-1)

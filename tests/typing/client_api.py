@@ -21,10 +21,12 @@ from seem_client import (
     ModelCard,
     Polygon,
     Prediction,
+    Predictions,
     Rle,
     Timings,
     TrackedFrame,
     Video,
+    exports,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]
         assert_type(client.model(), ModelCard)
         assert_type(client.segment("photo.jpg", points=[(1, 2, True)]), Prediction)
         assert_type(client.segment("photo.jpg", example=("other.jpg", rough)), Prediction)
-        assert_type(client.everything("photo.jpg", threshold=0.5), list[Prediction])
+        assert_type(client.everything("photo.jpg", threshold=0.5), Predictions)
         with client.open(pixels) as session:
             assert_type(session.click(1, 2), Prediction)
             assert_type(session.click(1, 2, positive=False, object_id=2), Prediction)
@@ -58,7 +60,7 @@ def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]
             assert_type(session.submit_click(1, 2), Future[Prediction])
             assert_type(session.example("other.jpg", rough), Prediction)
             assert_type(session.prompt(box=(1, 2, 3, 4), example=(pixels, rough)), Prediction)
-            assert_type(session.everything(["cat"], kind="instance"), list[Prediction])
+            assert_type(session.everything(["cat"], kind="instance"), Predictions)
             assert_type(session.undo(), Prediction | None)
             assert_type(session.redo(object_id=2), Prediction | None)
             session.clear()
@@ -78,9 +80,19 @@ def follow(live: Iterator[bytes], rough: npt.NDArray[np.bool_]) -> None:
                 assert_type(tracked, TrackedFrame)
                 assert_type(tracked.index, int)
                 assert_type(tracked.predictions[1], Prediction)
+                assert_type(tracked.overlay(), npt.NDArray[np.uint8])
         client.track(Path("folder"))
         client.track(live)
         client.track(np.zeros((2, 4, 4, 3), np.uint8), session_id="as told by Video.id")
+
+
+def show_and_export(found: Predictions, photo: npt.NDArray[np.uint8]) -> None:
+    assert_type(found[0].overlay(), npt.NDArray[np.uint8])
+    assert_type(found.overlay(photo), npt.NDArray[np.uint8])
+    exports.coco_instances([exports.Annotated("photo.jpg", found)], polygons=True)
+    exports.coco_video([TrackedFrame(0, {1: found[0]})], ["00000"])
+    exports.to_supervision(found, classes=["cat"], tracked=True)
+    exports.to_fiftyone(found)
 
 
 async def await_frames() -> None:
@@ -103,14 +115,14 @@ async def await_answers(image: bytes) -> None:
         assert_type(client, AsyncClient)
         assert_type(await client.model(), ModelCard)
         assert_type(await client.segment(image, box=Box(1, 2, 3, 4)), Prediction)
-        assert_type(await client.everything(image), list[Prediction])
+        assert_type(await client.everything(image), Predictions)
         async with client.open(image) as session:
             assert_type(session, AsyncSession)
             assert_type(await session.click(1, 2), Prediction)
             assert_type(session.submit_click(1, 2), asyncio.Future[Prediction])
             assert_type(await session.lasso([(1, 2), (3, 4), (1, 4)]), Prediction)
             assert_type(await session.choose(0), Prediction)
-            assert_type(await session.everything(), list[Prediction])
+            assert_type(await session.everything(), Predictions)
             assert_type(await session.undo(), Prediction | None)
             await session.clear()
 

@@ -17,7 +17,7 @@ from seem_client.client import Client, connect
 from seem_client.frames import FramesLike
 from seem_client.image import ImageLike
 from seem_client.outline import Polygon
-from seem_client.prediction import Hypothesis, Prediction
+from seem_client.prediction import Hypothesis, Prediction, Predictions
 from seem_client.session import Session
 from seem_client.video import Video
 from seem_wire import errors
@@ -40,6 +40,7 @@ __all__ = [
     "Point",
     "Polygon",
     "Prediction",
+    "Predictions",
     "Rle",
     "Scribble",
     "Session",

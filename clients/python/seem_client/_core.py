@@ -15,7 +15,8 @@ from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from seem_client.prediction import Prediction
+from seem_client.picture import no_picture
+from seem_client.prediction import Prediction, Predictions
 from seem_wire.errors import (
     DeadlineExceeded,
     Disconnected,
@@ -58,6 +59,7 @@ from seem_wire.validate import check_fits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seem_client.picture import Picture, PictureOf
     from seem_wire.prompts import ObjectPrompt
     from seem_wire.types import (
         Capabilities,
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
         Example,
         ImageSource,
         ModelCard,
+        ObjectMask,
         Question,
         Reply,
         Segmented,
@@ -96,6 +99,7 @@ class SessionCore:
         n_frames: How many frames the server had of a video when this was attached to it.
         prompted: The frames of a video that something was said about here.
         offered: What the server takes.
+        picture_of: What masks are drawn on, by the frame that they are of, or None for an image.
     """
 
     def __init__(self, model: ModelCard) -> None:
@@ -104,6 +108,7 @@ class SessionCore:
         self.n_frames = 0
         self.prompted: set[int] = set()
         self.offered = model.capabilities
+        self.picture_of: PictureOf = no_picture
         self._last_seq = 0
         self._waiting: dict[int, _Waiting] = {}
         self._standing: dict[int, Prediction] = {}
@@ -252,6 +257,34 @@ class SessionCore:
 
         return tell_all
 
+    # what a reply is to the one who asked; each raises what the server reported
+
+    def read_prediction(self, reply: Reply) -> Prediction:
+        """The mask that the prompt gave."""
+        masks = _expected(reply, Masks)
+        if not masks.objects:
+            raise UnknownReply(f"The reply to prompt {reply.seq} holds no mask.")
+        return self._prediction(masks.objects[-1], masks)
+
+    def read_standing(self, reply: Reply) -> Prediction | None:
+        """The mask that now stands for what undo or redo changed; None where none does."""
+        masks = _expected(reply, Masks)
+        return self._prediction(masks.objects[-1], masks) if masks.objects else None
+
+    def read_frame(self, reply: Reply) -> dict[int, Prediction]:
+        """The masks of a frame that was followed to, by object."""
+        masks = _expected(reply, Masks)
+        return {one.object_id: self._prediction(one, masks) for one in masks.objects}
+
+    def read_segments(self, reply: Reply) -> Predictions:
+        """What is in the image."""
+        segments = _expected(reply, Segments)
+        picture = self.picture_of(None)
+        return Predictions(Prediction.of(one, segments, picture) for one in segments.segments)
+
+    def _prediction(self, one: ObjectMask, masks: Masks) -> Prediction:
+        return Prediction.of(one, masks, self.picture_of(masks.frame))
+
     def _fold(self, reply: Reply, command: Command) -> None:  # noqa: C901  (a case a kind)
         match reply:
             case Opened():
@@ -267,7 +300,7 @@ class SessionCore:
                 pass  # told frame by frame, to who asked for it
             case Masks():
                 for one in reply.objects:
-                    self._stand(reply.seq, one.object_id, Prediction.of(one, reply))
+                    self._stand(reply.seq, one.object_id, self._prediction(one, reply))
                 for object_id in reply.removed_object_ids:
                     self._stand(reply.seq, object_id, None)
             case Done() if isinstance(command, Clear):
@@ -286,7 +319,7 @@ class SessionCore:
         self._last_seq = max(self._last_seq, attached.session.last_seq)
         for one in attached.objects:
             masks = Masks(attached.seq, (one,), model_id=attached.session.model_id)
-            self._standing[one.object_id] = Prediction.of(one, masks)
+            self._standing[one.object_id] = self._prediction(one, masks)
 
     def _stand(self, seq: int, object_id: int, prediction: Prediction | None) -> None:
         """Replies may overtake each other: an older command's never hides a newer one's."""
@@ -356,7 +389,7 @@ def _listed(names: frozenset[str] | frozenset[PromptKind]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-# --- what a reply is to the one who asked; each raises what the server reported
+# --- what a reply that holds no mask of a session is to the one who asked
 
 
 def read(outcome: Outcome, what: Callable[[Reply], T]) -> T:
@@ -386,42 +419,16 @@ def read_done(reply: Reply) -> None:
     _expected(reply, Done)
 
 
-def read_prediction(reply: Reply) -> Prediction:
-    """The mask that the prompt gave."""
-    masks = _expected(reply, Masks)
-    if not masks.objects:
-        raise UnknownReply(f"The reply to prompt {reply.seq} holds no mask.")
-    return Prediction.of(masks.objects[-1], masks)
-
-
-def read_standing(reply: Reply) -> Prediction | None:
-    """The mask that now stands for what undo or redo changed; None where none does."""
-    masks = _expected(reply, Masks)
-    return Prediction.of(masks.objects[-1], masks) if masks.objects else None
-
-
-def read_frame(reply: Reply) -> dict[int, Prediction]:
-    """The masks of a frame that was followed to, by object."""
-    masks = _expected(reply, Masks)
-    return {one.object_id: Prediction.of(one, masks) for one in masks.objects}
-
-
-def read_segments(reply: Reply) -> list[Prediction]:
-    """What is in the image."""
-    segments = _expected(reply, Segments)
-    return [Prediction.of(one, segments) for one in segments.segments]
-
-
-def read_segmented(reply: Segmented) -> Prediction:
+def read_segmented(reply: Segmented, picture: Picture) -> Prediction:
     """The mask that `Segment` gave for an object."""
     if not reply.objects:
         raise UnknownReply("The reply holds no mask.")
-    return Prediction.of(reply.objects[-1], reply)
+    return Prediction.of(reply.objects[-1], reply, picture)
 
 
-def read_all_segmented(reply: Segmented) -> list[Prediction]:
+def read_all_segmented(reply: Segmented, picture: Picture) -> Predictions:
     """What `Segment` found in the image."""
-    return [Prediction.of(one, reply) for one in reply.objects]
+    return Predictions(Prediction.of(one, reply, picture) for one in reply.objects)
 
 
 def _expected(reply: Reply, kind: type[T]) -> T:

@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Literal, get_args
 
 from seem_client.frames import LiveFrames
+from seem_client.prediction import Predictions
 from seem_wire.errors import BadImage, InvalidValue, UnknownFrame
 
 if TYPE_CHECKING:
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from concurrent.futures import Future
 
+    import numpy as np
+    import numpy.typing as npt
+
     from seem_client.frames import FrameSource
+    from seem_client.image import ImageLike
     from seem_client.prediction import Prediction
     from seem_wire.types import ImageSet
 
@@ -36,6 +41,20 @@ class TrackedFrame:
 
     index: int
     predictions: Mapping[int, Prediction]
+
+    def overlay(self, image: ImageLike | None = None) -> npt.NDArray[np.uint8]:
+        """The frame with all masks, as `Predictions.overlay`.
+
+        Without an `image` the frame is read again: not where it came live, and of a video file only
+        until the video is closed.
+        """
+        return self._objects().overlay(image)
+
+    def _repr_html_(self) -> str:
+        return f"<p>frame {self.index}</p>{self._objects()._repr_html_()}"
+
+    def _objects(self) -> Predictions:
+        return Predictions(self.predictions.values())
 
 
 @dataclass(frozen=True, slots=True)

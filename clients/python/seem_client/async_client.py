@@ -19,7 +19,8 @@ from seem_client._waiting import RETRY_S, Patience
 from seem_client.async_session import AsyncSession
 from seem_client.async_video import AsyncVideo
 from seem_client.image import image_bytes
-from seem_client.prediction import Prediction
+from seem_client.picture import Still
+from seem_client.prediction import Prediction, Predictions
 from seem_wire import convert
 from seem_wire.types import Example, PromptedObject, Segment
 from seem_wire.v1 import seem_pb2 as pb
@@ -60,7 +61,7 @@ def connect_async(
 
 
 Predicted = Coroutine[Any, Any, Prediction]
-AllPredicted = Coroutine[Any, Any, list[Prediction]]
+AllPredicted = Coroutine[Any, Any, Predictions]
 
 
 class AsyncClient(
@@ -159,7 +160,7 @@ class AsyncClient(
         data = await self._read(image)
         session = self._session(AsyncSession)
         try:
-            await offer_async(self._known, data, session.show)
+            await offer_async(self._known, data, lambda one: session.show(one, data))
         except BaseException:
             await session.close()
             raise
@@ -175,7 +176,7 @@ class AsyncClient(
             return await self._request(Segment(source, (one,)))
 
         if example is None:
-            return core.read_segmented(await offer_async(self._known, data, ask))
+            return core.read_segmented(await offer_async(self._known, data, ask), Still(data))
         shown, mask = await self._read(example.image), example.mask
 
         async def ask_with_example(source: ImageSource) -> Segmented:
@@ -183,14 +184,16 @@ class AsyncClient(
                 self._known, shown, lambda other: ask(source, Example(other, mask))
             )
 
-        return core.read_segmented(await offer_async(self._known, data, ask_with_example))
+        return core.read_segmented(
+            await offer_async(self._known, data, ask_with_example), Still(data)
+        )
 
-    async def _question(self, image: ImageLike, question: Question) -> list[Prediction]:
+    async def _question(self, image: ImageLike, question: Question) -> Predictions:
         async def ask(source: ImageSource) -> Segmented:
             return await self._request(Segment(source, question=question))
 
         data = await self._read(image)
-        return core.read_all_segmented(await offer_async(self._known, data, ask))
+        return core.read_all_segmented(await offer_async(self._known, data, ask), Still(data))
 
     async def _read(self, image: ImageLike) -> bytes:
         data = await asyncio.to_thread(image_bytes, image)

@@ -16,7 +16,8 @@ from seem_client._methods import PromptMethods
 from seem_client._offering import check_image_size, offer_async
 from seem_client._reconnecting import RECONNECT_S, Ending, delays_s, ending_of, hint_s, is_transient
 from seem_client.image import image_bytes
-from seem_client.prediction import Prediction
+from seem_client.picture import Still
+from seem_client.prediction import Prediction, Predictions
 from seem_wire.convert import command_to_proto
 from seem_wire.errors import SeemError
 from seem_wire.types import Example, ImageBytes
@@ -38,7 +39,7 @@ T = TypeVar("T")
 
 
 Predicted = Coroutine[Any, Any, Prediction]
-AllPredicted = Coroutine[Any, Any, list[Prediction]]
+AllPredicted = Coroutine[Any, Any, Predictions]
 
 
 class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Prediction]]):
@@ -84,7 +85,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
             NothingToChoose: The object's last prompt did not come with such a hypothesis.
         """
         return await self._wait(
-            lambda: self._core.choose(object_id, hypothesis), core.read_prediction
+            lambda: self._core.choose(object_id, hypothesis), self._core.read_prediction
         )
 
     async def undo(self, *, object_id: int | None = None) -> Prediction | None:
@@ -92,14 +93,14 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
 
         With an `object_id` it is the last change of that object, and the others stay as they are.
         """
-        return await self._wait(lambda: self._core.undo(object_id), core.read_standing)
+        return await self._wait(lambda: self._core.undo(object_id), self._core.read_standing)
 
     async def redo(self, *, object_id: int | None = None) -> Prediction | None:
         """Does again what was undone last; gives the mask that now stands.
 
         With an `object_id` it is what was undone last of that object, also after changes of others.
         """
-        return await self._wait(lambda: self._core.redo(object_id), core.read_standing)
+        return await self._wait(lambda: self._core.redo(object_id), self._core.read_standing)
 
     async def clear(self) -> None:
         """Forgets all objects; can be undone."""
@@ -134,8 +135,12 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
             self._stream.cancel()
         await asyncio.wait([self._reader], timeout=self._goodbye_s)
 
-    async def show(self, source: ImageSource) -> ImageSet:
-        """Gives the session its image, and opens it before that; its client calls this."""
+    async def show(self, source: ImageSource, data: bytes) -> ImageSet:
+        """Gives the session its image, whose file is `data`, and opens it before that.
+
+        Its client calls this.
+        """
+        self._core.picture_of = lambda _: Still(data)
         return await self._patiently(partial(self._show, source))
 
     async def resume(self, session_id: str) -> None:
@@ -167,7 +172,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
                 lambda: self._core.prompt(
                     object_id, prompt, shown, frame=frame, hypotheses=hypotheses
                 ),
-                core.read_prediction,
+                self._core.read_prediction,
             )
 
         if example is None:
@@ -193,14 +198,14 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
             shown = Example(ImageBytes(self._read_image(example)), example.mask)
         return self._send(
             lambda: self._core.prompt(object_id, prompt, shown, frame=frame, hypotheses=hypotheses),
-            core.read_prediction,
+            self._core.read_prediction,
         )
 
     async def _prepare(self, frame: int | None) -> None:
         """Sees to it that the server has the frame that a prompt is about."""
 
-    async def _question(self, question: Question) -> list[Prediction]:
-        return await self._wait(lambda: self._core.everything(question), core.read_segments)
+    async def _question(self, question: Question) -> Predictions:
+        return await self._wait(lambda: self._core.everything(question), self._core.read_segments)
 
     def _read_image(self, example: Shown) -> bytes:
         data = image_bytes(example.image)

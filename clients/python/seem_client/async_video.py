@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from seem_client._following import TrackedFrame, about, ahead_of, is_refused, le
 from seem_client._offering import check_image_size
 from seem_client.async_session import AsyncSession
 from seem_client.image import image_bytes
+from seem_client.picture import frames_of
 from seem_wire.errors import SeemError
 from seem_wire.types import ImageBytes
 
@@ -50,6 +52,8 @@ class AsyncVideo(AsyncSession):
 
     def _takes(self, source: FrameSource) -> None:
         self._source, self._n_sent = source, 0
+        self._reading = threading.Lock()  # a notebook draws in a thread of its own choice
+        self._core.picture_of = frames_of(source, self._reading)
         self._sending, self._checking = asyncio.Lock(), asyncio.Lock()
         self._coming: tuple[int, asyncio.Task[bytes | None]] | None = None
         self._showing: deque[tuple[int, asyncio.Future[ImageSet]]] = deque()
@@ -109,7 +113,7 @@ class AsyncVideo(AsyncSession):
                     await asyncio.wait_for(stopped, self._goodbye_s)
 
     def _ask_for(self, frame: int, source: int) -> asyncio.Future[dict[int, Prediction]]:
-        return self._send(lambda: self._core.propagate(frame, source), core.read_frame)
+        return self._send(lambda: self._core.propagate(frame, source), self._core.read_frame)
 
     async def _answered(self, asked: deque[Asked]) -> TrackedFrame:
         frame, future = asked[0]
@@ -150,7 +154,7 @@ class AsyncVideo(AsyncSession):
         return reading.result()
 
     def _file(self, index: int) -> bytes | None:
-        with about(self._source, index):
+        with self._reading, about(self._source, index):
             image = self._source.frame(index)
             return None if image is None else image_bytes(image)
 

@@ -14,7 +14,8 @@ from seem_client._offering import KnownImages, check_image_size, offer
 from seem_client._reconnecting import RECONNECT_S
 from seem_client._waiting import RETRY_S, Patience
 from seem_client.image import image_bytes
-from seem_client.prediction import Prediction
+from seem_client.picture import Still
+from seem_client.prediction import Prediction, Predictions
 from seem_client.session import Session
 from seem_client.video import Video
 from seem_wire import convert
@@ -73,7 +74,7 @@ def connect(
     return Client(reach, Patience(timeout_s, retry_s), reconnect_s, tracer_provider)
 
 
-class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
+class Client(ClientMethods[Prediction, Predictions, Session, Video]):
     """A connection to a server, for any number of sessions and threads."""
 
     def __init__(
@@ -153,7 +154,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
         data = self._read(image)
         session = self._session(Session)
         try:
-            offer(self._known, data, session.show)
+            offer(self._known, data, lambda one: session.show(one, data))
         except BaseException:
             session.close()
             raise
@@ -168,19 +169,20 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
             return self._request(Segment(source, (PromptedObject(object_id, prompt, example),)))
 
         if example is None:
-            return core.read_segmented(offer(self._known, data, ask))
+            return core.read_segmented(offer(self._known, data, ask), Still(data))
         shown, mask = self._read(example.image), example.mask
 
         def ask_with_example(source: ImageSource) -> Segmented:
             return offer(self._known, shown, lambda other: ask(source, Example(other, mask)))
 
-        return core.read_segmented(offer(self._known, data, ask_with_example))
+        return core.read_segmented(offer(self._known, data, ask_with_example), Still(data))
 
-    def _question(self, image: ImageLike, question: Question) -> list[Prediction]:
+    def _question(self, image: ImageLike, question: Question) -> Predictions:
         def ask(source: ImageSource) -> Segmented:
             return self._request(Segment(source, question=question))
 
-        return core.read_all_segmented(offer(self._known, self._read(image), ask))
+        data = self._read(image)
+        return core.read_all_segmented(offer(self._known, data, ask), Still(data))
 
     def _read(self, image: ImageLike) -> bytes:
         data = image_bytes(image)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seem_client.png import encode_png
-from seem_wire.errors import ImageEmpty, InvalidValue
+from seem_wire.errors import ImageEmpty, ImageUnreadable, InvalidValue, LibraryMissing
 
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
@@ -74,6 +74,32 @@ def image_bytes(image: ImageLike) -> bytes:
     if not data:
         raise ImageEmpty("The image has no bytes.")
     return data
+
+
+def image_pixels(image: ImageLike) -> npt.NDArray[np.uint8]:
+    """The pixels that masks of `image` are of, uint8 (H, W, 3) RGB: upright, as the server sees it.
+
+    Raises:
+        LibraryMissing: It is an image file, which is read by Pillow, which is not installed.
+        ImageUnreadable: The file is no image, or a damaged one.
+        ImageEmpty, InvalidValue, OSError: As `image_bytes`.
+    """
+    match image:
+        case np.ndarray():
+            return image
+        case PilImage():
+            return np.asarray(image.convert("RGB"))
+    try:
+        from PIL import Image, ImageOps  # noqa: PLC0415 - the SDK runs without it
+    except ImportError as error:
+        raise LibraryMissing("To read an image file needs Pillow: pip install pillow.") from error
+    data = image_bytes(image)
+    try:
+        with Image.open(io.BytesIO(data)) as file:
+            return np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        named = image if isinstance(image, str | os.PathLike) else "This"
+        raise ImageUnreadable(f"{named} is no image.") from error
 
 
 def _read(file: BinaryIO) -> bytes:

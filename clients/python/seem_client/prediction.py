@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from seem_client.image import image_pixels
+from seem_client.notebook import as_html
 from seem_client.outline import Polygon, polygons
+from seem_client.overlay import overlaid
 from seem_wire import rle
+from seem_wire.errors import InvalidValue, MaskSizeMismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
+    from seem_client.image import ImageLike
+    from seem_client.picture import Picture
     from seem_wire.prompts import Box
     from seem_wire.types import Masks, ObjectMask, Segmented, Segments, Timings
 
@@ -65,6 +73,7 @@ class Prediction:
             say.
         hypotheses: What the prompt may have meant, this mask first and then the most likely first;
             empty where the prompt didn't ask.
+        picture: What the mask is of, where it is at hand; not kept in copies and pickles.
     """
 
     object_id: int
@@ -81,9 +90,15 @@ class Prediction:
     is_thing: bool | None = None
     presence: float | None = None
     hypotheses: tuple[Hypothesis, ...] = ()
+    picture: Picture | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, one: ObjectMask, reply: Masks | Segments | Segmented) -> Prediction:
+    def of(
+        cls,
+        one: ObjectMask,
+        reply: Masks | Segments | Segmented,
+        picture: Picture | None = None,
+    ) -> Prediction:
         """What `reply` says about one of its objects."""
         return cls(
             object_id=one.object_id,
@@ -102,6 +117,7 @@ class Prediction:
             hypotheses=tuple(
                 Hypothesis(each.rle, each.score, each.box, each.area) for each in one.hypotheses
             ),
+            picture=picture,
         )
 
     @property
@@ -123,12 +139,61 @@ class Prediction:
         """The mask's pieces as exact outlines with their holes, in pixels of the original image."""
         return polygons(self.mask)
 
+    def overlay(self, image: ImageLike | None = None) -> npt.NDArray[np.uint8]:
+        """The image with the mask tinted and outlined, uint8 (H, W, 3) RGB.
+
+        `image`: what the mask is of; None for what it was asked about, as long as that is at hand.
+
+        Raises:
+            InvalidValue: No image is given, and none at hand.
+            MaskSizeMismatch: The image is of another size than the mask.
+            LibraryMissing: To read an image file needs Pillow. An array needs nothing.
+            ImageUnreadable, OSError: The image cannot be read.
+        """
+        return _overlay([self], image)
+
+    def _repr_html_(self) -> str:
+        return as_html([self])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "picture": None}
+
     def __repr__(self) -> str:
         name = f" {self.label!r}" if self.label else ""
         return (
             f"<Prediction of object {self.object_id}{name}: round {self.round}, "
             f"score {self.score:.2f}, {self.area} pixels>"
         )
+
+
+class Predictions(list[Prediction]):
+    """Objects of one image: a list, which a notebook shows as one picture."""
+
+    def overlay(self, image: ImageLike | None = None) -> npt.NDArray[np.uint8]:
+        """The image with all masks, as `Prediction.overlay`; small ones lie on top.
+
+        Raises:
+            InvalidValue: Also where the list is empty and no image is given.
+        """
+        return _overlay(self, image)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+
+def _overlay(predictions: Sequence[Prediction], image: ImageLike | None) -> npt.NDArray[np.uint8]:
+    if image is None:
+        picture = predictions[0].picture if predictions else None
+        image = None if picture is None else picture.image()
+    if image is None:
+        raise InvalidValue("What the mask is of is not at hand: give the image to draw on.")
+    pixels = image_pixels(image)
+    for one in predictions:
+        if pixels.shape != (*one.rle.size, 3):
+            raise MaskSizeMismatch(
+                f"The image has the shape {pixels.shape}, and the mask the size {one.rle.size}."
+            )
+    return overlaid(pixels, [(one.object_id, one.mask) for one in predictions])
 
 
 def _read_only(lengths: rle.Rle) -> npt.NDArray[np.bool_]:

@@ -17,7 +17,8 @@ from seem_client._methods import PromptMethods
 from seem_client._offering import check_image_size, offer
 from seem_client._reconnecting import RECONNECT_S, Ending, delays_s, ending_of, hint_s, is_transient
 from seem_client.image import image_bytes
-from seem_client.prediction import Prediction
+from seem_client.picture import Still
+from seem_client.prediction import Prediction, Predictions
 from seem_wire.convert import command_to_proto
 from seem_wire.errors import SeemError
 from seem_wire.types import Example, ImageBytes
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
+class Session(PromptMethods[Prediction, Predictions, Future[Prediction]]):
     """One image, any number of objects; may be used from several threads."""
 
     def __init__(
@@ -80,21 +81,23 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         Raises:
             NothingToChoose: The object's last prompt did not come with such a hypothesis.
         """
-        return self._wait(lambda: self._core.choose(object_id, hypothesis), core.read_prediction)
+        return self._wait(
+            lambda: self._core.choose(object_id, hypothesis), self._core.read_prediction
+        )
 
     def undo(self, *, object_id: int | None = None) -> Prediction | None:
         """Takes back the last change; gives the mask that now stands for what it changed.
 
         With an `object_id` it is the last change of that object, and the others stay as they are.
         """
-        return self._wait(lambda: self._core.undo(object_id), core.read_standing)
+        return self._wait(lambda: self._core.undo(object_id), self._core.read_standing)
 
     def redo(self, *, object_id: int | None = None) -> Prediction | None:
         """Does again what was undone last; gives the mask that now stands.
 
         With an `object_id` it is what was undone last of that object, also after changes of others.
         """
-        return self._wait(lambda: self._core.redo(object_id), core.read_standing)
+        return self._wait(lambda: self._core.redo(object_id), self._core.read_standing)
 
     def clear(self) -> None:
         """Forgets all objects; can be undone."""
@@ -126,8 +129,12 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         self._stream.cancel()
         self._reader.join(self._goodbye_s)
 
-    def show(self, source: ImageSource) -> ImageSet:
-        """Gives the session its image, and opens it before that; its client calls this."""
+    def show(self, source: ImageSource, data: bytes) -> ImageSet:
+        """Gives the session its image, whose file is `data`, and opens it before that.
+
+        Its client calls this.
+        """
+        self._core.picture_of = lambda _: Still(data)
         return self._patiently(partial(self._show, source))
 
     def resume(self, session_id: str) -> None:
@@ -159,7 +166,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
                 lambda: self._core.prompt(
                     object_id, prompt, shown, frame=frame, hypotheses=hypotheses
                 ),
-                core.read_prediction,
+                self._core.read_prediction,
             )
 
         if example is None:
@@ -185,14 +192,14 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
             shown = Example(ImageBytes(self._read_image(example)), example.mask)
         return self._send(
             lambda: self._core.prompt(object_id, prompt, shown, frame=frame, hypotheses=hypotheses),
-            core.read_prediction,
+            self._core.read_prediction,
         )
 
     def _prepare(self, frame: int | None) -> None:
         """Sees to it that the server has the frame that a prompt is about."""
 
-    def _question(self, question: Question) -> list[Prediction]:
-        return self._wait(lambda: self._core.everything(question), core.read_segments)
+    def _question(self, question: Question) -> Predictions:
+        return self._wait(lambda: self._core.everything(question), self._core.read_segments)
 
     def _read_image(self, example: Shown) -> bytes:
         data = image_bytes(example.image)

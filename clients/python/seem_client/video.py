@@ -12,6 +12,7 @@ from seem_client._channel import client_name
 from seem_client._following import TrackedFrame, about, ahead_of, is_refused, legs, missing
 from seem_client._offering import check_image_size
 from seem_client.image import image_bytes
+from seem_client.picture import frames_of
 from seem_client.session import Session
 from seem_wire.errors import SeemError
 from seem_wire.types import ImageBytes
@@ -52,6 +53,7 @@ class Video(Session):
         self._source, self._n_sent = source, 0
         self._reading, self._checking = threading.Lock(), threading.Lock()
         self._showing: deque[tuple[int, Future[ImageSet]]] = deque()
+        self._core.picture_of = frames_of(source, self._reading)
 
     @property
     def n_frames(self) -> int | None:
@@ -104,7 +106,7 @@ class Video(Session):
                     self._send(self._core.stop, core.read_done).result(self._goodbye_s)
 
     def _ask_for(self, frame: int, source: int) -> Future[dict[int, Prediction]]:
-        return self._send(lambda: self._core.propagate(frame, source), core.read_frame)
+        return self._send(lambda: self._core.propagate(frame, source), self._core.read_frame)
 
     def _answered(self, asked: deque[Asked]) -> TrackedFrame:
         frame, future = asked[0]

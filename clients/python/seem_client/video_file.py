@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seem_client.frames import FrameSource, OneSize
-from seem_wire.errors import VideoEmpty, VideoReaderMissing, VideoUnreadable
+from seem_wire.errors import FrameGone, VideoEmpty, VideoReaderMissing, VideoUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,9 +105,12 @@ class VideoFile(FrameSource):
         """The frame of a number; None past the last.
 
         Raises:
+            FrameGone: The file was closed.
             VideoUnreadable: The file is damaged here.
             FrameSizeChanged: Its size is not that of those before.
         """
+        if self._file.closed:
+            raise FrameGone(f"The video {self._path} was closed.")
         if index in self._held:
             self._held.move_to_end(index)
             return self._held[index]
