@@ -58,6 +58,22 @@ def test_a_pil_image_is_not_turned_again_by_what_its_file_said(tmp_path):
     assert not Image.open(io.BytesIO(image_bytes(image))).getexif()
 
 
+@pytest.mark.parametrize("mode", ["I", "F", "I;16"])
+def test_a_deep_grey_pil_image_keeps_its_values(mode):
+    values = np.array([[0, 70000], [300, 5]]) if mode != "I;16" else np.array([[0, 60000]])
+    kind = {"I": np.int32, "F": np.float32, "I;16": np.uint16}[mode]
+    image = Image.fromarray(values.astype(kind))
+    assert image.mode == mode
+    assert np.array_equal(read(image_bytes(image)), values)
+
+
+def test_a_pil_image_that_cannot_be_written_is_refused_with_what_to_do():
+    image = Image.fromarray(PIXELS)
+    image.close()
+    with pytest.raises(InvalidValue, match="Convert it to RGB"):
+        image_bytes(image)
+
+
 @pytest.mark.parametrize("nothing", [b"", io.BytesIO()])
 def test_no_bytes_are_no_image(nothing):
     with pytest.raises(ImageEmpty):
