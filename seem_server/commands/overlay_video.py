@@ -92,7 +92,7 @@ def pixels_of(image: ImageLike) -> Pixels:
         OSError: Its file cannot be read.
     """
     if isinstance(image, np.ndarray):
-        return image
+        return np.asarray(image, np.uint8)
     if not isinstance(image, str | os.PathLike):
         raise ImageUnreadable(f"A {type(image).__name__} cannot be drawn on.")
     try:

@@ -358,6 +358,10 @@ class ClientMethods(ABC, Generic[Answer, Answers, Opening, Tracking]):
         Its objects, masks and history are as they were left. Whoever had it is told
         SessionMoved: only one has a session. Closing it ends it; `leave` does not.
 
+        Of a session about a video it gives a `Video` (awaited, an `AsyncVideo`), which prompts and
+        follows on the frames that the server has. To send more of them, or the first, use
+        `track(frames, session_id=...)`.
+
         Raises:
             UnknownSession: There is none of this id (any more).
             ModelChanged: It was begun with another model than the server now runs.

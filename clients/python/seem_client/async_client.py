@@ -18,6 +18,7 @@ from seem_client._reconnecting import RECONNECT_S
 from seem_client._waiting import RETRY_S, Patience
 from seem_client.async_session import AsyncSession
 from seem_client.async_video import AsyncVideo
+from seem_client.frames import HeldFrames
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_wire import convert
@@ -136,6 +137,10 @@ class AsyncClient(
         return video
 
     async def _attached(self, session_id: str) -> AsyncSession:
+        asked = pb.GetSessionRequest(session_id=session_id)
+        card = convert.session_card_from_proto(await self._call(self._stub.GetSession, asked))
+        if card.n_frames:
+            return await self._tracked(HeldFrames(card.n_frames), session_id)
         session = self._session(AsyncSession)
         try:
             await session.resume(session_id)

@@ -90,7 +90,7 @@ class AsyncVideo(AsyncSession):
             for frame, source in leg.steps():
                 try:
                     if not await self._bring(frame):
-                        trouble = missing(frame) if frame == leg.start else None
+                        trouble = missing(frame, self._source) if frame == leg.start else None
                         break
                 except (SeemError, OSError) as error:  # those before it come first
                     trouble = error
@@ -188,7 +188,7 @@ class AsyncVideo(AsyncSession):
         if frame is None or frame < 0:
             return  # the server says what is wrong
         if not await self._bring(frame):
-            raise missing(frame)
+            raise missing(frame, self._source)
         await self._check_shown(frame)
 
     async def leave(self) -> None:

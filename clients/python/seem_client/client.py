@@ -13,6 +13,7 @@ from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer
 from seem_client._reconnecting import RECONNECT_S
 from seem_client._waiting import RETRY_S, Patience
+from seem_client.frames import HeldFrames
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_client.session import Session
@@ -118,6 +119,10 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
         self._channel.close()
 
     def _attach(self, session_id: str) -> Session:
+        asked = pb.GetSessionRequest(session_id=session_id)
+        card = convert.session_card_from_proto(self._call(self._stub.GetSession, asked))
+        if card.n_frames:
+            return self._track(HeldFrames(card.n_frames), session_id)
         session = self._session(Session)
         try:
             session.resume(session_id)

@@ -86,7 +86,7 @@ class Video(Session):
             for frame, source in leg.steps():
                 try:
                     if not self._bring(frame):
-                        trouble = missing(frame) if frame == leg.start else None
+                        trouble = missing(frame, self._source) if frame == leg.start else None
                         break
                 except (SeemError, OSError) as error:  # those before it come first
                     trouble = error
@@ -169,7 +169,7 @@ class Video(Session):
         if frame is None or frame < 0:
             return  # the server says what is wrong
         if not self._bring(frame):
-            raise missing(frame)
+            raise missing(frame, self._source)
         self._check_shown(frame)
 
     def leave(self) -> None:
