@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import grpc
 
 from seem_client import _core as core
-from seem_client._channel import error_of, reach_of
+from seem_client._home import Home
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer
-from seem_client._reconnecting import RECONNECT_S
+from seem_client._reconnecting import RECONNECT_S, check_reconnect_s, delays_s, is_away
 from seem_client._waiting import RETRY_S, Patience
+from seem_client.channel import error_of, reach_of
 from seem_client.frames import HeldFrames
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
@@ -26,7 +27,7 @@ from seem_wire.v1.seem_pb2_grpc import SeemStub
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-    from seem_client._channel import CertificateAndKey, Reach, Verified
+    from seem_client.channel import CertificateAndKey, Reach, Verified
     from seem_client.frames import FrameSource
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
@@ -53,8 +54,9 @@ def connect(
     """A client of the server at HOST:PORT; close it, or use it in a `with` statement.
 
     `timeout_s`: how long each call waits for its answer before it raises DeadlineExceeded.
-    `reconnect_s`: how long a session whose connection was lost tries to go on before those who
-    wait are told Disconnected; what was said meanwhile is said then, once.
+    `reconnect_s`: how long a call or a session whose server is away tries to reach it again before
+    those who wait are told Disconnected; what was said meanwhile is said then, once. `connect`
+    itself tries once.
     `retry_s`: how long a call that waits for its answer asks again, whenever it is told to, where
     the server has no room or a quota is used up; then it raises that. 0 for never.
     `token`: what shows who you are, SEEM_TOKEN of the environment if None; "" for no token at all.
@@ -66,16 +68,20 @@ def connect(
         Disconnected: No server answers at this address, or it is not the one that `tls` trusts.
         Unauthenticated: The server does not know the token, or wants one.
         PlaintextToken: The token would leave this machine unencrypted.
-        InvalidValue: The address is not HOST:PORT, `retry_s` is below 0, or the options do not go
-            together.
+        InvalidValue: The address is not HOST:PORT, a number of seconds is below 0, or the options
+            do not go together.
         OSError: A file can't be read.
     """
     reach = reach_of(address, token=token, tls=tls, client_cert=client_cert)
-    return Client(reach, Patience(timeout_s, retry_s), reconnect_s, tracer_provider)
+    patience = Patience(timeout_s, retry_s)
+    return Client(reach, patience, check_reconnect_s(reconnect_s), tracer_provider)
 
 
 class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
-    """A connection to a server, for any number of sessions and threads."""
+    """A connection to a server, for any number of sessions and threads.
+
+    It belongs to the process that made it: a forked one is told OutOfPlace, and connects anew.
+    """
 
     def __init__(
         self,
@@ -85,7 +91,8 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
         tracer_provider: TracerProvider | None = None,
     ) -> None:
         self._address, self._patience = reach.address, patience
-        self._reconnect_s = reconnect_s
+        self._reconnect_s, self._away_s = reconnect_s, 0.0
+        self._home = Home()
         self._channel = reach.channel()
         if tracer_provider is not None:
             from seem_client._tracing import traced  # noqa: PLC0415  (an extra)
@@ -100,6 +107,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
         except BaseException:
             self._channel.close()
             raise
+        self._away_s = reconnect_s  # from now on it is known to be a server
 
     def __enter__(self) -> Self:
         return self
@@ -113,6 +121,8 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
 
     def close(self) -> None:
         """Closes the sessions and the connection; does nothing the second time."""
+        if self._home.is_elsewhere:
+            return  # it is for the process that made it to say goodbye
         self._closing.set()
         for session in tuple(self._sessions):
             session.close()
@@ -132,6 +142,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
         return session
 
     def _session(self, kind: type[Opened]) -> Opened:
+        self._home.check()
         return kind(
             self._stub,
             self._model,
@@ -199,12 +210,13 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
     def _call(
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
-        waiting = self._patience.begin()
+        self._home.check()
+        waiting, delays = self._patience.begin(), delays_s(self._away_s)
         while True:
             try:
                 return method(request, timeout=waiting.left_s)
             except grpc.RpcError as failure:
                 error = error_of(failure, self._address)
-                pause_s = waiting.pause_s(error)
-                if pause_s is None or self._closing.wait(pause_s):
+                pause_s = next(delays, None) if is_away(error) else waiting.pause_s(error)
+                if pause_s is None or pause_s >= waiting.left_s or self._closing.wait(pause_s):
                     raise error from failure

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import grpc
 
 from seem_client import _core as core
-from seem_client._channel import client_name, reply_of
+from seem_client._home import Home
 from seem_client._methods import PromptMethods
 from seem_client._offering import check_image_size, offer
 from seem_client._reconnecting import RECONNECT_S, Ending, delays_s, ending_of, hint_s, is_transient
+from seem_client.channel import client_name, reply_of
 from seem_client.image import image_bytes
 from seem_client.prediction import Prediction
 from seem_wire.convert import command_to_proto
@@ -37,7 +38,7 @@ T = TypeVar("T")
 
 
 class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
-    """One image, any number of objects; may be used from several threads."""
+    """One image, any number of objects; may be used from several threads of its process."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         reconnect_s: float = RECONNECT_S,
     ) -> None:
         self._stub, self._reconnect_s = stub, reconnect_s
+        self._home = Home()
         self._closing = threading.Event()
         self._delays: Iterator[float] | None = None
         self._hint_s = 0.0
@@ -106,7 +108,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
 
     def close(self) -> None:
         """Ends the session on the server; does nothing the second time."""
-        if self not in self._sessions:
+        if self not in self._sessions or self._home.is_elsewhere:
             return
         self._closing.set()
         # Gone or too slow, the server forgets the session when it was left alone for long enough.
@@ -119,6 +121,8 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
 
         The server keeps it for as long as its operator says. Does nothing the second time.
         """
+        if self._home.is_elsewhere:
+            return
         self._sessions.discard(self)
         self._closing.set()
         if self._end(core.closed()):
@@ -200,6 +204,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         return data
 
     def _send(self, make: Callable[[], Command], what: Callable[[Reply], T]) -> Future[T]:
+        self._home.check()
         future: Future[T] = Future()
 
         def settle(outcome: core.Outcome) -> None:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from seem_client import _core as core
-from seem_client._channel import client_name
 from seem_client._following import TrackedFrame, about, ahead_of, is_refused, legs, missing
 from seem_client._offering import check_image_size
+from seem_client.channel import client_name
 from seem_client.image import image_bytes
 from seem_client.session import Session
 from seem_wire.errors import SeemError
