@@ -29,7 +29,7 @@ class PilImage(Protocol):
     def convert(self, mode: str, /) -> Any:
         """The same image in another pixel format."""
 
-    def save(self, fp: Any, /, format: str | None = None, **params: Any) -> None:  # noqa: A002
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002
         """Writes it to a file."""
 
 
