@@ -166,8 +166,13 @@ class AsyncClient(
             raise
         return session
 
-    def _session(self, kind: type[Opened]) -> Opened:
+    def _check_open(self) -> None:
         self._home.check()
+        if self._closing.is_set():
+            raise core.client_closed()
+
+    def _session(self, kind: type[Opened]) -> Opened:
+        self._check_open()
         return kind(
             self._stub,
             self._model,
@@ -227,7 +232,7 @@ class AsyncClient(
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
-        self._home.check()
+        self._check_open()
         waiting, delays = self._patience.begin(), delays_s(self._away_s)
         while True:
             try:

@@ -141,8 +141,13 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
             raise
         return session
 
-    def _session(self, kind: type[Opened]) -> Opened:
+    def _check_open(self) -> None:
         self._home.check()
+        if self._closing.is_set():
+            raise core.client_closed()
+
+    def _session(self, kind: type[Opened]) -> Opened:
+        self._check_open()
         return kind(
             self._stub,
             self._model,
@@ -210,7 +215,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
     def _call(
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
-        self._home.check()
+        self._check_open()
         waiting, delays = self._patience.begin(), delays_s(self._away_s)
         while True:
             try:
