@@ -155,6 +155,10 @@ def test_no_proxy_stands_before_ones_own_machine(address, direct):
     assert (("grpc.enable_http_proxy", 0) in channel.channel_options(address)) is direct
 
 
+def test_each_client_has_connections_of_its_own():
+    assert ("grpc.use_local_subchannel_pool", 1) in channel.channel_options("example.org:1")
+
+
 def test_the_client_names_itself():
     assert channel.client_name().startswith("seem_client")
 
