@@ -3,6 +3,8 @@
 #   make serve    the server on localhost:50051, and the annotator on http://localhost:8080
 #   make test     the suite            (make test ARGS="-m slow" or ARGS=tests/wire)
 #   make test-tools the adapters against the tools' own code, each in an environment of its own, and test-web
+#   make test-client the client alone, under the oldest and the newest gRPC, protobuf and NumPy that it takes
+#   make test-languages clients in TypeScript and Go, from stubs of their own (needs node; installs Go from Debian)
 #   make lint types arch               ruff, mypy, import contracts
 #   make fmt      format and fix
 #   make proto    regenerate the committed stubs (proto-check: fail when they are stale)
@@ -30,7 +32,7 @@ NEEDS_cvat := --editable '.[serve,test,cvat]'
 NEEDS_label-studio := label-studio==1.23.2
 NEEDS_fiftyone := --editable '.[test]' fiftyone==1.22.1
 
-.PHONY: setup demo notebook serve test test-tools test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check
+.PHONY: setup demo notebook serve test test-tools test-client test-languages test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -70,6 +72,18 @@ test: $(ALL)
 test-tools: $(TOOLS:%=.venv-%/.installed) test-web
 	.venv-cvat/bin/python -m pytest tests/adapters -m "slow or not slow" -rs $(ARGS)
 	.venv-fiftyone/bin/python -m pytest tests/client/exports -rs $(ARGS)
+
+# The client under the oldest and the newest versions of what it needs, each in an environment of its own.
+test-client: $(SERVE)
+	rm -rf $(VENV)/dist && $(PIP) wheel --no-deps --wheel-dir $(VENV)/dist .
+	.ci/check-client $(VENV)/dist/*.whl $(BIN)/python
+
+# Clients in other languages, from seem.proto alone: npm brings TypeScript's tools, Debian Go's.
+GO := golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev protoc-gen-go-1-5 protoc-gen-go-grpc
+test-languages: $(ALL) $(PROTO)/.installed
+	command -v protoc-gen-go-grpc >/dev/null || apt-get install -y -qq --no-install-recommends $(GO) >/dev/null || true
+	PROTOC="$(abspath $(PROTO))/bin/python -W ignore -m grpc_tools.protoc" \
+	    $(BIN)/python -m pytest tests/languages -m "slow or not slow" -rs $(ARGS)
 
 lint: $(ALL)
 	$(BIN)/ruff check .

@@ -20,7 +20,7 @@
     │   ├── OutOfOrder
     │   │   ├── AlreadyOpen · NoImage · NothingToUndo · NothingToRedo · NothingToChoose
     │   │   ├── OtherSubject · FrameOutOfOrder · NothingToFollow
-    │   │   └── SessionMoved · ModelChanged · ReplyLost
+    │   │   └── SessionMoved · ModelChanged · ReplyLost · OutOfPlace
     │   ├── NotFound
     │   │   └── UnknownSession · SessionExpired · UnknownObject · UnknownFrame
     │   ├── Withdrawn
@@ -458,6 +458,13 @@ class ReplyLost(OutOfOrder):
     hint = "Look at what stands, with Attach; to undo takes the command back."
 
 
+class OutOfPlace(OutOfOrder):
+    """A connection is used in another process, or another event loop, than the one it is for."""
+
+    code = "OUT_OF_PLACE"
+    hint = "Connect where it is used: after a fork, and in the event loop that awaits it."
+
+
 class Withdrawn(CallerError):
     """The caller himself made the request pointless."""
 
@@ -710,6 +717,7 @@ GRPC_STATUS: Mapping[str, str] = MappingProxyType(
         "SESSION_MOVED": "ABORTED",
         "MODEL_CHANGED": "FAILED_PRECONDITION",
         "REPLY_LOST": "FAILED_PRECONDITION",
+        "OUT_OF_PLACE": "FAILED_PRECONDITION",
         "UNKNOWN_SESSION": "NOT_FOUND",
         "SESSION_EXPIRED": "NOT_FOUND",
         "UNKNOWN_OBJECT": "NOT_FOUND",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from seem_client._channel import is_loopback
 from seem_client.adapters.link import RECONNECT_S, Link
+from seem_client.channel import is_loopback
 from seem_server.commands.reach import add_reach_options, connecting
 from seem_wire.errors import InvalidValue
 

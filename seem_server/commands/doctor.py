@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seem_client._channel import check_address
+from seem_client.channel import check_address
 from seem_server import settings as options
 from seem_server.commands.checkup import formats, machine, packages, remote
 from seem_server.commands.checkup.bundles import try_bundle

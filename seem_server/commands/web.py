@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seem_client._channel import reach_of
+from seem_client.channel import reach_of
 from seem_server import settings
 from seem_server.commands.reach import add_reach_options, server_here
 from seem_server.settings import SettingInvalid
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-    from seem_client._channel import Reach
+    from seem_client.channel import Reach
 
 DEFAULT_PORT = 8080
 

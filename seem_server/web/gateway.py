@@ -19,7 +19,7 @@ import grpc
 import grpc.aio
 from aiohttp import WSMsgType, web
 
-from seem_client._channel import error_of, is_loopback
+from seem_client.channel import error_of, is_loopback
 from seem_wire import convert
 from seem_wire.errors import InvalidValue, PlaintextToken, SeemError
 from seem_wire.types import Failed
@@ -28,7 +28,7 @@ from seem_wire.v1 import seem_pb2 as pb
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from seem_client._channel import Reach
+    from seem_client.channel import Reach
 
 HELLO_WITHIN_S = 10.0
 """Whoever connects and does not say who asks is not waited for any longer."""

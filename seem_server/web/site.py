@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from seem_client._channel import is_loopback, reach_of
+from seem_client.channel import is_loopback, reach_of
 from seem_server.web.gateway import Gateway
 from seem_server.web.origins import is_welcome
 from seem_wire.errors import InvalidValue
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from seem_client._channel import Reach
+    from seem_client.channel import Reach
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,3 +62,8 @@ def test_the_command_line_of_the_server_needs_no_training_code():
 def test_the_session_rules_need_no_loop_socket_or_device():
     loaded = modules_after("import seem_server.session.machine")
     assert not loaded & ({"asyncio", "grpc", "onnxruntime"} | TRAINING)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "seem_server").rglob("*.py")), ids=str)
+def test_the_server_uses_of_the_client_only_what_is_public(path):
+    assert not re.search(r"seem_client(\.\w+)*\._|from seem_client import _", path.read_text())

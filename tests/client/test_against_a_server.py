@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -327,3 +328,16 @@ async def test_a_client_that_leaves_in_the_midst_of_work_is_told_of_as_one_that_
             await until(lambda: ends_of_streams(caplog))
             gate.let_pass(9)
     assert ends_of_streams(caplog) == ["CLIENT_LEFT"]
+
+
+def test_threads_share_a_client_and_each_its_session(client):
+    def work(thread):
+        with client.open(np.full((64, 96, 3), 10 * thread, np.uint8)) as own:
+            clicked = [own.click(40, 30, object_id=1 + n).rle for n in range(4)]
+            return own.id, len(own.predictions), clicked
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(work, range(16)))
+    assert len({name for name, _, _ in done}) == 16
+    assert {n for _, n, _ in done} == {4}
+    assert all(clicked == done[0][2] for _, _, clicked in done)

@@ -118,3 +118,12 @@ async def test_an_example_without_a_session_goes_along():
             await client.segment(PIXELS, points=[(1, 1)], example=(OTHER, OTHER[:, :, 0]))
     assert asked[0].example.mask.mask.shape == (2, 3)
     assert asked[0].prompt.points
+
+
+async def test_a_closed_client_says_so():
+    with scripted_server() as address:
+        client = await seem_client.connect_async(address)
+        await client.close()
+        for ask in (client.model, lambda: client.open(PIXELS), lambda: client.attach("session-1")):
+            with pytest.raises(errors.Disconnected, match="client is closed"):
+                await ask()

@@ -130,6 +130,26 @@ async def test_a_file_that_cannot_be_read_is_told_with_its_number(address, tmp_p
             await video.click(40, 30, frame=1)
 
 
+async def test_attaching_to_a_video_gives_one_that_follows_through_the_frames_that_were_sent(
+    address,
+):
+    async with seem_client.connect_async(address) as client:
+        async with client.track(FRAMES) as video:
+            await video.click(40, 30, frame=4)
+            await video.leave()
+        async with client.attach(video.id) as again:
+            assert isinstance(again, seem_client.AsyncVideo)
+            assert await indices(again.propagate()) == [0, 1, 2, 3, 4]
+
+
+async def test_attaching_to_an_image_gives_no_video(address):
+    async with seem_client.connect_async(address) as client:
+        async with client.open(FRAMES[0]) as session:
+            await session.leave()
+        async with client.attach(session.id) as again:
+            assert type(again) is seem_client.AsyncSession
+
+
 async def test_a_session_is_resumed_and_goes_on(address):
     async with opened(address, FRAMES) as video:
         clicked = await video.click(40, 30, frame=2)

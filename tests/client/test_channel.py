@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
+import aiohttp.test_utils
 import grpc
 import pytest
 import trustme
+from aiohttp import web
 from secure_words import LAPTOP, OTHER_TOKEN, TOKEN, Files, guarded_address
 
 import seem_client
-from seem_client import _channel as channel
+from seem_client import channel
 from seem_wire import convert, errors, types
 from seem_wire.v1 import seem_pb2 as pb
+from seem_wire.v1.seem_pb2_grpc import SeemStub
 
 
 class Failure:
@@ -109,6 +113,12 @@ def test_that_nobody_is_there_is_told(address, hint):
     assert hint in hint_of(address)
 
 
+async def test_a_site_of_the_web_is_told_apart():
+    async with asyncio.timeout(20), aiohttp.test_utils.TestServer(web.Application()) as site:
+        with pytest.raises(errors.Disconnected, match="gRPC port, which is 50051"):
+            await seem_client.connect_async(f"127.0.0.1:{site.port}")
+
+
 def test_a_connection_that_was_there_and_is_lost_says_nothing_of_tls():
     failure = Failure(grpc.StatusCode.UNAVAILABLE, "Socket closed")
     assert channel.error_of(failure, "here:1").hint == errors.Disconnected.hint
@@ -132,7 +142,9 @@ def test_an_address_names_a_port_or_a_socket(address):
     assert channel.check_address(address) == address
 
 
-@pytest.mark.parametrize("address", ["localhost", "", "localhost:", "localhost:http"])
+@pytest.mark.parametrize(
+    "address", ["localhost", "", "localhost:", "localhost:http", "a:0", "a:65536", "http://a:1"]
+)
 def test_anything_else_is_no_address(address):
     with pytest.raises(errors.InvalidValue, match="HOST:PORT"):
         channel.check_address(address)
@@ -141,6 +153,10 @@ def test_anything_else_is_no_address(address):
 @pytest.mark.parametrize(("address", "direct"), [("127.0.0.1:1", True), ("example.org:1", False)])
 def test_no_proxy_stands_before_ones_own_machine(address, direct):
     assert (("grpc.enable_http_proxy", 0) in channel.channel_options(address)) is direct
+
+
+def test_each_client_has_connections_of_its_own():
+    assert ("grpc.use_local_subchannel_pool", 1) in channel.channel_options("example.org:1")
 
 
 def test_the_client_names_itself():
@@ -217,3 +233,16 @@ def test_a_client_certificate_without_tls_is_a_mistake(tmp_path):
 def test_a_file_that_is_not_there_is_told():
     with pytest.raises(FileNotFoundError, match=r"no-ca\.pem"):
         reach(tls="no-ca.pem")
+
+
+def test_a_program_with_stubs_of_its_own_reaches_a_server_as_the_client_does(files):
+    with guarded_address(files, tls=True) as running:
+        reach = channel.reach_of(running.address, token=TOKEN, tls=files.ca, client_cert=None)
+        with reach.channel() as opened:
+            stub = SeemStub(reach.showing_token(opened))
+            assert stub.GetModel(pb.GetModelRequest(), timeout=20).model_id
+
+
+def test_what_is_for_other_programs_is_listed_and_there():
+    assert channel.__all__ == ["Reach", "error_of", "is_loopback", "reach_of"]
+    assert all(getattr(channel, name).__doc__ for name in channel.__all__)

@@ -137,6 +137,15 @@ def test_closing_closes_the_sessions_and_may_be_repeated():
             session.click(1, 1)
 
 
+def test_a_closed_client_says_so():
+    with scripted_server() as address:
+        client = seem_client.connect(address)
+        client.close()
+        for ask in (client.model, lambda: client.open(PIXELS), lambda: client.attach("session-1")):
+            with pytest.raises(errors.Disconnected, match="client is closed"):
+                ask()
+
+
 def test_an_address_without_a_port_is_refused():
     with pytest.raises(errors.InvalidValue):
         seem_client.connect("localhost")

@@ -71,9 +71,9 @@ def test_what_comes_live_is_never_asked_for_ahead():
 def test_a_frame_is_refused_only_once_that_is_known():
     waiting, shown, refused = Future(), Future(), Future()
     shown.set_result(None)
-    refused.set_exception(missing(3))
+    refused.set_exception(errors.UnknownFrame("No."))
     assert [is_refused(one) for one in (waiting, shown, refused)] == [False, False, True]
 
 
 def test_a_missing_frame_is_named():
-    assert "no frame 3" in str(missing(3))
+    assert "no frame 3" in str(missing(3, open_frames([np.zeros((2, 2, 3), np.uint8)])))

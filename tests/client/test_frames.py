@@ -8,6 +8,7 @@ from PIL import Image
 from seem_client.frames import (
     IMAGE_SUFFIXES,
     FrameSource,
+    HeldFrames,
     LiveFrames,
     OneSize,
     natural_key,
@@ -151,3 +152,8 @@ def test_a_source_is_taken_as_it_is():
 def test_numbers_in_names_count_as_numbers():
     names = ["b", "a10", "a9", "a09", "10", "9", "a"]
     assert sorted(names, key=natural_key) == ["9", "10", "a", "a09", "a9", "a10", "b"]
+
+
+def test_frames_that_the_server_holds_are_counted_and_none_comes():
+    held = HeldFrames(3)
+    assert (held.n_frames, list(held)) == (3, [])

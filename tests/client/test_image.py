@@ -58,6 +58,22 @@ def test_a_pil_image_is_not_turned_again_by_what_its_file_said(tmp_path):
     assert not Image.open(io.BytesIO(image_bytes(image))).getexif()
 
 
+@pytest.mark.parametrize("mode", ["I", "F", "I;16"])
+def test_a_deep_grey_pil_image_keeps_its_values(mode):
+    values = np.array([[0, 70000], [300, 5]]) if mode != "I;16" else np.array([[0, 60000]])
+    kind = {"I": np.int32, "F": np.float32, "I;16": np.uint16}[mode]
+    image = Image.fromarray(values.astype(kind))
+    assert image.mode == mode
+    assert np.array_equal(read(image_bytes(image)), values)
+
+
+def test_a_pil_image_that_cannot_be_written_is_refused_with_what_to_do():
+    image = Image.fromarray(PIXELS)
+    image.close()
+    with pytest.raises(InvalidValue, match="Convert it to RGB"):
+        image_bytes(image)
+
+
 @pytest.mark.parametrize("nothing", [b"", io.BytesIO()])
 def test_no_bytes_are_no_image(nothing):
     with pytest.raises(ImageEmpty):
@@ -111,3 +127,12 @@ def test_without_pillow_a_file_is_not_read_and_an_array_is(monkeypatch):
     assert image_pixels(PIXELS) is PIXELS
     with pytest.raises(LibraryMissing, match="pip install pillow"):
         image_pixels(b"file")
+
+
+def test_pixels_to_draw_on_are_those_that_the_server_sees():
+    deep = np.array([[100, 300], [200, 100]], np.uint16)
+    assert image_pixels(deep)[:, :, 0].tolist() == [[0, 255], [128, 0]]
+    clear = np.array([[[10, 20, 30, 0], [10, 20, 30, 255]]], np.uint8)
+    assert image_pixels(clear).tolist() == [[[255, 255, 255], [10, 20, 30]]]
+    grey = np.array([[7, 9]], np.uint8)
+    assert image_pixels(grey).tolist() == [[[7, 7, 7], [9, 9, 9]]]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from seem_client.prompting import object_prompt, question, shown
 from seem_wire.errors import InvalidValue, MaskEmpty, PromptEmpty
@@ -55,11 +56,42 @@ def test_nothing_said_is_an_empty_prompt():
         {"negative_boxes": [(1, 2, 3)]},
         {"mask": np.zeros((2, 2, 1), np.bool_)},
         {"mask": np.zeros((2, 2), np.float32)},
+        {"mask": "mask.png"},
+        {"points": [("a", 1)]},
+        {"points": [(1, None)]},
+        {"box": 7},
+        {"box": ("a", 1, 2, 3)},
+        {"scribbles": [[1, 2]]},
+        {"scribbles": [[(1, 2, 3)]]},
+        {"lassos": [[(1, "b")]]},
+        {"text": 7},
     ],
 )
 def test_what_means_nothing_is_refused(wrong):
     with pytest.raises(InvalidValue):
         object_prompt(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("mask", "hint"),
+    [
+        (np.zeros((2, 2), np.float32), "mask > 0.5"),
+        (np.zeros((2, 2, 1), np.bool_), r"mask\[:, :, 0\]"),
+    ],
+)
+def test_a_mask_that_is_nearly_one_is_refused_with_how_to_make_it_one(mask, hint):
+    with pytest.raises(InvalidValue, match=hint):
+        object_prompt(mask=mask)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P"])
+def test_a_mask_may_be_a_pil_image(mode):
+    drawn = Image.fromarray(np.array([[0, 255]], np.uint8)).convert(mode)
+    assert object_prompt(mask=drawn).mask.mask.shape == (1, 2)
+
+
+def test_a_mask_may_be_plain_lists():
+    assert object_prompt(mask=[[0, 1]]).mask.mask.tolist() == [[False, True]]
 
 
 def test_an_examples_mask_may_be_integers():

@@ -49,18 +49,56 @@ def test_each_offers_the_names_of_the_contract_and_no_others(kind, promised):
     assert names(kind) == promised
 
 
-@pytest.mark.parametrize(
-    ("waiting", "awaited"),
-    [(getattr(Client, n), getattr(AsyncClient, n)) for n in sorted(CLIENT)]
-    + [(getattr(Session, n), getattr(AsyncSession, n)) for n in sorted(SESSION)]
-    + [(getattr(Video, n), getattr(AsyncVideo, n)) for n in sorted(VIDEO)]
-    + [(seem_client.connect, seem_client.connect_async)],
-)
-def test_waiting_and_awaited_methods_take_the_same_arguments(waiting, awaited):
-    if isinstance(waiting, property):
-        assert isinstance(awaited, property)
-        return
-    assert inspect.signature(waiting).parameters == inspect.signature(awaited).parameters
+PAIRS = [
+    (getattr(waiting, name), getattr(awaited, name))
+    for waiting, awaited, promised in (
+        (Client, AsyncClient, CLIENT),
+        (Session, AsyncSession, SESSION),
+        (Video, AsyncVideo, VIDEO),
+    )
+    for name in sorted(promised)
+]
+CONNECT = (seem_client.connect, seem_client.connect_async)
+AWAITED = {
+    "Client": "Entering[AsyncClient]",
+    "Generator[TrackedFrame, None, None]": "AsyncGenerator[TrackedFrame, None]",
+}
+"""What is not simply awaited, by what it is where it is waited for."""
+
+
+def as_call(member):
+    return member.fget if isinstance(member, property) else member
+
+
+@pytest.mark.parametrize(("waiting", "awaited"), [*PAIRS, CONNECT])
+def test_waiting_and_awaited_take_the_same_and_give_the_same(waiting, awaited):
+    assert isinstance(waiting, property) is isinstance(awaited, property)
+    taken, given = (inspect.signature(as_call(one)) for one in (waiting, awaited))
+    assert list(taken.parameters.values()) == list(given.parameters.values())
+    if waiting is not awaited:
+        told = AWAITED.get(taken.return_annotation)
+        assert given.return_annotation == (told or taken.return_annotation)
+        plain = told is not None or isinstance(awaited, property)
+        assert inspect.iscoroutinefunction(awaited) is not plain
+
+
+@pytest.mark.parametrize(("waiting", "awaited"), PAIRS)
+def test_waiting_and_awaited_say_the_same_of_themselves(waiting, awaited):
+    said = inspect.getdoc(waiting)
+    assert inspect.getdoc(awaited) in {
+        said,
+        said.replace("`Session.", "`AsyncSession."),
+        said.replace("server, too.", "server, too; with\n`contextlib.aclosing` at once."),
+    }
+
+
+@pytest.mark.parametrize(("waiting", "awaited"), [*PAIRS, CONNECT])
+def test_every_argument_and_answer_has_its_type(waiting, awaited):
+    for one in (as_call(waiting), as_call(awaited)):
+        signature = inspect.signature(one)
+        given = [each for name, each in signature.parameters.items() if name != "self"]
+        assert all(each.annotation is not inspect.Parameter.empty for each in given)
+        assert signature.return_annotation is not inspect.Signature.empty
 
 
 def test_the_package_offers_what_it_lists():

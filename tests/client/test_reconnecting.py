@@ -10,7 +10,7 @@ import pytest
 from scripted_server import HANG_UP, LEAVE, MODEL, SIZE, masks, obey, scripted_server
 
 import seem_client
-from seem_client._reconnecting import delays_s, hint_s, is_transient
+from seem_client._reconnecting import check_reconnect_s, delays_s, hint_s, is_away, is_transient
 from seem_wire import errors, types
 
 PIXELS = np.zeros((*SIZE, 3), np.uint8)
@@ -154,6 +154,19 @@ async def test_the_awaited_session_that_is_gone_ends_with_the_servers_word():
         async with seem_client.connect_async(address) as client, client.open(PIXELS) as session:
             with pytest.raises(errors.UnknownSession):
                 await session.click(1, 1)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_how_long_to_try_is_a_number_of_seconds(seconds):
+    with pytest.raises(errors.InvalidValue, match="reconnect_s"):
+        check_reconnect_s(seconds)
+    assert check_reconnect_s(0) == 0
+
+
+def test_only_a_server_that_is_away_is_waited_for():
+    assert is_away(errors.Disconnected("gone"))
+    assert is_away(errors.ShuttingDown("going"))
+    assert not is_away(errors.DeadlineExceeded("late"))
 
 
 def test_delays_begin_at_once_grow_and_come_to_an_end():

@@ -237,6 +237,24 @@ def test_a_session_is_resumed_and_its_frames_are_not_sent_again(client):
     assert asked == [3, 4, 5, 6, 7]
 
 
+def test_attaching_to_a_video_gives_one_that_follows_through_the_frames_that_were_sent(client):
+    with client.track(FRAMES) as video:
+        clicked = video.click(40, 30, frame=4)
+        video.leave()
+    with client.attach(video.id) as again:
+        assert isinstance(again, seem_client.Video)
+        assert again.n_frames == 5
+        followed = list(again.propagate(direction="backward"))
+        assert indices(followed) == [4, 3, 2, 1, 0]
+        assert followed[0].predictions[1].rle == clicked.rle
+        again.click(9, 9, frame=1, object_id=2)
+        assert indices(again.propagate(3)) == [3, 4]
+        with pytest.raises(
+            errors.UnknownFrame, match=r"was sent 5.*client\.track\(frames, session"
+        ):
+            again.click(1, 1, frame=5)
+
+
 def test_a_video_file_is_followed_and_let_go_of(client, tmp_path):
     path = made_video(tmp_path / "clip.mp4")
     with client.track(path) as video:

@@ -25,6 +25,12 @@ def test_it_pauses_for_as_long_as_it_is_asked_to_and_a_little_longer_at_random()
     assert call(chance=1.0).pause_s(full()) == 0.75
 
 
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf")])
+def test_a_call_has_an_end(timeout_s):
+    with pytest.raises(errors.InvalidValue, match="timeout_s"):
+        Patience(timeout_s)
+
+
 def test_whoever_is_asked_to_come_at_once_takes_a_breath():
     assert call().pause_s(full(0)) == LEAST_PAUSE_S
 

@@ -18,7 +18,7 @@ from service_words import Talk, click, opening, served, until
 from valkey_process import ValkeyProcess
 
 import seem_client
-from seem_client import _channel
+from seem_client import channel
 from seem_server import app
 from seem_server.service.journal import Journal
 from seem_wire import errors, types
@@ -193,8 +193,8 @@ def test_a_server_that_is_frozen_is_told_in_time_and_attached_to_when_it_is_not(
 
 
 def test_a_session_whose_connection_is_dead_goes_on_over_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(_channel, "KEEPALIVE_S", 0.2)
-    monkeypatch.setattr(_channel, "KEEPALIVE_PATIENCE_S", 0.2)
+    monkeypatch.setattr(channel, "KEEPALIVE_S", 0.2)
+    monkeypatch.setattr(channel, "KEEPALIVE_PATIENCE_S", 0.2)
     with (
         serving(tmp_path, bundle="fake") as server,
         proxied(server.port) as proxy,

@@ -11,6 +11,7 @@ from served_process import serving
 import seem_client
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+FRAMES = [np.roll(PIXELS, 4 * n, axis=1) for n in range(8)]
 READY_S = 60.0
 
 
@@ -99,3 +100,57 @@ async def test_the_awaited_client_goes_on_too(server):
         assert same(await session.undo(), first)
         assert same(await session.redo(), second)
         restarting.join()
+
+
+async def test_a_call_without_a_session_waits_for_the_next_server(server):
+    with seem_client.connect(server.address, reconnect_s=READY_S) as client:
+        before = client.segment(PIXELS, points=[(30, 40)])
+        server.kill()
+        restarting = server.restart_later()
+        assert same(client.segment(PIXELS, points=[(30, 40)]), before)
+        restarting.join()
+        async with seem_client.connect_async(server.address, reconnect_s=READY_S) as awaited:
+            server.kill()
+            restarting = server.restart_later()
+            assert same(await awaited.segment(PIXELS, points=[(30, 40)]), before)
+            restarting.join()
+
+
+@pytest.fixture
+def follower(tmp_path):
+    with serving(tmp_path, bundle="fake") as made:
+        yield made
+
+
+def test_a_video_is_followed_on_after_its_server_was_killed_in_the_middle(follower):
+    with (
+        seem_client.connect(follower.address, reconnect_s=READY_S) as client,
+        client.track(FRAMES) as video,
+    ):
+        video.click(40, 30, frame=0)
+        before = [one.predictions[1] for one in video.propagate()]
+        following = video.propagate()
+        after = [next(following).predictions[1]]
+        follower.kill()
+        restarting = follower.restart_later()
+        after += [one.predictions[1] for one in following]
+        restarting.join()
+        assert len(after) == len(FRAMES)
+        assert all(map(same, after, before))
+
+
+async def test_so_is_the_awaited_one(follower):
+    async with (
+        seem_client.connect_async(follower.address, reconnect_s=READY_S) as client,
+        client.track(FRAMES) as video,
+    ):
+        await video.click(40, 30, frame=0)
+        before = [one.predictions[1] async for one in video.propagate()]
+        following = video.propagate()
+        after = [(await anext(following)).predictions[1]]
+        follower.kill()
+        restarting = follower.restart_later()
+        after += [one.predictions[1] async for one in following]
+        restarting.join()
+        assert len(after) == len(FRAMES)
+        assert all(map(same, after, before))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_type
+from typing import TYPE_CHECKING, BinaryIO, assert_type
 
+import grpc
+import grpc.aio
 import numpy as np
 import numpy.typing as npt
 
@@ -23,14 +25,18 @@ from seem_client import (
     Prediction,
     Predictions,
     Rle,
+    Session,
     Timings,
     TrackedFrame,
     Video,
     exports,
 )
+from seem_client.channel import reach_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from PIL import Image
 
 
 def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]) -> None:
@@ -67,6 +73,30 @@ def wait_for_answers(pixels: npt.NDArray[np.uint8], rough: npt.NDArray[np.bool_]
             session.remove(2)
             assert_type(session.predictions, dict[int, Prediction])
             assert_type(session.id, str)
+
+
+def give_any_image(
+    grey: npt.NDArray[np.uint8], deep: npt.NDArray[np.uint16], file: BinaryIO, drawn: Image.Image
+) -> None:
+    with seem_client.connect() as client:
+        for image in (grey, deep, file, drawn, b"bytes", Path("photo.jpg")):
+            client.open(image).close()
+
+
+def take_over(session_id: str) -> None:
+    with seem_client.connect() as client, client.attach(session_id) as session:
+        assert_type(session, Session)
+        if isinstance(session, Video):
+            assert_type(session, Video)
+            for tracked in session.propagate():
+                assert_type(tracked, TrackedFrame)
+
+
+def speak_the_wire(channel: grpc.aio.Channel) -> None:
+    reach = reach_of("localhost:50051", token=None, tls=None, client_cert=None)
+    assert_type(reach.address, str)
+    assert_type(reach.channel(), grpc.Channel)
+    reach.showing_token(channel)
 
 
 def follow(live: Iterator[bytes], rough: npt.NDArray[np.bool_]) -> None:

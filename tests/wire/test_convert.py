@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from seem_wire import convert, errors, rle, types
 from seem_wire.prompts import Box, Lasso, MaskPrompt, ObjectPrompt, Point, Scribble
 from seem_wire.v1 import seem_pb2 as pb
+from seem_wire.validate import is_blank
 
 CLICK = pb.ObjectPrompt(object_id=1, points=[pb.Point(x=3, y=4)])
 
@@ -19,7 +20,7 @@ CLICK = pb.ObjectPrompt(object_id=1, points=[pb.Point(x=3, y=4)])
 COORDINATES = st.floats(allow_nan=False, allow_infinity=False)
 VERTICES = st.tuples(COORDINATES, COORDINATES)
 LETTERS = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"))
-TEXTS = st.text(LETTERS, min_size=1, max_size=20).filter(str.strip)
+TEXTS = st.text(LETTERS, min_size=1, max_size=20).filter(lambda text: not is_blank(text))
 IDS = st.integers(1, types.MAX_OBJECT_ID)
 SHARES = st.floats(0, 1)
 COUNTS = st.integers(0, 2**32 - 1)

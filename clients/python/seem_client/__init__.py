@@ -6,7 +6,11 @@
             prediction.mask  # bool (H, W)
 
 Coordinates are pixels of the original, upright image: (x, y) floats, the centre of the first pixel
-is (0.5, 0.5). Sizes are (height, width). Everything that goes wrong is one of `seem_client.errors`.
+is (0.5, 0.5). Sizes are (height, width). What the server or the client refuses is one of
+`seem_client.errors`; a file that cannot be read is an OSError.
+
+`connect` gives a client for any number of threads, `connect_async` the same, awaited, for one event
+loop. A lost server is looked for again (`reconnect_s`), and every call has an end (`timeout_s`).
 """
 
 from seem_client._following import Direction, TrackedFrame

@@ -448,6 +448,13 @@ def closed() -> UnknownSession:
     return UnknownSession("This session is closed.")
 
 
+def client_closed() -> Disconnected:
+    """The error for a client that its own side has closed."""
+    error = Disconnected("This client is closed.")
+    error.hint = "Connect again: what was closed stays closed."
+    return error
+
+
 def lost(address: str, reason: str = "") -> Disconnected:
     """The error for a stream that ended by itself."""
     because = f": {reason}" if reason else ""

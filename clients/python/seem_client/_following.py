@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Literal, get_args
 
-from seem_client.frames import LiveFrames
+from seem_client.frames import HeldFrames, LiveFrames
 from seem_client.prediction import Predictions
 from seem_wire.errors import BadImage, InvalidValue, UnknownFrame
 
@@ -110,9 +110,15 @@ def ahead_of(source: FrameSource) -> int:
     return 1 if isinstance(source, LiveFrames) else AHEAD
 
 
-def missing(frame: int) -> UnknownFrame:
+def missing(frame: int, source: FrameSource) -> UnknownFrame:
     """The error for a frame that the video does not have."""
-    return UnknownFrame(f"The video has no frame {frame}.")
+    error = UnknownFrame(f"The video has no frame {frame}.")
+    if isinstance(source, HeldFrames):
+        error.hint = (
+            f"The server was sent {source.n_frames}; to send more, go on with "
+            "client.track(frames, session_id=...) instead of attach."
+        )
+    return error
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from seem_client._core import not_offered, require_kind, require_prompts, require_question
 from seem_client.frames import open_frames
-from seem_client.prompting import BoxLike, PointLike, object_prompt, question, shown
+from seem_client.prompting import BoxLike, PointLike, object_prompt, question, shown, vertices
+from seem_wire.errors import InvalidValue
 from seem_wire.prompts import Lasso, ObjectPrompt, Scribble
 from seem_wire.types import PromptKind, SegmentKind
 
@@ -82,7 +83,13 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
     ) -> Answer:
         """Points at the object, or where it is not (`positive=False`).
 
-        With `hypotheses`, the prediction also has what else it may have meant; see `choose`.
+        `x` to the right and `y` down, in pixels of the upright image; the first pixel's centre is
+        (0.5, 0.5). With `hypotheses`, the prediction also has what else it may have meant; see
+        `choose`.
+
+        Raises:
+            BadPrompt: Such as PointOutsideImage, or OnlyNegativePrompts for an object so far.
+            SeemError: As every prompt, where the server refuses it or cannot be reached in time.
         """
         prompt = object_prompt(points=[(x, y, positive)])
         return self._ask(object_id, prompt, frame=frame, hypotheses=hypotheses)
@@ -98,7 +105,10 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         object_id: int = 1,
         frame: int | None = None,
     ) -> Answer:
-        """Draws a rectangle around the object, or one that no part of it lies in."""
+        """Draws a rectangle around the object, or one that no part of it lies in.
+
+        Its corners are the left, top, right and bottom edge in pixels: x0 < x1 and y0 < y1.
+        """
         corners = (x0, y0, x1, y1)
         if positive:
             return self._ask(object_id, object_prompt(box=corners), frame=frame)
@@ -112,8 +122,11 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         object_id: int = 1,
         frame: int | None = None,
     ) -> Answer:
-        """Draws a closed outline around the object, or around what no part of it lies in."""
-        outline = Lasso(tuple((float(x), float(y)) for x, y in points), positive)
+        """Draws a closed outline around the object, or around what no part of it lies in.
+
+        `points`: three corners (x, y) or more, in pixels; the last is joined to the first.
+        """
+        outline = Lasso(vertices(points), positive)
         return self._ask(object_id, object_prompt(lassos=[outline]), frame=frame)
 
     def scribble(
@@ -124,16 +137,19 @@ class PromptMethods(ABC, Generic[Answer, Answers, Pending]):
         object_id: int = 1,
         frame: int | None = None,
     ) -> Answer:
-        """Draws a line through the object, or through what it is not."""
-        line = Scribble(tuple((float(x), float(y)) for x, y in points), positive)
+        """Draws a line through the object, or through what it is not: (x, y) in pixels."""
+        line = Scribble(vertices(points), positive)
         return self._ask(object_id, object_prompt(scribbles=[line]), frame=frame)
 
     def mask(self, mask: MaskLike, *, object_id: int = 1, frame: int | None = None) -> Answer:
-        """Gives a rough mask of the object, (H, W), to be refined."""
+        """Gives a rough mask of the object, to be refined.
+
+        `mask`: bool or integers (H, W) of the upright image's size; all but 0 is inside.
+        """
         return self._ask(object_id, object_prompt(mask=mask), frame=frame)
 
     def text(self, text: str, *, object_id: int = 1, frame: int | None = None) -> Answer:
-        """Names the object."""
+        """Names the object, in a word or a few: "the red car"."""
         return self._ask(object_id, object_prompt(text=text), frame=frame)
 
     def example(
@@ -271,6 +287,9 @@ def _shown(example: ExampleLike | None, offered: Capabilities) -> Shown | None:
     if example is None:
         return None
     require_kind(offered, PromptKind.EXAMPLE)
+    given: object = example  # whatever it is: not every program is type-checked
+    if not isinstance(given, tuple | list) or len(given) != 2:  # noqa: PLR2004
+        raise InvalidValue("An example is a pair: an image, and a mask of what is meant in it.")
     return shown(*example)
 
 
@@ -338,6 +357,10 @@ class ClientMethods(ABC, Generic[Answer, Answers, Opening, Tracking]):
 
         Its objects, masks and history are as they were left. Whoever had it is told
         SessionMoved: only one has a session. Closing it ends it; `leave` does not.
+
+        Of a session about a video it gives a `Video` (awaited, an `AsyncVideo`), which prompts and
+        follows on the frames that the server has. To send more of them, or the first, use
+        `track(frames, session_id=...)`.
 
         Raises:
             UnknownSession: There is none of this id (any more).

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import grpc
 
-from seem_client._channel import error_of, is_told
-from seem_wire.errors import Fault, Overloaded, QuotaExceeded, SeemError, ShuttingDown, StoreFailed
+from seem_client.channel import error_of, is_told
+from seem_wire.errors import (
+    Disconnected,
+    Fault,
+    InvalidValue,
+    Overloaded,
+    QuotaExceeded,
+    SeemError,
+    ShuttingDown,
+    StoreFailed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from seem_client._channel import _Status
+    from seem_client.channel import _Status
 
 RECONNECT_S = 60.0
-"""How long a client tries to reach its server again before it gives a session up."""
+"""How long a client tries to reach its server again before it gives a session or call up."""
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.05, 2.0
 
@@ -50,6 +60,18 @@ def is_transient(error: SeemError) -> bool:
     return error.fault is Fault.CAPACITY and isinstance(
         error, Overloaded | QuotaExceeded | ShuttingDown | StoreFailed
     )
+
+
+def check_reconnect_s(seconds: float) -> float:
+    """`seconds`, if it is 0 for never, or more. Raises InvalidValue otherwise."""
+    if math.isnan(seconds) or seconds < 0:
+        raise InvalidValue(f"reconnect_s is {seconds}; it is 0 for never, or more seconds.")
+    return seconds
+
+
+def is_away(error: SeemError) -> bool:
+    """Whether a call found no server, and may find one a little later."""
+    return isinstance(error, Disconnected | ShuttingDown)
 
 
 def hint_s(error: SeemError) -> float:

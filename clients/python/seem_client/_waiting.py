@@ -37,7 +37,7 @@ class Patience:
         chance: Gives numbers of 0..1 at random.
 
     Raises:
-        InvalidValue: `retry_s` is below 0 or no number.
+        InvalidValue: `timeout_s` is not above 0 or has no end; `retry_s` is below 0 or no number.
     """
 
     timeout_s: float = 60.0
@@ -46,6 +46,8 @@ class Patience:
     chance: Callable[[], float] = random.random
 
     def __post_init__(self) -> None:
+        if not (math.isfinite(self.timeout_s) and self.timeout_s > 0):
+            raise InvalidValue(f"timeout_s is {self.timeout_s}; it is a number of seconds above 0.")
         if math.isnan(self.retry_s) or self.retry_s < 0:
             raise InvalidValue(f"retry_s is {self.retry_s}; it is 0 for never, or more seconds.")
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import grpc
 import grpc.aio
 
 from seem_client import _core as core
-from seem_client._channel import error_of, reach_of
 from seem_client._entering import Entering
+from seem_client._home import Home
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer_async
-from seem_client._reconnecting import RECONNECT_S
+from seem_client._reconnecting import RECONNECT_S, check_reconnect_s, delays_s, is_away
 from seem_client._waiting import RETRY_S, Patience
 from seem_client.async_session import AsyncSession
 from seem_client.async_video import AsyncVideo
+from seem_client.channel import error_of, reach_of
+from seem_client.frames import HeldFrames
 from seem_client.image import image_bytes
 from seem_client.picture import Still
 from seem_client.prediction import Prediction, Predictions
@@ -29,7 +32,7 @@ from seem_wire.v1.seem_pb2_grpc import SeemStub
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-    from seem_client._channel import CertificateAndKey, Reach, Verified
+    from seem_client.channel import CertificateAndKey, Reach, Verified
     from seem_client.frames import FrameSource
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
@@ -55,9 +58,15 @@ def connect_async(
 ) -> Entering[AsyncClient]:
     """Like `connect`; await it, or use it in an `async with` statement."""
     reach = reach_of(address, token=token, tls=tls, client_cert=client_cert)
-    return Entering(
-        AsyncClient(reach, Patience(timeout_s, retry_s), reconnect_s, tracer_provider).greet()
-    )
+    patience = Patience(timeout_s, retry_s)
+    return Entering(_greeted(reach, patience, check_reconnect_s(reconnect_s), tracer_provider))
+
+
+async def _greeted(
+    reach: Reach, patience: Patience, reconnect_s: float, tracer_provider: TracerProvider | None
+) -> AsyncClient:
+    """Makes the client only now, so that it belongs to the event loop that awaits it."""
+    return await AsyncClient(reach, patience, reconnect_s, tracer_provider).greet()
 
 
 Predicted = Coroutine[Any, Any, Prediction]
@@ -67,7 +76,10 @@ AllPredicted = Coroutine[Any, Any, Predictions]
 class AsyncClient(
     ClientMethods[Predicted, AllPredicted, Entering[AsyncSession], Entering[AsyncVideo]]
 ):
-    """A connection to a server, for any number of sessions of one event loop."""
+    """A connection to a server, for any number of sessions of one event loop.
+
+    It belongs to the process and the event loop that made it: elsewhere it raises OutOfPlace.
+    """
 
     def __init__(
         self,
@@ -77,7 +89,8 @@ class AsyncClient(
         tracer_provider: TracerProvider | None = None,
     ) -> None:
         self._address, self._patience = reach.address, patience
-        self._reconnect_s = reconnect_s
+        self._reconnect_s, self._away_s = reconnect_s, 0.0
+        self._home = Home(loop=asyncio.get_running_loop())
         watching = None
         if tracer_provider is not None:
             from seem_client._tracing import interceptors  # noqa: PLC0415  (an extra)
@@ -87,6 +100,7 @@ class AsyncClient(
         stub: Any = SeemStub(reach.showing_token(self._channel))
         self._stub: SeemAsyncStub = stub
         self._known = KnownImages()
+        self._closing = asyncio.Event()
         self._sessions: set[AsyncSession] = set()
 
     async def greet(self) -> Self:
@@ -96,6 +110,7 @@ class AsyncClient(
         except BaseException:
             await self.close()
             raise
+        self._away_s = self._reconnect_s  # from now on it is known to be a server
         return self
 
     async def __aenter__(self) -> Self:
@@ -111,6 +126,9 @@ class AsyncClient(
 
     async def close(self) -> None:
         """Closes the sessions and the connection; does nothing the second time."""
+        if self._home.is_elsewhere:
+            return  # it is for the process and the loop that made it to say goodbye
+        self._closing.set()
         for session in tuple(self._sessions):
             await session.close()
         await self._channel.close()
@@ -137,6 +155,10 @@ class AsyncClient(
         return video
 
     async def _attached(self, session_id: str) -> AsyncSession:
+        asked = pb.GetSessionRequest(session_id=session_id)
+        card = convert.session_card_from_proto(await self._call(self._stub.GetSession, asked))
+        if card.n_frames:
+            return await self._tracked(HeldFrames(card.n_frames), session_id)
         session = self._session(AsyncSession)
         try:
             await session.resume(session_id)
@@ -145,7 +167,13 @@ class AsyncClient(
             raise
         return session
 
+    def _check_open(self) -> None:
+        self._home.check()
+        if self._closing.is_set():
+            raise core.client_closed()
+
     def _session(self, kind: type[Opened]) -> Opened:
+        self._check_open()
         return kind(
             self._stub,
             self._model,
@@ -207,13 +235,19 @@ class AsyncClient(
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
-        waiting = self._patience.begin()
+        self._check_open()
+        waiting, delays = self._patience.begin(), delays_s(self._away_s)
         while True:
             try:
                 return await method(request, timeout=waiting.left_s)
             except grpc.aio.AioRpcError as failure:
                 error = error_of(failure, self._address)
-                pause_s = waiting.pause_s(error)
-                if pause_s is None:
+                pause_s = next(delays, None) if is_away(error) else waiting.pause_s(error)
+                late = pause_s is None or pause_s >= waiting.left_s
+                if late or await self._closes_within(pause_s or 0.0):
                     raise error from failure
-            await asyncio.sleep(pause_s)
+
+    async def _closes_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        return self._closing.is_set()

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import grpc.aio
 
 from seem_client import _core as core
-from seem_client._channel import client_name, reply_of
+from seem_client._home import Home
 from seem_client._methods import PromptMethods
 from seem_client._offering import check_image_size, offer_async
 from seem_client._reconnecting import RECONNECT_S, Ending, delays_s, ending_of, hint_s, is_transient
+from seem_client.channel import client_name, reply_of
 from seem_client.image import image_bytes
 from seem_client.picture import Still
 from seem_client.prediction import Prediction, Predictions
@@ -56,6 +57,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         reconnect_s: float = RECONNECT_S,
     ) -> None:
         self._stub, self._reconnect_s = stub, reconnect_s
+        self._home = Home(loop=asyncio.get_running_loop())
         self._closing = asyncio.Event()
         self._delays: Iterator[float] | None = None
         self._hint_s = 0.0
@@ -112,7 +114,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
 
     async def close(self) -> None:
         """Ends the session on the server; does nothing the second time."""
-        if self not in self._sessions:
+        if self not in self._sessions or self._home.is_elsewhere:
             return
         self._closing.set()
         # Gone or too slow, the server forgets the session when it was left alone for long enough.
@@ -126,6 +128,8 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
 
         The server keeps it for as long as its operator says. Does nothing the second time.
         """
+        if self._home.is_elsewhere:
+            return
         self._sessions.discard(self)
         self._closing.set()
         try:
@@ -213,6 +217,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         return data
 
     def _send(self, make: Callable[[], Command], what: Callable[[Reply], T]) -> asyncio.Future[T]:
+        self._home.check()
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def settle(outcome: core.Outcome) -> None:

@@ -9,10 +9,10 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from seem_client import _core as core
-from seem_client._channel import client_name
 from seem_client._following import TrackedFrame, about, ahead_of, is_refused, legs, missing
 from seem_client._offering import check_image_size
 from seem_client.async_session import AsyncSession
+from seem_client.channel import client_name
 from seem_client.image import image_bytes
 from seem_client.picture import frames_of
 from seem_wire.errors import SeemError
@@ -94,7 +94,7 @@ class AsyncVideo(AsyncSession):
             for frame, source in leg.steps():
                 try:
                     if not await self._bring(frame):
-                        trouble = missing(frame) if frame == leg.start else None
+                        trouble = missing(frame, self._source) if frame == leg.start else None
                         break
                 except (SeemError, OSError) as error:  # those before it come first
                     trouble = error
@@ -192,7 +192,7 @@ class AsyncVideo(AsyncSession):
         if frame is None or frame < 0:
             return  # the server says what is wrong
         if not await self._bring(frame):
-            raise missing(frame)
+            raise missing(frame, self._source)
         await self._check_shown(frame)
 
     async def leave(self) -> None:

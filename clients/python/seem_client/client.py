@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import grpc
 
 from seem_client import _core as core
-from seem_client._channel import error_of, reach_of
+from seem_client._home import Home
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer
-from seem_client._reconnecting import RECONNECT_S
+from seem_client._reconnecting import RECONNECT_S, check_reconnect_s, delays_s, is_away
 from seem_client._waiting import RETRY_S, Patience
+from seem_client.channel import error_of, reach_of
+from seem_client.frames import HeldFrames
 from seem_client.image import image_bytes
 from seem_client.picture import Still
 from seem_client.prediction import Prediction, Predictions
@@ -26,7 +28,7 @@ from seem_wire.v1.seem_pb2_grpc import SeemStub
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-    from seem_client._channel import CertificateAndKey, Reach, Verified
+    from seem_client.channel import CertificateAndKey, Reach, Verified
     from seem_client.frames import FrameSource
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
@@ -53,8 +55,9 @@ def connect(
     """A client of the server at HOST:PORT; close it, or use it in a `with` statement.
 
     `timeout_s`: how long each call waits for its answer before it raises DeadlineExceeded.
-    `reconnect_s`: how long a session whose connection was lost tries to go on before those who
-    wait are told Disconnected; what was said meanwhile is said then, once.
+    `reconnect_s`: how long a call or a session whose server is away tries to reach it again before
+    those who wait are told Disconnected; what was said meanwhile is said then, once. `connect`
+    itself tries once.
     `retry_s`: how long a call that waits for its answer asks again, whenever it is told to, where
     the server has no room or a quota is used up; then it raises that. 0 for never.
     `token`: what shows who you are, SEEM_TOKEN of the environment if None; "" for no token at all.
@@ -66,16 +69,20 @@ def connect(
         Disconnected: No server answers at this address, or it is not the one that `tls` trusts.
         Unauthenticated: The server does not know the token, or wants one.
         PlaintextToken: The token would leave this machine unencrypted.
-        InvalidValue: The address is not HOST:PORT, `retry_s` is below 0, or the options do not go
-            together.
+        InvalidValue: The address is not HOST:PORT, a number of seconds is below 0, or the options
+            do not go together.
         OSError: A file can't be read.
     """
     reach = reach_of(address, token=token, tls=tls, client_cert=client_cert)
-    return Client(reach, Patience(timeout_s, retry_s), reconnect_s, tracer_provider)
+    patience = Patience(timeout_s, retry_s)
+    return Client(reach, patience, check_reconnect_s(reconnect_s), tracer_provider)
 
 
 class Client(ClientMethods[Prediction, Predictions, Session, Video]):
-    """A connection to a server, for any number of sessions and threads."""
+    """A connection to a server, for any number of sessions and threads.
+
+    It belongs to the process that made it: a forked one is told OutOfPlace, and connects anew.
+    """
 
     def __init__(
         self,
@@ -85,7 +92,8 @@ class Client(ClientMethods[Prediction, Predictions, Session, Video]):
         tracer_provider: TracerProvider | None = None,
     ) -> None:
         self._address, self._patience = reach.address, patience
-        self._reconnect_s = reconnect_s
+        self._reconnect_s, self._away_s = reconnect_s, 0.0
+        self._home = Home()
         self._channel = reach.channel()
         if tracer_provider is not None:
             from seem_client._tracing import traced  # noqa: PLC0415  (an extra)
@@ -100,6 +108,7 @@ class Client(ClientMethods[Prediction, Predictions, Session, Video]):
         except BaseException:
             self._channel.close()
             raise
+        self._away_s = reconnect_s  # from now on it is known to be a server
 
     def __enter__(self) -> Self:
         return self
@@ -113,12 +122,18 @@ class Client(ClientMethods[Prediction, Predictions, Session, Video]):
 
     def close(self) -> None:
         """Closes the sessions and the connection; does nothing the second time."""
+        if self._home.is_elsewhere:
+            return  # it is for the process that made it to say goodbye
         self._closing.set()
         for session in tuple(self._sessions):
             session.close()
         self._channel.close()
 
     def _attach(self, session_id: str) -> Session:
+        asked = pb.GetSessionRequest(session_id=session_id)
+        card = convert.session_card_from_proto(self._call(self._stub.GetSession, asked))
+        if card.n_frames:
+            return self._track(HeldFrames(card.n_frames), session_id)
         session = self._session(Session)
         try:
             session.resume(session_id)
@@ -127,7 +142,13 @@ class Client(ClientMethods[Prediction, Predictions, Session, Video]):
             raise
         return session
 
+    def _check_open(self) -> None:
+        self._home.check()
+        if self._closing.is_set():
+            raise core.client_closed()
+
     def _session(self, kind: type[Opened]) -> Opened:
+        self._check_open()
         return kind(
             self._stub,
             self._model,
@@ -196,12 +217,13 @@ class Client(ClientMethods[Prediction, Predictions, Session, Video]):
     def _call(
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
-        waiting = self._patience.begin()
+        self._check_open()
+        waiting, delays = self._patience.begin(), delays_s(self._away_s)
         while True:
             try:
                 return method(request, timeout=waiting.left_s)
             except grpc.RpcError as failure:
                 error = error_of(failure, self._address)
-                pause_s = waiting.pause_s(error)
-                if pause_s is None or self._closing.wait(pause_s):
+                pause_s = next(delays, None) if is_away(error) else waiting.pause_s(error)
+                if pause_s is None or pause_s >= waiting.left_s or self._closing.wait(pause_s):
                     raise error from failure

@@ -167,6 +167,21 @@ class LiveFrames(FrameSource):
         return self._held if index == self._n_seen - 1 else None
 
 
+class HeldFrames(FrameSource):
+    """The frames of a session that a server has already: none is read here, and none is sent."""
+
+    def __init__(self, n_frames: int) -> None:
+        self._n_frames = n_frames
+
+    @property
+    def n_frames(self) -> int:
+        """How many frames the server has."""
+        return self._n_frames
+
+    def frame(self, index: int) -> None:
+        """None: what comes after the server's last frame is not known here."""
+
+
 FramesLike = str | os.PathLike[str] | Iterable[ImageLike] | npt.NDArray[np.uint8] | FrameSource
 """A folder of images, a video file, images one by one, or uint8 (T, H, W, 3) RGB."""
 

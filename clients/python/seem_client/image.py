@@ -13,7 +13,10 @@ import numpy.typing as npt
 from seem_client.png import encode_png
 from seem_wire.errors import ImageEmpty, ImageUnreadable, InvalidValue, LibraryMissing
 
+_RGB = 3
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+_TIFF_MODES = frozenset({"I", "F", "I;16B"})
+"""Deep greys, whose values PNG would cut off."""
 
 
 @runtime_checkable
@@ -27,7 +30,7 @@ class PilImage(Protocol):
     def convert(self, mode: str, /) -> Any:
         """The same image in another pixel format."""
 
-    def save(self, fp: Any, /, format: str | None = None, **params: Any) -> None:  # noqa: A002
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002
         """Writes it to a file."""
 
 
@@ -40,19 +43,26 @@ ImageLike = (
     | BinaryIO
     | PilImage
     | npt.NDArray[np.uint8]
+    | npt.NDArray[np.uint16]
 )
-"""A path, an image file's bytes, an open binary file, a PIL image, or uint8 (H, W, 3) RGB."""
+"""A path, an image file's bytes, an open binary file, a PIL image, or an array: uint8 (H, W, 3) RGB
+(not OpenCV's BGR), (H, W, 4) RGBA or (H, W) grey, or uint16 (H, W) grey.
+
+The server lays what is transparent over white, and spreads a deep grey from its darkest value to
+its brightest."""
 
 
 def image_bytes(image: ImageLike) -> bytes:
     """The bytes of an image file that shows `image`.
 
     Files are sent as they are, with their EXIF rotation, which the server applies. A PIL image and
-    an array mean their pixels as they are: they become PNG, and masks are of their size.
+    an array mean their pixels as they are, whatever EXIF says: they become PNG (a PIL image of
+    32-bit grey TIFF), and masks are of their size.
 
     Raises:
         ImageEmpty: There are no bytes, or the array has no pixel.
-        InvalidValue: It is none of the things that `ImageLike` lists.
+        InvalidValue: It is none of the things that `ImageLike` lists; where it is nearly one, it
+            says how to make it one.
         OSError: The file cannot be read.
     """
     match image:
@@ -69,10 +79,11 @@ def image_bytes(image: ImageLike) -> bytes:
         case _:
             raise InvalidValue(
                 f"A {type(image).__name__} is no image: give a path, an image file's bytes, "
-                "an open binary file, a PIL image or a uint8 array (H, W, 3)."
+                "an open binary file, a PIL image or a uint8 array (H, W, 3); np.asarray makes "
+                "one of many things."
             )
     if not data:
-        raise ImageEmpty("The image has no bytes.")
+        raise ImageEmpty("The image has no bytes; an open file may have been read to its end.")
     return data
 
 
@@ -85,10 +96,10 @@ def image_pixels(image: ImageLike) -> npt.NDArray[np.uint8]:
         ImageEmpty, InvalidValue, OSError: As `image_bytes`.
     """
     match image:
-        case np.ndarray():
-            return image
+        case np.ndarray() if image.dtype == np.uint8 and image.shape[2:] == (_RGB,):
+            return image.astype(np.uint8, copy=False)
         case PilImage():
-            return np.asarray(image.convert("RGB"))
+            return _shown(image)
     try:
         from PIL import Image, ImageOps  # noqa: PLC0415 - the SDK runs without it
     except ImportError as error:
@@ -96,10 +107,24 @@ def image_pixels(image: ImageLike) -> npt.NDArray[np.uint8]:
     data = image_bytes(image)
     try:
         with Image.open(io.BytesIO(data)) as file:
-            return np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
+            return _shown(ImageOps.exif_transpose(file))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         named = image if isinstance(image, str | os.PathLike) else "This"
         raise ImageUnreadable(f"{named} is no image.") from error
+
+
+def _shown(image: Any) -> npt.NDArray[np.uint8]:
+    """A PIL image as the server sees it: on white, a deep grey from its darkest to its brightest."""
+    if image.mode[0] in "IF":
+        values = np.asarray(image, np.float64)
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        grey = np.rint(255 * (np.nan_to_num(values, nan=low) - low) / ((high - low) or 1.0))
+        return np.repeat(grey.astype(np.uint8)[:, :, None], _RGB, axis=2)
+    if image.has_transparency_data:
+        drawn = np.asarray(image.convert("RGBA"), np.float32)
+        share = drawn[:, :, _RGB:] / 255
+        return np.rint(drawn[:, :, :_RGB] * share + 255 * (1 - share)).astype(np.uint8)
+    return np.asarray(image.convert("RGB"))
 
 
 def _read(file: BinaryIO) -> bytes:
@@ -110,9 +135,15 @@ def _read(file: BinaryIO) -> bytes:
 
 
 def _pil_bytes(image: PilImage) -> bytes:
-    drawable = image if image.mode in _PNG_MODES else image.convert("RGB")
     buffer = io.BytesIO()
-    drawable.save(
-        buffer, "PNG", compress_level=1, exif=b""
-    )  # rotated or not, it means these pixels
+    try:
+        if image.mode in _TIFF_MODES:
+            image.save(buffer, "TIFF")
+        else:
+            drawable = image if image.mode in _PNG_MODES else image.convert("RGB")
+            drawable.save(buffer, "PNG", compress_level=1, exif=b"")  # it means these pixels
+    except ValueError as error:
+        raise InvalidValue(
+            f"The PIL image (mode {image.mode}) cannot be written: {error}. Convert it to RGB."
+        ) from error
     return buffer.getvalue()

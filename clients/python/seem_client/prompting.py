@@ -56,6 +56,8 @@ def object_prompt(
     Raises:
         InvalidValue: A value is of a kind or shape that means nothing here.
     """
+    if not isinstance(text, str | None):
+        raise InvalidValue(f"A text is a str, not {text!r}.")
     return ObjectPrompt(
         points=tuple(map(_point, points)),
         box=None if box is None else _box(box),
@@ -101,9 +103,9 @@ def _point(point: PointLike) -> Point:
         case Point():
             return point
         case (x, y):
-            return Point(float(x), float(y))
+            return Point(*_pair(x, y))
         case (x, y, positive):
-            return Point(float(x), float(y), bool(positive))
+            return Point(*_pair(x, y), bool(positive))
         case _:
             raise InvalidValue(f"A point is (x, y) or (x, y, positive), not {point!r}.")
 
@@ -111,29 +113,58 @@ def _point(point: PointLike) -> Point:
 def _box(box: BoxLike) -> Box:
     if isinstance(box, Box):
         return box
-    corners = tuple(map(float, box))
+    corners = _numbers(box)
     if len(corners) != 4:  # noqa: PLR2004
         raise InvalidValue(f"A box is (x0, y0, x1, y1), not {len(corners)} numbers.")
     return Box(*corners)
 
 
 def _scribble(scribble: Scribble | Iterable[tuple[float, float]]) -> Scribble:
-    if isinstance(scribble, Scribble):
-        return scribble
-    return Scribble(tuple((float(x), float(y)) for x, y in scribble))
+    return scribble if isinstance(scribble, Scribble) else Scribble(vertices(scribble))
 
 
 def _lasso(lasso: Lasso | Iterable[tuple[float, float]]) -> Lasso:
-    if isinstance(lasso, Lasso):
-        return lasso
-    return Lasso(tuple((float(x), float(y)) for x, y in lasso))
+    return lasso if isinstance(lasso, Lasso) else Lasso(vertices(lasso))
+
+
+def vertices(points: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """The vertices (x, y) of a line or an outline, also of an array (N, 2).
+
+    Raises:
+        InvalidValue: They are not pairs of numbers.
+    """
+    try:
+        return tuple(_pair(x, y) for x, y in points)
+    except (TypeError, ValueError) as error:
+        raise InvalidValue(
+            "A line or an outline is a list of vertices (x, y), or an array (N, 2)."
+        ) from error
+
+
+def _pair(x: float, y: float) -> tuple[float, float]:
+    x, y = _numbers((x, y))
+    return x, y
+
+
+def _numbers(values: Iterable[float]) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, values))
+    except (TypeError, ValueError) as error:
+        raise InvalidValue(
+            f"A coordinate is a number; there is another thing in {values!r}."
+        ) from error
 
 
 def _mask(mask: npt.NDArray[np.bool_ | np.integer]) -> npt.NDArray[np.bool_]:
     array = np.asarray(mask)
     if array.ndim != 2 or array.dtype.kind not in "bui":  # noqa: PLR2004
-        raise InvalidValue(
+        error = InvalidValue(
             f"A mask is a boolean or integer array (H, W); this one is {array.dtype} of shape "
             f"{array.shape}."
         )
+        if array.dtype.kind == "f":
+            error.hint = "Say from which value on a pixel is inside, such as mask > 0.5."
+        elif array.ndim == 3:  # noqa: PLR2004
+            error.hint = "Give one plane of it, such as mask[:, :, 0] or mask[0]."
+        raise error
     return array.astype(np.bool_)

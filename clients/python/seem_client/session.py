@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import grpc
 
 from seem_client import _core as core
-from seem_client._channel import client_name, reply_of
+from seem_client._home import Home
 from seem_client._methods import PromptMethods
 from seem_client._offering import check_image_size, offer
 from seem_client._reconnecting import RECONNECT_S, Ending, delays_s, ending_of, hint_s, is_transient
+from seem_client.channel import client_name, reply_of
 from seem_client.image import image_bytes
 from seem_client.picture import Still
 from seem_client.prediction import Prediction, Predictions
@@ -38,7 +39,7 @@ T = TypeVar("T")
 
 
 class Session(PromptMethods[Prediction, Predictions, Future[Prediction]]):
-    """One image, any number of objects; may be used from several threads."""
+    """One image, any number of objects; may be used from several threads of its process."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Session(PromptMethods[Prediction, Predictions, Future[Prediction]]):
         reconnect_s: float = RECONNECT_S,
     ) -> None:
         self._stub, self._reconnect_s = stub, reconnect_s
+        self._home = Home()
         self._closing = threading.Event()
         self._delays: Iterator[float] | None = None
         self._hint_s = 0.0
@@ -109,7 +111,7 @@ class Session(PromptMethods[Prediction, Predictions, Future[Prediction]]):
 
     def close(self) -> None:
         """Ends the session on the server; does nothing the second time."""
-        if self not in self._sessions:
+        if self not in self._sessions or self._home.is_elsewhere:
             return
         self._closing.set()
         # Gone or too slow, the server forgets the session when it was left alone for long enough.
@@ -122,6 +124,8 @@ class Session(PromptMethods[Prediction, Predictions, Future[Prediction]]):
 
         The server keeps it for as long as its operator says. Does nothing the second time.
         """
+        if self._home.is_elsewhere:
+            return
         self._sessions.discard(self)
         self._closing.set()
         if self._end(core.closed()):
@@ -207,6 +211,7 @@ class Session(PromptMethods[Prediction, Predictions, Future[Prediction]]):
         return data
 
     def _send(self, make: Callable[[], Command], what: Callable[[Reply], T]) -> Future[T]:
+        self._home.check()
         future: Future[T] = Future()
 
         def settle(outcome: core.Outcome) -> None:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from seem_client import _core as core
-from seem_client._channel import client_name
 from seem_client._following import TrackedFrame, about, ahead_of, is_refused, legs, missing
 from seem_client._offering import check_image_size
+from seem_client.channel import client_name
 from seem_client.image import image_bytes
 from seem_client.picture import frames_of
 from seem_client.session import Session
@@ -88,7 +88,7 @@ class Video(Session):
             for frame, source in leg.steps():
                 try:
                     if not self._bring(frame):
-                        trouble = missing(frame) if frame == leg.start else None
+                        trouble = missing(frame, self._source) if frame == leg.start else None
                         break
                 except (SeemError, OSError) as error:  # those before it come first
                     trouble = error
@@ -171,7 +171,7 @@ class Video(Session):
         if frame is None or frame < 0:
             return  # the server says what is wrong
         if not self._bring(frame):
-            raise missing(frame)
+            raise missing(frame, self._source)
         self._check_shown(frame)
 
     def leave(self) -> None:

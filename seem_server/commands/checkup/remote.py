@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 import seem_client
-from seem_client._channel import error_of, is_loopback, reach_of
+from seem_client.channel import error_of, is_loopback, reach_of
 from seem_server.commands.checkup.finding import Finding, State, looked
 from seem_wire.errors import NotOffered, Unauthenticated
 from seem_wire.v1 import seem_pb2 as pb

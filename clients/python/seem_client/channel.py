@@ -1,4 +1,17 @@
-"""How to reach a server, and what its failures mean."""
+"""How to reach a server, and what its failures mean; for programs that speak the wire themselves.
+
+A gateway, or a tool with stubs of its own, gets to a server as `connect` does:
+
+    reach = reach_of("seem.example.org:443", token=None, tls=True, client_cert=None)
+    with reach.channel() as channel:
+        stub = SeemStub(reach.showing_token(channel))
+        try:
+            card = stub.GetModel(pb.GetModelRequest(), timeout=10)
+        except grpc.RpcError as failure:
+            raise error_of(failure, reach.address) from failure
+
+What is listed in `__all__` stays as it is; the rest is the client's own.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +52,8 @@ if TYPE_CHECKING:
     Verified = bool | PathLike | None
     CertificateAndKey = tuple[PathLike, PathLike]
 
+__all__ = ["Reach", "error_of", "is_loopback", "reach_of"]
+
 MAX_REPLY_BYTES = 256 * 1024**2
 """A reply holds run lengths of all objects that a command changed: megabytes at the very worst."""
 
@@ -51,7 +66,8 @@ RECONNECT_PAUSE_S = 1.0
 """A server that was away is tried again so often at least. gRPC's own two minutes are for services
 of which there are many; here a person waits, and calls meanwhile are refused untried."""
 
-_ADDRESS = re.compile(r"unix:.+|.+:\d{1,5}", re.DOTALL)
+_ADDRESS = re.compile(r"unix:.+|(?!https?:).+:(?P<port>\d{1,5})", re.DOTALL)
+_LAST_PORT = 65535
 _TOKEN = re.compile(r"[!-~]+")
 
 TOKEN_VARIABLE = "SEEM_TOKEN"  # noqa: S105  (where it lies, not what it is)
@@ -86,6 +102,10 @@ _HINTS = {
     ),
     "Failed to create security handshaker": (
         "The CA file, or the client certificate with its key, is not what it should be: PEM files."
+    ),
+    "Expected SETTINGS frame": (
+        "What listens there speaks HTTP/1, perhaps the annotator: give the server's gRPC port, "
+        "which is 50051 unless its operator says otherwise."
     ),
     "Connection refused": "Nothing listens there: start the server, or check host and port.",
     "No such file": "There is no such socket: start the server, or check the path.",
@@ -179,7 +199,8 @@ def client_name() -> str:
 
 def check_address(address: str) -> str:
     """`address`, if it is HOST:PORT or unix:PATH. Raises InvalidValue otherwise."""
-    if not _ADDRESS.fullmatch(address):
+    parts = _ADDRESS.fullmatch(address)
+    if not parts or not 0 < int(parts["port"] or 1) <= _LAST_PORT:
         raise InvalidValue(f"{address!r} is no address: give HOST:PORT, such as localhost:50051.")
     return address
 
@@ -235,6 +256,7 @@ def channel_options(address: str) -> list[tuple[str, int]]:
     options = [
         ("grpc.max_receive_message_length", MAX_REPLY_BYTES),
         ("grpc.max_send_message_length", -1),  # the server says what it takes
+        ("grpc.use_local_subchannel_pool", 1),  # else it inherits the pauses of others that failed
         ("grpc.initial_reconnect_backoff_ms", int(RECONNECT_PAUSE_S * 100)),
         ("grpc.max_reconnect_backoff_ms", int(RECONNECT_PAUSE_S * 1000)),
         ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
