@@ -114,7 +114,7 @@ def image_pixels(image: ImageLike) -> npt.NDArray[np.uint8]:
 
 
 def _shown(image: Any) -> npt.NDArray[np.uint8]:
-    """A PIL image as the server sees it: on white, a deep grey from its darkest to its brightest."""
+    """A PIL image as the server sees it: on white, a deep grey spread over all brightnesses."""
     if image.mode[0] in "IF":
         values = np.asarray(image, np.float64)
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
