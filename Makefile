@@ -1,6 +1,6 @@
 # One command per intent, the same here and in .ci/run. Each makes $(VENV) when it is missing.
 #   make demo     a photo, a click, the right mask: overlays under demo-output/
-#   make serve    the server on localhost:50051, and the annotator on http://localhost:8080
+#   make serve    the server on localhost:50051, and the annotator on http://localhost:8010
 #   make test     the suite            (make test ARGS="-m slow" or ARGS=tests/wire)
 #   make test-tools the adapters against the tools' own code, each in an environment of its own, and test-web
 #   make lint types arch               ruff, mypy, import contracts
@@ -51,7 +51,7 @@ demo: $(SERVE)
 	$(BIN)/python clients/demo/demo.py --out demo-output $(ARGS)
 
 serve: $(SERVE)
-	$(BIN)/seem serve --web-port 8080 $(ARGS)
+	$(BIN)/seem serve --web-port 8010 $(ARGS)
 
 test: $(ALL)
 	$(BIN)/python -m pytest $(ARGS)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from seem_client._channel import Reach
 
-DEFAULT_PORT = 8080
+DEFAULT_PORT = 8010
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

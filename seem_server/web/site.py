@@ -75,7 +75,7 @@ class SiteConfig:
     """
 
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: int = 8010
     origins: frozenset[str] = frozenset()
     tls_cert: str = ""
     tls_key: str = ""

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from served_process import serving
 
+from seem_wire.v1 import seem_pb2 as pb
+
 PHOTOS = Path(__file__).parents[2] / "clients/demo/photos"
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -47,16 +49,30 @@ def chromium():
 
 
 class Person:
-    """Who sits before a page. Whatever goes wrong on it ends up in `complaints`."""
+    """Who sits before a page. What goes wrong on it ends up in `complaints`."""
 
-    def __init__(self, browser, url):
-        self.context = browser.new_context(viewport=LAPTOP, accept_downloads=True)
+    def __init__(self, browser, url, *, first_time=False, **screen):
+        screen = {"viewport": LAPTOP, **screen}
+        self.context = browser.new_context(accept_downloads=True, **screen)
+        if not first_time:
+            self.context.add_init_script("localStorage.setItem('seem-seen', 'yes')")
         self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
         self.complaints = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.commands = []
+        self.page.on("websocket", lambda one: one.on("framesent", self._hear))
         self.page.goto(url)
         self.page.wait_for_selector("#connection.open")
+
+    def _hear(self, payload):
+        if isinstance(payload, bytes):  # the first frame is text: who asks
+            self.commands.append(pb.Command.FromString(payload))
+
+    def said(self):
+        """What the page last said about an object."""
+        prompts = [one.prompt for one in self.commands if one.WhichOneof("kind") == "prompt"]
+        return prompts[-1].objects[0]
 
     def open(self, *files):
         with self.page.expect_file_chooser() as chooser:

@@ -151,6 +151,44 @@ def test_several_objects_have_names_and_can_be_hidden_locked_and_deleted(clicked
     clicked.wait_for_mask(2)
 
 
+def test_an_object_is_undone_and_redone_along_its_own_way(clicked):
+    clicked.press("n")
+    clicked.click(0.6, 0.3)
+    clicked.wait_for_mask(2)
+    clicked.page.click("[aria-label='Undo object 1']")
+    clicked.page.wait_for_selector("[data-object='1'] .facts:text-is('nothing said yet')")
+    assert clicked.area(2) > 0
+    assert clicked.page.locator("[aria-label='Undo object 1']").is_disabled()
+    clicked.click(0.3, 0.6)  # on object 1, which leaves object 2 to be undone, and nothing to redo
+    clicked.wait_for_mask(1)
+    assert clicked.page.locator("[aria-label='Redo object 1']").is_disabled()
+    clicked.page.click("[aria-label='Choose object 2']")
+    clicked.press("z")
+    clicked.page.wait_for_selector("[data-object='2'] .facts:text-is('nothing said yet')")
+    clicked.press("Shift+Z")
+    clicked.wait_for_mask(2)
+    for _ in range(2):
+        clicked.press("Control+z")
+    clicked.page.wait_for_selector("button[title^='Undo']:disabled")
+
+
+def test_one_object_of_all_that_were_cleared_comes_back(clicked):
+    clicked.press("n")
+    clicked.click(0.6, 0.3)
+    clicked.wait_for_mask(2)
+    clicked.page.click("button[title^='Forget all']")
+    clicked.page.wait_for_selector("[data-object='1']", state="detached")
+    clicked.press("Control+z")
+    clicked.wait_for_mask(2)
+    clicked.wait_for_mask(1)
+    clicked.page.click("[aria-label='Lock object 1']")
+    assert clicked.page.locator("[aria-label='Undo object 1']").is_disabled()
+    clicked.page.click("[aria-label='Choose object 1']")
+    clicked.press("z")
+    clicked.page.wait_for_selector("#notice.bad")
+    assert "locked" in clicked.says()
+
+
 def test_what_is_saved_is_what_the_server_drew(clicked):
     annotation = json.loads(clicked.saved("#save-coco")[0].read_text("utf-8"))["annotations"][0]
     height, width = annotation["segmentation"]["size"]
@@ -252,6 +290,7 @@ def test_frames_are_followed_saved_and_there_after_a_reload(person, tmp_path):
         frame[30:60, 20 + 8 * index : 50 + 8 * index] = (250, 180, 20)
         Image.fromarray(frame).save(files[-1])
     person.open(*files)
+    person.page.click("#as-video")
     person.page.wait_for_selector(".timeline output:has-text('/ 6')")
     person.page.wait_for_selector(".file:text-is('6 images')")
     person.press("b")

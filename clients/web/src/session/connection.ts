@@ -1,19 +1,20 @@
 // Meeting the server, going on after a reload, and beginning anew.
 
 import { EMPTY } from "../history";
-import { forget, keepToken, kept, noteNothing, noted, token } from "../kept";
+import { keepToken, kept, noted, sweep, token } from "../kept";
 import { Link } from "../link";
 import type { LinkState } from "../link";
 import type { ModelCard, ObjectMask } from "../wire/seem_pb";
 import { forgetFollowed, show } from "./masks";
 import type { Told } from "./masks";
-import type { Note } from "./notes";
+import type { Note, Notes } from "./notes";
 import { thing } from "./objects";
 import { openImage } from "./pictures";
 import {
-  active, complain, frame, frames, following, history, link, linkWhy, live, masks, model, picture, preview, say, segments,
-  things, video,
+  active, complain, example, frame, frames, following, history, link, linkWhy, live, masks, model, picture, preview, say,
+  segments, shown, strip, things, video,
 } from "./state";
+import { drawAll } from "./strip";
 
 function newLink(sessionId = "", seq = 0n, wantMasks = false): Link {
   const ears = {
@@ -35,21 +36,25 @@ function newLink(sessionId = "", seq = 0n, wantMasks = false): Link {
 
 /** A connection without a picture yet, so that the page knows whom it talks to. */
 export function meet(): void {
-  const before = noted<Note>();
-  if (before?.sessionId) void resume(before);
-  else open("image");
+  const before = noted<Partial<Notes>>();
+  void sweep();
+  strip.value = before?.strip ?? [];
+  example.value = before?.example ?? null;
+  shown.value = before?.shown ?? "";
+  const one = strip.value.find((each) => each.id === shown.value);
+  void drawAll();
+  if (one?.note) {
+    void connectTo(one.note).then((there) => {
+      if (!there) open("image");
+    });
+  } else open("image");
 }
 
-/** A session of its own; the one before ends. */
+/** A session of its own, in place of the one before, which is left. */
 export function open(subject: "image" | "video"): void {
   const before = live.link;
   if (before && live.untouched && subject === "image") return; // nothing was said in it yet
-  if (before?.sessionId) {
-    void forget(before.sessionId);
-    before.ask({ case: "release", value: {} }).catch(() => undefined);
-  }
   before?.leave();
-  noteNothing();
   live.untouched = subject === "image";
   live.link = newLink();
   live.link.connect();
@@ -95,12 +100,18 @@ async function startAgain(why: string): Promise<void> {
   say(`${why} What was said before is lost${bytes ? "; the picture is open again." : "."}`, true);
 }
 
-async function resume(before: Note): Promise<void> {
+/** Ends a session that is not the one shown. */
+export function release(before: Note): void {
+  const quiet = { state: () => undefined, attached: () => undefined, gone: () => undefined };
+  const other = new Link(quiet, token, before.sessionId, BigInt(before.seq));
+  other.connect();
+  void other.ask({ case: "release", value: {} }).catch(() => undefined).then(() => other.leave());
+}
+
+/** Goes on with a session; false where its picture is not kept here any more. */
+export async function connectTo(before: Note): Promise<boolean> {
   const bytes = await kept<Blob>(before.sessionId, before.file);
-  if (!bytes) {
-    open("image");
-    return;
-  }
+  if (!bytes) return false;
   live.file = before.file;
   things.value = before.things;
   active.value = before.active;
@@ -110,8 +121,11 @@ async function resume(before: Note): Promise<void> {
   frame.value = before.frame;
   const bitmap = await createImageBitmap(frames.value[before.frame] ?? bytes);
   picture.value = { name: before.name, width: bitmap.width, height: bitmap.height, bitmap, hash: before.hash };
+  live.link?.leave();
+  live.untouched = false;
   live.link = newLink(before.sessionId, BigInt(before.seq), true);
   live.link.connect();
+  return true;
 }
 
 async function resumeFrames(before: Note): Promise<void> {
