@@ -69,10 +69,21 @@ class Person:
         if isinstance(payload, bytes):  # the first frame is text: who asks
             self.commands.append(pb.Command.FromString(payload))
 
+    def prompts(self):
+        """What the page said of objects."""
+        return [one.prompt for one in self.commands if one.WhichOneof("kind") == "prompt"]
+
     def said(self):
-        """What the page last said about an object."""
-        prompts = [one.prompt for one in self.commands if one.WhichOneof("kind") == "prompt"]
-        return prompts[-1].objects[0]
+        """What it said last of one."""
+        return self.prompts()[-1].objects[0]
+
+    def wait_until(self, holds):
+        """Looks again until something holds."""
+        for _ in range(PATIENCE_MS // 20):
+            if holds():
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError("it never came to hold")
 
     def open(self, *files):
         with self.page.expect_file_chooser() as chooser:
@@ -122,12 +133,9 @@ class Person:
 
     def wait_for_area(self, wanted, object_id=1):
         """Until the area is what `wanted` is true of."""
-        for _ in range(PATIENCE_MS // 50):
-            text = self.facts(object_id).inner_text()
-            if " px" in text and wanted(self.area(object_id)):
-                return self.area(object_id)
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"the area stays {self.facts(object_id).inner_text()!r}")
+        self.wait_until(
+            lambda: " px" in self.facts(object_id).inner_text() and wanted(self.area(object_id))
+        )
 
     def pixels(self):
         """The picture as it is on the screen, uint8 (H, W, 3)."""
