@@ -122,7 +122,10 @@ async def serve_site(config: SiteConfig, server: Reach) -> AsyncIterator[str]:
                 "reach it through the annotator. Start it with --tokens-file; or give --insecure."
             )
         runner = web.AppRunner(
-            make_app(config, gateway), access_log=None, shutdown_timeout=CLOSING_S
+            make_app(config, gateway),
+            access_log=None,
+            shutdown_timeout=CLOSING_S,
+            handler_cancellation=True,  # a preview that nobody looks at any more costs nothing
         )
         await runner.setup()
         try:

@@ -129,6 +129,15 @@ def test_a_preview_shows_what_a_click_would_do_and_says_nothing(person):
     assert changed(plain, person.pixels()) == 0  # the pointer left
 
 
+def test_a_preview_is_given_up_when_the_pointer_goes_on(person):
+    person.sample("cat")
+    person.page.route("**/segment", lambda _: None)  # never answered
+    with person.page.expect_request("**/segment"):
+        person.page.mouse.move(*person.at(0.4, 0.5))
+    with person.page.expect_event("requestfailed", lambda one: one.url.endswith("/segment")):
+        person.page.mouse.move(*person.at(0.5, 0.5))
+
+
 def test_it_says_where_the_model_runs_and_how_long_it_took(clicked):
     assert "FAKE" in clicked.page.locator("#device").inner_text()
     assert "server" in clicked.page.locator("#latency").inner_text()
