@@ -47,6 +47,23 @@ def test_each_picture_of_several_has_its_own_objects_and_history(several):
     several.wait_for_mask()
 
 
+def test_who_turns_pages_faster_than_they_open_ends_at_the_last(several):
+    area = several.area()
+    for key in "]][]]]":
+        several.press(key)
+    several.page.wait_for_selector(".file:text-is('cat.jpg')")
+    several.wait_for_area(lambda now: now == area)
+    for _ in range(3):
+        several.page.keyboard.press("]", delay=1)
+    several.page.wait_for_selector(".file:text-is('coffee.jpg')")
+    several.click(0.5, 0.4)
+    several.wait_for_mask()
+    several.page.hover("[data-sheet='coffee.jpg']")
+    several.page.click("[aria-label='Close coffee.jpg']")
+    several.wait_for_area(lambda now: now == area)
+    assert several.page.locator(".veil").count() == 0
+
+
 def test_an_example_of_one_picture_is_found_in_another(several):
     several.page.click("text=Take as example")
     several.page.wait_for_selector("#example:text-is('object 1 of cat.jpg')")

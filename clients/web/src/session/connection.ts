@@ -89,7 +89,9 @@ export function begin(): void {
 
 /** The server forgot the session: the picture is shown to it anew, what was said of it is lost. */
 async function startAgain(why: string): Promise<void> {
-  const bytes = live.link?.sessionId && (await kept<Blob>(live.link.sessionId, live.file || "picture"));
+  const mine = live.link;
+  const bytes = mine?.sessionId && (await kept<Blob>(mine.sessionId, live.file || "picture"));
+  if (mine !== live.link) return; // another sheet is shown
   const name = picture.value?.name ?? "picture";
   begin();
   if (bytes) await openImage(bytes, name);
@@ -108,18 +110,22 @@ export function release(before: Note): void {
   void other.ask({ case: "release", value: {} }).catch(() => undefined).then(() => other.leave());
 }
 
-/** Goes on with a session; false where its picture is not kept here any more. */
+/** Goes on with the session of the sheet that is shown; false where its picture is not kept here any more. */
 export async function connectTo(before: Note): Promise<boolean> {
+  const id = shown.value;
   const bytes = await kept<Blob>(before.sessionId, before.file);
   if (!bytes) return false;
+  const found = before.video ? await framesOf(before.sessionId) : [];
+  const bitmap = await createImageBitmap(found[before.frame]?.blob ?? bytes);
+  if (shown.value !== id) return true; // another was wanted meanwhile
   live.file = before.file;
   things.value = before.things;
   active.value = before.active;
   history.value = before.history;
   video.value = before.video;
-  if (before.video) await resumeFrames(before);
+  frames.value = found.map((one) => one.blob);
+  found.forEach((one, index) => show(one.objects, index, false));
   frame.value = before.frame;
-  const bitmap = await createImageBitmap(frames.value[before.frame] ?? bytes);
   picture.value = { name: before.name, width: bitmap.width, height: bitmap.height, bitmap, hash: before.hash };
   live.link?.leave();
   live.untouched = false;
@@ -128,14 +134,13 @@ export async function connectTo(before: Note): Promise<boolean> {
   return true;
 }
 
-async function resumeFrames(before: Note): Promise<void> {
-  const found: Blob[] = [];
-  for (let index = 0; ; index++) {
-    const one = await kept<Blob>(before.sessionId, `frame ${index}`);
-    if (!one) break;
-    found.push(one);
-    const known = await kept<{ objects: Told[] }>(before.sessionId, `masks ${index}`);
-    if (known) show(known.objects, index, false);
+/** The frames that are kept of a video, and what is known in each. */
+async function framesOf(sessionId: string): Promise<{ blob: Blob; objects: Told[] }[]> {
+  const found: { blob: Blob; objects: Told[] }[] = [];
+  for (;;) {
+    const blob = await kept<Blob>(sessionId, `frame ${found.length}`);
+    if (!blob) return found;
+    const known = await kept<{ objects: Told[] }>(sessionId, `masks ${found.length}`);
+    found.push({ blob, objects: known?.objects ?? [] });
   }
-  frames.value = found;
 }

@@ -5,7 +5,7 @@ import { readVideo } from "../frames";
 import { begin, open } from "./connection";
 import { tell } from "./masks";
 import { remember } from "./notes";
-import { busy, complain, limits, live, picture } from "./state";
+import { busy, complain, limits, live, picture, shown } from "./state";
 import { addSheet, keepSheet, turnTo } from "./strip";
 import { openVideo } from "./video";
 
@@ -52,16 +52,18 @@ const megabytes = (bytes: number): string => `${(bytes / 1048576).toFixed(1)} MB
 
 /** Shows the server the picture of the sheet that is shown. */
 export async function openImage(blob: Blob, name: string): Promise<void> {
+  const id = shown.value;
   busy.value = `Opening ${name} …`;
   try {
     const bitmap = await bitmapOf(blob, name);
     check(blob, name);
+    const encoded = new Uint8Array(await blob.arrayBuffer());
+    if (shown.value !== id) return; // another was wanted meanwhile
     begin();
     open("image");
     const mine = live.link!;
     live.file = "picture";
     picture.value = { name, width: bitmap.width, height: bitmap.height, bitmap, hash: "" };
-    const encoded = new Uint8Array(await blob.arrayBuffer());
     const started = performance.now();
     live.untouched = false;
     const kind = await mine.ask({ case: "setImage", value: { image: { source: { case: "encoded", value: encoded } } } });

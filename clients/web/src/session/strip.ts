@@ -72,6 +72,7 @@ export async function turnTo(id: string): Promise<void> {
   leaf(id);
   if (one.note && (await connectTo(one.note))) return;
   const blob = await fileOf(one);
+  if (shown.value !== id) return; // another was wanted meanwhile
   if (blob) await openImage(blob, one.name);
   else say(`${one.name} is not kept in this browser any more. Open the file again.`, true);
 }

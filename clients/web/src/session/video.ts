@@ -68,8 +68,9 @@ export async function goTo(index: number): Promise<void> {
   const blob = frames.value[index];
   if (!blob || !picture.value) return;
   wantedFrame = index;
+  const mine = live.link;
   const bitmap = await createImageBitmap(blob);
-  if (wantedFrame !== index || !picture.value) return;
+  if (wantedFrame !== index || mine !== live.link || !picture.value) return;
   preview.value = null;
   if (frame.value !== index) segments.value = [];
   frame.value = index;
