@@ -1,6 +1,6 @@
 # One command per intent, the same here and in .ci/run. Each makes $(VENV) when it is missing.
 #   make demo     a photo, a click, the right mask: overlays under demo-output/
-#   make serve    the server on localhost:50051, and the annotator on http://localhost:8080
+#   make serve    the server on localhost:50051, and the annotator on http://localhost:8010
 #   make test     the suite            (make test ARGS="-m slow" or ARGS=tests/wire)
 #   make test-tools the adapters against the tools' own code, each in an environment of its own, and test-web
 #   make test-client the client alone, under the oldest and the newest gRPC, protobuf and NumPy that it takes
@@ -58,7 +58,7 @@ notebook: $(ALL)
 	$(BIN)/python clients/notebooks/run.py
 
 serve: $(SERVE)
-	$(BIN)/seem serve --web-port 8080 $(ARGS)
+	$(BIN)/seem serve --web-port 8010 $(ARGS)
 
 test: $(ALL)
 	$(BIN)/python -m pytest $(ARGS)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from seem_client.channel import Reach
 
-DEFAULT_PORT = 8080
+DEFAULT_PORT = 8010
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -75,7 +75,7 @@ class SiteConfig:
     """
 
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: int = 8010
     origins: frozenset[str] = frozenset()
     tls_cert: str = ""
     tls_key: str = ""
@@ -122,7 +122,10 @@ async def serve_site(config: SiteConfig, server: Reach) -> AsyncIterator[str]:
                 "reach it through the annotator. Start it with --tokens-file; or give --insecure."
             )
         runner = web.AppRunner(
-            make_app(config, gateway), access_log=None, shutdown_timeout=CLOSING_S
+            make_app(config, gateway),
+            access_log=None,
+            shutdown_timeout=CLOSING_S,
+            handler_cancellation=True,  # a preview that nobody looks at any more costs nothing
         )
         await runner.setup()
         try:

@@ -68,7 +68,7 @@ def test_programs_are_told_where_it_serves_as_json():
 
 
 def test_a_server_with_tls_does_not_serve_it_itself(capsys):
-    flags = ["--web-port", "8080", "--tls-cert", "c", "--tls-key", "k"]
+    flags = ["--web-port", "8010", "--tls-cert", "c", "--tls-key", "k"]
     assert cli.main(["serve", *flags]) == cli.MISUSED
     assert "seem web --server" in capsys.readouterr().err
 

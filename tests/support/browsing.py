@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from served_process import serving
 
+from seem_wire.v1 import seem_pb2 as pb
+
 PHOTOS = Path(__file__).parents[2] / "clients/demo/photos"
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -47,16 +49,41 @@ def chromium():
 
 
 class Person:
-    """Who sits before a page. Whatever goes wrong on it ends up in `complaints`."""
+    """Who sits before a page. What goes wrong on it ends up in `complaints`."""
 
-    def __init__(self, browser, url):
-        self.context = browser.new_context(viewport=LAPTOP, accept_downloads=True)
+    def __init__(self, browser, url, *, first_time=False, **screen):
+        screen = {"viewport": LAPTOP, **screen}
+        self.context = browser.new_context(accept_downloads=True, **screen)
+        if not first_time:
+            self.context.add_init_script("localStorage.setItem('seem-seen', 'yes')")
         self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
         self.complaints = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.commands = []
+        self.page.on("websocket", lambda one: one.on("framesent", self._hear))
         self.page.goto(url)
         self.page.wait_for_selector("#connection.open")
+
+    def _hear(self, payload):
+        if isinstance(payload, bytes):  # the first frame is text: who asks
+            self.commands.append(pb.Command.FromString(payload))
+
+    def prompts(self):
+        """What the page said of objects."""
+        return [one.prompt for one in self.commands if one.WhichOneof("kind") == "prompt"]
+
+    def said(self):
+        """What it said last of one."""
+        return self.prompts()[-1].objects[0]
+
+    def wait_until(self, holds):
+        """Looks again until something holds."""
+        for _ in range(PATIENCE_MS // 20):
+            if holds():
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError("it never came to hold")
 
     def open(self, *files):
         with self.page.expect_file_chooser() as chooser:
@@ -106,12 +133,9 @@ class Person:
 
     def wait_for_area(self, wanted, object_id=1):
         """Until the area is what `wanted` is true of."""
-        for _ in range(PATIENCE_MS // 50):
-            text = self.facts(object_id).inner_text()
-            if " px" in text and wanted(self.area(object_id)):
-                return self.area(object_id)
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"the area stays {self.facts(object_id).inner_text()!r}")
+        self.wait_until(
+            lambda: " px" in self.facts(object_id).inner_text() and wanted(self.area(object_id))
+        )
 
     def pixels(self):
         """The picture as it is on the screen, uint8 (H, W, 3)."""

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import io
+from contextlib import asynccontextmanager
 
 import aiohttp
+import grpc
+import grpc.aio
 import pytest
 from PIL import Image
 from sites import click, opening, page, photo, site
@@ -123,6 +127,36 @@ async def test_a_refused_one_is_told_as_an_error(callers):
         bearer = {"Authorization": f"Bearer {TOKEN}"}
         async with browser.post("/segment", data=b"", headers=bearer) as answer:
             assert (answer.status, _error(await answer.read())) == (422, "IMAGE_EMPTY")
+
+
+async def test_a_preview_that_was_given_up_is_taken_back_from_the_server():
+    async with waiting_server() as (address, asked, gone), site(address=address) as (_, browser):
+        preview = asyncio.create_task(browser.post("/segment", data=b""))
+        await asked.wait()
+        preview.cancel()
+        await gone.wait()
+
+
+@asynccontextmanager
+async def waiting_server():
+    """A server that never answers, and when it was asked, and when that was taken back."""
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def segment(_request, _context):
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            gone.set()
+
+    server = grpc.aio.server()
+    service = pb.DESCRIPTOR.services_by_name["Seem"].full_name
+    methods = {"Segment": grpc.unary_unary_rpc_method_handler(segment)}
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, methods)])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield f"127.0.0.1:{port}", asked, gone
+    await server.stop(None)
 
 
 async def test_a_server_that_is_not_there_is_told():

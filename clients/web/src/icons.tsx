@@ -22,6 +22,7 @@ const PATHS = {
   save: "M12 4v11M7 10l5 5 5-5M4 20h16",
   help: "M9 9a3 3 0 1 1 4.200 2.700c-.8.4-1.200 1-1.200 2.300M12 17.500v.5M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z",
   stop: "M6 6h12v12H6z",
+  cross: "M6 6l12 12M18 6L6 18",
 } as const;
 
 export type IconName = keyof typeof PATHS;

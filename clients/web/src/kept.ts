@@ -2,6 +2,7 @@
 
 const DATABASE = "seem";
 const FILES = "files";
+const USED = "used"; // when a sweep saw it first
 const NOTES = "seem-session";
 const TOKEN = "seem-token";
 
@@ -42,6 +43,20 @@ export async function kept<T>(session: string, what: string): Promise<T | undefi
 export async function forget(session: string): Promise<void> {
   const range = IDBKeyRange.bound(`${session}/`, `${session}/\uffff`);
   await within("readwrite", (files) => files.delete(range)).catch(() => undefined);
+}
+
+const OLD_MS = 14 * 24 * 3600 * 1000; // longer than a server keeps a session that nobody uses
+
+/** Forgets what tabs left behind that were closed long ago. */
+export async function sweep(): Promise<void> {
+  const now = Date.now();
+  const keys = ((await within("readonly", (files) => files.getAllKeys()).catch(() => [])) as IDBValidKey[]).map(String);
+  const groups = new Set(keys.map((one) => one.slice(0, one.indexOf("/"))));
+  for (const group of groups) {
+    const used = await kept<number>(group, USED);
+    if (used === undefined) await keep(group, USED, now);
+    else if (now - used > OLD_MS) await forget(group);
+  }
 }
 
 export function note(value: unknown): void {

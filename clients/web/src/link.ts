@@ -187,11 +187,11 @@ export class Link {
   }
 }
 
-/** One image, one answer, without a session: for looking ahead. */
+/** One image, one answer, without a session: for looking ahead, and at a frame. */
 export async function segment(
   request: MessageInitShape<typeof SegmentRequestSchema>,
   token: string,
-  signal: AbortSignal,
+  signal: AbortSignal | null = null,
 ): Promise<SegmentReply> {
   const response = await fetch("/segment", {
     method: "POST",

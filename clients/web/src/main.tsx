@@ -3,13 +3,16 @@
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
+import { Hint } from "./hint";
 import { Icon } from "./icons";
 import type { IconName } from "./icons";
 import { SegmentKind } from "./wire/seem_pb";
 import { Everything, Export, Objects, Words, facts } from "./panels";
 import * as session from "./session/index";
-import { Stage, ahead, fitView, holdSpace, takeAway, tool, view, zoomBy } from "./stage";
+import { useRoving } from "./roving";
+import { Stage, ahead, fitView, holdSpace, pixel, takeAway, tool, view, whereabouts, zoomBy } from "./stage";
 import type { Tool } from "./stage";
+import { Strip } from "./strip";
 import { Timeline, play, stopPlaying } from "./timeline";
 
 const SAMPLES = ["cat", "coffee", "astronaut"] as const;
@@ -27,7 +30,7 @@ const TOOLS: { tool: Tool; key: string; name: string; hint: string; needs: strin
 
 async function openSample(name: string): Promise<void> {
   const response = await fetch(`samples/${name}.jpg`);
-  await session.openImage(await response.blob(), `${name}.jpg`);
+  await open([new File([await response.blob()], `${name}.jpg`, { type: "image/jpeg" })]);
 }
 
 function choose(): void {
@@ -100,8 +103,9 @@ function Connection() {
 }
 
 function Tools() {
+  const roving = useRoving<HTMLDivElement>();
   return (
-    <nav class="tools" aria-label="Tools">
+    <div class="tools" role="toolbar" aria-orientation="vertical" aria-label="Tools" {...roving}>
       {TOOLS.map((one) => (
         <ToolButton key={one.tool} icon={one.tool} name={one.name} hint={`${one.name} (${one.key.toUpperCase()}): ${one.hint}`}
           pressed={tool.value === one.tool} disabled={one.needs !== "" && !session.offers(one.needs)}
@@ -116,7 +120,7 @@ function Tools() {
       <ToolButton icon="undo" name="Undo" hint="Undo (Ctrl+Z)" disabled={!session.canUndo.value} act={() => void session.takeBack()} />
       <ToolButton icon="redo" name="Redo" hint="Redo (Ctrl+Shift+Z)" disabled={!session.canRedo.value} act={() => void session.doAgain()} />
       <ToolButton icon="bin" name="Clear" hint="Forget all objects; can be undone" disabled={!session.canUndo.value} act={() => void session.clear()} />
-    </nav>
+    </div>
   );
 }
 
@@ -124,7 +128,7 @@ function ToolButton(props: {
   icon: IconName; name: string; hint: string; act: () => void; pressed?: boolean; disabled?: boolean;
 }) {
   return (
-    <button class="tool" title={props.hint} disabled={props.disabled ?? false} onClick={props.act}
+    <button class="tool" data-rove title={props.hint} disabled={props.disabled ?? false} onClick={props.act}
       {...(props.pressed !== undefined && { "aria-pressed": props.pressed })}>
       <Icon name={props.icon} />
       <span>{props.name}</span>
@@ -139,6 +143,7 @@ function Zoom() {
       <output>{Math.round(view.value.scale * 100)} %</output>
       <button class="bare" title="Larger (+)" aria-label="Larger" onClick={() => zoomBy(1.3)}><Icon name="plus" /></button>
       <button class="bare" title="Whole picture (0)" aria-label="Whole picture" onClick={fitView}><Icon name="fit" /></button>
+      {pixel.value && <span class="pixel dim" aria-hidden="true">{pixel.value.x}, {pixel.value.y}</span>}
     </div>
   );
 }
@@ -147,9 +152,9 @@ function Start() {
   if (session.picture.value) return null;
   return (
     <div class="start">
-      <h2>Drop an image or a video here</h2>
+      <h2>Drop images or a video here</h2>
       <p>Then click on a thing: its mask appears. Right-click on what is too much.</p>
-      <button class="primary" onClick={choose}><Icon name="open" /> Open a file…</button>
+      <button class="primary" onClick={choose}><Icon name="open" /> Open files…</button>
       <p class="dim">or try one of these</p>
       <div class="samples">
         {SAMPLES.map((name) => (
@@ -185,7 +190,7 @@ function Notice() {
       {now && (
         <div class={`notice${now.bad ? " bad" : ""}`} id="notice" role={now.bad ? "alert" : "status"}>
           {now.text}
-          <button class="bare" aria-label="Close the message" onClick={() => (session.notice.value = null)}>✕</button>
+          <button class="bare" aria-label="Close the message" onClick={() => (session.notice.value = null)}><Icon name="cross" /></button>
         </div>
       )}
     </div>
@@ -196,7 +201,12 @@ function Notice() {
 function Told() {
   const one = session.things.value.find((each) => each.id === session.active.value);
   const mask = session.masksNow.value.get(session.active.value);
-  return <p class="unseen" role="status">{one && mask ? `${one.name}: ${facts(mask)}` : ""}</p>;
+  return (
+    <>
+      <p class="unseen" role="status">{one && mask ? `${one.name}: ${facts(mask)}` : ""}</p>
+      <p class="unseen" id="where" role="status">{whereabouts.value}</p>
+    </>
+  );
 }
 
 function Obstacle() {
@@ -232,7 +242,8 @@ function Obstacle() {
 
 const KEYS = [
   ["Left click / right click", "add / take away"],
-  ["Arrow keys, Enter, Shift+Enter", "the same by keyboard, on the picture; Shift for longer steps"],
+  ["Arrow keys on the picture", "move the cross; with Shift in long steps, with Ctrl by one pixel"],
+  ["Enter, Space / with Shift", "add / take away at the cross; for boxes and lines: set a corner (Space), finish (Enter)"],
   ["V B S L H", "click, box, scribble, lasso, move"],
   ["X", "the left button adds or takes away"],
   ["P", "preview on or off"],
@@ -240,9 +251,11 @@ const KEYS = [
   ["N, 1 to 9", "new object, choose an object"],
   ["Delete", "delete the object"],
   ["Ctrl+Z / Ctrl+Shift+Z, Ctrl+Y", "undo / redo"],
+  ["Z / Shift+Z", "the same for the chosen object alone"],
   ["Wheel, + − 0", "zoom, whole picture"],
   ["Space and drag", "move the picture"],
   ["K, comma, full stop", "play a video, frame back, frame forward"],
+  ["[ / ]", "picture before / after"],
 ] as const;
 
 function Help() {
@@ -274,10 +287,12 @@ function Page() {
         <div class="canvas">
           <Stage />
           <Start />
+          <Hint />
           {session.picture.value && <Zoom />}
           <Notice />
           <Told />
         </div>
+        <Strip fps={fps.value} />
         <Timeline />
       </main>
       <aside class="side" aria-label="Objects and export">
@@ -309,11 +324,13 @@ const COMMANDS: Record<string, () => void> = {
   },
   w: () => document.getElementById("words")?.focus(),
   e: () => {
-    if (session.picture.value && !session.video.value) void session.findEverything([], SegmentKind.PANOPTIC);
+    if (session.picture.value) void session.findEverything([], SegmentKind.PANOPTIC);
   },
   k: play,
   ",": () => void session.goTo(session.frame.value - 1),
   ".": () => void session.goTo(session.frame.value + 1),
+  "[": () => session.turn(-1),
+  "]": () => session.turn(1),
   "+": () => zoomBy(1.3),
   "=": () => zoomBy(1.3),
   "-": () => zoomBy(1 / 1.3),
@@ -337,7 +354,8 @@ function onKey(event: KeyboardEvent): void {
   }
   const chosen = TOOLS.find((one) => one.key === key);
   const numbered = /^[1-9]$/.test(key) ? session.present.value[Number(key) - 1] : undefined;
-  if (chosen) tool.value = chosen.tool;
+  if (key === "z") void (event.shiftKey ? session.doAgain : session.takeBack)(session.active.value);
+  else if (chosen) tool.value = chosen.tool;
   else if (numbered) session.active.value = numbered.id;
   else if (COMMANDS[key]) {
     event.preventDefault();

@@ -2,8 +2,10 @@
 
 import { signal } from "@preact/signals";
 import { SegmentKind } from "./wire/seem_pb";
+import { lastDone, lastUndone } from "./history";
 import { Icon } from "./icons";
 import { save } from "./save";
+import { useRoving } from "./roving";
 import * as session from "./session/index";
 import { opacity } from "./stage";
 
@@ -12,6 +14,7 @@ const names = signal("");
 const kind = signal<SegmentKind>(SegmentKind.PANOPTIC);
 
 export function Objects() {
+  const roving = useRoving<HTMLUListElement>();
   const known = session.masksNow.value;
   return (
     <section class="card" aria-labelledby="objects-title">
@@ -21,7 +24,7 @@ export function Objects() {
           <Icon name="plus" /> New
         </button>
       </header>
-      <ul class="objects" id="objects">
+      <ul class="objects" id="objects" {...roving}>
         {session.present.value.map((one) => (
           <Row key={one.id} one={one} mask={known.get(one.id)} />
         ))}
@@ -58,24 +61,50 @@ function Row({ one, mask }: { one: session.Thing; mask: session.Mask | undefined
           <Icon name="bin" />
         </button>
       </div>
-      <button class="facts" aria-pressed={chosen} aria-label={`Choose ${one.name}`}
-        onClick={() => (session.active.value = one.id)}>
-        {facts(mask)}
-      </button>
+      <div class="row">
+        <button class="facts" data-rove aria-pressed={chosen} aria-label={`Choose ${one.name}`} title={facts(mask)}
+          onClick={() => (session.active.value = one.id)}>
+          {facts(mask)}
+        </button>
+        <Step icon="undo" name={`Undo ${one.name}`} hint="What came last for this object is taken back (Z)" disabled={one.locked || !lastDone(session.history.value, one.id)}
+          act={() => void session.takeBack(one.id)} />
+        <Step icon="redo" name={`Redo ${one.name}`} hint="What was taken back of this object is done again (Shift+Z)" disabled={one.locked || !lastUndone(session.history.value, one.id)}
+          act={() => void session.doAgain(one.id)} />
+      </div>
       {chosen && mask && mask.readings.length > 1 && !one.locked && (
         <div class="readings" role="group" aria-label="What the click may have meant">
-          <span>Meant</span>
+          <span>Or rather</span>
           {mask.readings.map((reading, at) => (
             <button class="small" key={at} aria-label={`Reading ${at + 1}, ${Number(reading.area)} pixels`}
+              title={`${Number(reading.area).toLocaleString("en")} px · sure ${Math.round(reading.score * 100)} %`}
               onPointerEnter={() => session.consider(reading)} onPointerLeave={() => session.consider(null)}
               onFocus={() => session.consider(reading)} onBlur={() => session.consider(null)}
               onClick={() => void session.choose(one.id, at)}>
-              {at + 1}
+              <Shape of={session.maskOfReading(reading)} colour={one.colour} />
             </button>
           ))}
         </div>
       )}
     </li>
+  );
+}
+
+/** A mask, very small. */
+function Shape({ of: mask, colour }: { of: session.Mask; colour: string }) {
+  const { width, height } = mask.rle;
+  const path = mask.loops.map((loop) => `M${loop.join(" ")}z`).join("");
+  return (
+    <svg class="shape" viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
+      <path d={path} fill={colour} fill-rule="evenodd" />
+    </svg>
+  );
+}
+
+function Step(props: { icon: "undo" | "redo"; name: string; hint: string; disabled: boolean; act: () => void }) {
+  return (
+    <button class="bare step" title={props.hint} aria-label={props.name} disabled={props.disabled} onClick={props.act}>
+      <Icon name={props.icon} />
+    </button>
   );
 }
 
@@ -126,15 +155,17 @@ function Example() {
         Take as example
       </button>
       <button class="small" disabled={!shown || !session.picture.value} onClick={() => void session.useExample()}
-        title={shown ? `Finds what looks like ${shown.name}` : "Take an example first"}>
+        title={shown ? `Finds what looks like ${shown.name} of ${shown.from}` : "Take an example first"}>
         Find alike
       </button>
+      {shown && <span class="dim of" id="example">{shown.name} of {shown.from}</span>}
     </div>
   );
 }
 
 export function Everything() {
   const list = session.segments.value;
+  const roving = useRoving<HTMLUListElement>();
   const submit = (event: Event) => {
     event.preventDefault();
     const wanted = names.value.split(",").map((one) => one.trim()).filter(Boolean);
@@ -145,7 +176,10 @@ export function Everything() {
       <header>
         <h2 id="everything-title">Everything</h2>
         {list.length > 0 && (
-          <button class="bare" onClick={() => (session.segments.value = [])}>Put away</button>
+          <span>
+            <button class="bare" id="keep-all" onClick={() => void session.adoptAll()}>Keep all</button>
+            <button class="bare" onClick={() => (session.segments.value = [])}>Put away</button>
+          </span>
         )}
       </header>
       <form onSubmit={submit}>
@@ -159,20 +193,21 @@ export function Everything() {
             <option value={SegmentKind.INSTANCE}>things, may overlap</option>
             <option value={SegmentKind.SEMANTIC}>one for each name</option>
           </select>
-          <button id="everything" disabled={!session.picture.value || !session.offers("everything") || !!session.video.value}
-            title={session.video.value ? "For images; open a frame as an image" : "Everything (E)"}>
+          <button id="everything" disabled={!session.picture.value || !session.offers("everything")}
+            title={session.video.value ? "Everything in this frame (E)" : "Everything (E)"}>
             Look
           </button>
         </div>
       </form>
       {list.length > 0 && (
-        <ul class="segments" id="segments">
+        <ul class="segments" id="segments" {...roving}>
           {list.map((one) => (
-            <li key={one.id}>
+            <li key={one.id} onPointerEnter={() => session.point(one)} onPointerLeave={() => session.point(null)}>
               <span class="swatch" style={{ background: one.colour }} />
               <span class="label">{one.label}</span>
               <span class="dim">{Math.round(one.probability * 100)} %</span>
-              <button class="small" aria-label={`Keep ${one.label} as an object`} onClick={() => void session.adopt(one)}>
+              <button class="small" data-rove aria-label={`Keep ${one.label} as an object`} onFocus={() => session.point(one)}
+                onBlur={() => session.point(null)} onClick={() => void session.adopt(one)}>
                 Keep
               </button>
             </li>

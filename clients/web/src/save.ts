@@ -135,6 +135,11 @@ export async function save(kind: "coco" | "polygons" | "png"): Promise<void> {
     session.say("There is no mask to save yet: click on something first.", true);
     return;
   }
+  const most = Math.max(...session.present.value.map((one) => one.id));
+  if (kind === "png" && most > 255) {
+    session.say("An indexed PNG has room for 255 objects, and one here has a higher number. Save COCO or polygons.", true);
+    return;
+  }
   const title = stem(session.video.value?.name ?? shown.name);
   if (kind === "png") download(await png(), `${title}-masks.${session.video.value ? "zip" : "png"}`);
   else {

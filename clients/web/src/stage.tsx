@@ -1,7 +1,7 @@
 // The picture with everything on it, and what a mouse, a pen or the arrow keys do there.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import type { Mark } from "./history";
 import { marksOn } from "./history";
 import * as session from "./session/index";
@@ -16,11 +16,30 @@ export const ahead = signal(true);
 export const view = signal<View>({ scale: 1, left: 0, top: 0 });
 export const opacity = signal(0.45);
 const cursor = signal<Spot | null>(null); // moved by the arrow keys
-const corner = signal<Spot | null>(null); // the first one of a box drawn by keyboard
+const corners = signal<Spot[]>([]); // set by keyboard, of a box or a line that is not finished
+const under = signal<Spot | null>(null); // where the pointer is
 const draft = signal<Mark | null>(null);
 const room = { width: 1, height: 1 };
 const REST_MS = 90; // a pointer that rests for so long asks what a click would do
 const NEAR = 3; // CSS pixels: less is a click and not a drag
+
+/** The pixel that is pointed at, by mouse or by keyboard. */
+export const pixel = computed(() => {
+  const spot = cursor.value ?? under.value;
+  return spot && { x: Math.floor(spot.x), y: Math.floor(spot.y) };
+});
+
+/** Where the keyboard's cross is, and on which objects. */
+export const whereabouts = computed(() => {
+  const spot = cursor.value;
+  if (!spot) return "";
+  const on = session.present.value.filter((one) => {
+    const mask = session.masksNow.value.get(one.id);
+    return mask && !one.hidden && scratch.isPointInPath(mask.path, spot.x, spot.y, "evenodd");
+  });
+  return `${Math.floor(spot.x)}, ${Math.floor(spot.y)}: ${on.map((one) => one.name).join(", ") || "no object"}`;
+});
+const scratch = document.createElement("canvas").getContext("2d")!;
 
 let fitted = true; // nobody zoomed or moved: the whole picture stays in view when the window changes
 
@@ -214,6 +233,7 @@ function onDown(event: PointerEvent): void {
   (event.currentTarget as HTMLElement).focus();
   event.preventDefault();
   cursor.value = null;
+  corners.value = [];
   const at = spotOf(event);
   const inImage = toImage(view.value, at);
   const panning = tool.value === "pan" || event.button === 1 || spaceHeld;
@@ -232,8 +252,10 @@ function onMove(event: PointerEvent): void {
   const shown = session.picture.value;
   if (!shown) return;
   const at = spotOf(event);
+  const there = toImage(view.value, at);
+  under.value = isWithin(there, shown.width, shown.height) ? there : null;
   if (!drag) {
-    rest(at);
+    if (corners.value.length === 0) rest(at);
     return;
   }
   if (drag.panning) {
@@ -271,7 +293,7 @@ const isWhole = (mark: Mark): boolean =>
     ? mark.from.x !== mark.to.x && mark.from.y !== mark.to.y
     : mark.kind === "lasso"
       ? mark.line.length >= 3
-      : true;
+      : mark.kind !== "scribble" || mark.line.length >= 2;
 
 function markOf(one: Drag, spot: Spot): Mark | null {
   switch (tool.value) {
@@ -306,6 +328,7 @@ function rest(at: Spot): void {
 }
 
 function onLeave(): void {
+  under.value = null;
   window.clearTimeout(resting);
   session.stopLookingAhead();
 }
@@ -331,37 +354,66 @@ const ARROWS: Record<string, [number, number]> = {
 
 function onKey(event: KeyboardEvent): void {
   const shown = session.picture.value;
-  if (!shown || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!shown || event.metaKey || event.altKey) return;
   const arrow = ARROWS[event.key];
   if (arrow) {
     event.preventDefault();
-    const step = (event.shiftKey ? 20 : 4) / Math.min(view.value.scale, 4);
-    const from = cursor.value ?? { x: shown.width / 2, y: shown.height / 2 };
-    const to = cursor.value ? { x: from.x + arrow[0] * step, y: from.y + arrow[1] * step } : from;
-    cursor.value = clamp(to, shown.width, shown.height);
-    const from0 = corner.value;
-    draft.value = from0 ? { kind: "box", from: from0, to: cursor.value, negative: takeAway.value } : null;
-    rest(toScreen(view.value, cursor.value));
-  } else if (event.key === "Enter" && cursor.value) {
+    const step = event.ctrlKey ? 1 : (event.shiftKey ? 32 : 4) / Math.min(view.value.scale, 4);
+    const from = cursor.value ?? middle(shown);
+    cursor.value = clamp({ x: from.x + arrow[0] * step, y: from.y + arrow[1] * step }, shown.width, shown.height);
+    sketch();
+    if (corners.value.length === 0) rest(toScreen(view.value, cursor.value));
+  } else if (event.ctrlKey) {
+    return;
+  } else if (cursor.value && (event.key === "Enter" || event.key === " ")) {
     event.preventDefault();
-    enter(cursor.value, event.shiftKey !== takeAway.value);
+    if (!event.repeat) place(cursor.value, event.shiftKey !== takeAway.value, event.key === "Enter");
+  } else if (event.key === "Backspace" && corners.value.length > 0) {
+    event.preventDefault();
+    corners.value = corners.value.slice(0, -1);
+    sketch();
   } else if (event.key === "Escape") {
-    cursor.value = corner.value = draft.value = drag = null;
+    cursor.value = draft.value = drag = null;
+    corners.value = [];
     session.stopLookingAhead();
   }
 }
 
-function enter(spot: Spot, negative: boolean): void {
-  if (tool.value !== "box") {
+const middle = ({ width, height }: { width: number; height: number }): Spot => ({ x: width / 2, y: height / 2 });
+
+/** Shows what the corners set so far and the cross would make. */
+function sketch(): void {
+  draft.value = corners.value.length > 0 && cursor.value ? cornered(cursor.value, takeAway.value) : null;
+}
+
+function cornered(spot: Spot, negative: boolean): Mark | null {
+  const line = corners.value;
+  if (tool.value === "box") return { kind: "box", from: line[0]!, to: spot, negative };
+  if (tool.value !== "scribble" && tool.value !== "lasso") return null;
+  const last = line.at(-1)!;
+  return { kind: tool.value, line: last.x === spot.x && last.y === spot.y ? line : [...line, spot], negative };
+}
+
+/** A click, or a corner of what is drawn by keyboard; Enter finishes a line, and a box its second corner. */
+function place(spot: Spot, negative: boolean, last: boolean): void {
+  if (tool.value === "point" || tool.value === "pan") {
     void session.prompt({ kind: "point", at: spot, negative });
-  } else if (!corner.value) {
-    corner.value = spot;
-    session.say("First corner set. Move with the arrow keys, and press Enter at the opposite one.");
-  } else {
-    const mark: Mark = { kind: "box", from: corner.value, to: spot, negative };
-    corner.value = draft.value = null;
-    if (isWhole(mark)) void session.prompt(mark);
+    return;
   }
+  const mark = corners.value.length > 0 ? cornered(spot, negative) : null;
+  if (mark && (last || mark.kind === "box") && isWhole(mark)) {
+    corners.value = [];
+    draft.value = null;
+    void session.prompt(mark);
+    return;
+  }
+  if (tool.value !== "box" || corners.value.length === 0) corners.value = mark && "line" in mark ? mark.line : [spot];
+  sketch();
+  session.say(
+    tool.value === "box"
+      ? "First corner set. Move with the arrow keys, and press Enter at the opposite one."
+      : `${corners.value.length} ${corners.value.length === 1 ? "corner" : "corners"} set. Space sets the next one, Enter the last, Backspace takes one back.`,
+  );
 }
 
 // ------------------------------------------------------------------------------------------------ the element
@@ -392,6 +444,11 @@ export function Stage() {
         fitView();
       }
     });
+    const putAway = effect(() => {
+      void [tool.value, session.shown.value, session.frame.value];
+      corners.value = [];
+      draft.value = null;
+    });
     let asked = 0;
     const drawing = effect(() => {
       void [
@@ -406,11 +463,12 @@ export function Stage() {
       resize.disconnect();
       fitting();
       drawing();
+      putAway();
     };
   }, []);
   const shown = session.picture.value;
   const what = shown
-    ? `${shown.name}, ${shown.width} by ${shown.height} pixels. Arrow keys move the cross, Enter adds, Shift and Enter takes away.`
+    ? `${shown.name}, ${shown.width} by ${shown.height} pixels. Arrow keys move the cross, Enter or Space adds, with Shift takes away; boxes and lines are drawn corner by corner.`
     : "No picture is open.";
   return (
     <canvas
@@ -427,10 +485,15 @@ export function Stage() {
       onPointerLeave={onLeave}
       onContextMenu={(event) => event.preventDefault()}
       onKeyDown={onKey}
-      onFocus={(event) => setFocused((event.target as HTMLElement).matches(":focus-visible"))}
+      onFocus={(event) => {
+        const byKey = (event.target as HTMLElement).matches(":focus-visible");
+        setFocused(byKey);
+        if (byKey && shown) cursor.value ??= middle(shown);
+      }}
       onBlur={() => {
         setFocused(false);
-        cursor.value = null;
+        cursor.value = draft.value = null;
+        corners.value = [];
       }}
     />
   );

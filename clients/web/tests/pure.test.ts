@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inflateSync } from "node:zlib";
 import { crc32, indexedPng, paletteColour, zip } from "../src/files";
-import { EMPTY, add, marksOn, redo, removed as gone, standing, undo, without } from "../src/history";
+import { EMPTY, add, lastDone, lastUndone, marksOn, redo, removed as gone, standing, undo, without } from "../src/history";
 import { area, trace } from "../src/outline";
 import { decode, encode, runsOf } from "../src/rle";
 import { clamp, fit, pan, toImage, toScreen, zoom } from "../src/view";
@@ -71,7 +71,7 @@ test("undo and redo take marks with them, and a new change leaves nothing to red
   const two = add(add(EMPTY, point(1, 1)), point(2, 2));
   assert.deepEqual([...marksOn(undo(two), 0).keys()], [1]);
   assert.deepEqual(redo(undo(two)), two);
-  assert.deepEqual(add(undo(two), point(3, 1)).undone, []);
+  assert.equal(lastUndone(add(undo(two), point(3, 1))), undefined);
   assert.deepEqual(undo(EMPTY), EMPTY);
 });
 
@@ -80,12 +80,37 @@ test("a removed object has no marks until that is undone, and clear forgets all"
   assert.equal(standing(removed).size, 0);
   assert.deepEqual([...standing(undo(removed))], [1]);
   assert.deepEqual([[...gone(removed)], [...gone(undo(removed))]], [[1], []]);
-  assert.equal(marksOn(add(removed, { seq: 3, kind: "clear" }), 0).size, 0);
+  assert.equal(marksOn(add(removed, { seq: 3, kind: "clear", of: [] }), 0).size, 0);
 });
 
 test("an object whose first prompt was undone stays in the list", () => {
   assert.equal(gone(undo(add(EMPTY, point(1, 1)))).size, 0);
-  assert.deepEqual([...gone(add(add(EMPTY, point(1, 1)), { seq: 2, kind: "clear" }))], [1]);
+  assert.deepEqual([...gone(add(add(EMPTY, point(1, 1)), { seq: 2, kind: "clear", of: [1] }))], [1]);
+});
+
+test("one object goes along its own way, and its changes keep their places", () => {
+  const said = [point(1, 1), point(2, 2), point(3, 1)].reduce(add, EMPTY);
+  const back = undo(said, 2);
+  assert.deepEqual(back.done.map((one) => one.seq), [1, 3]);
+  assert.equal(lastDone(back, 2), undefined);
+  assert.deepEqual(redo(back, 2), said);
+});
+
+test("what was undone and passed over by a new change is redone for its object only", () => {
+  const said = add(undo(add(add(EMPTY, point(1, 1)), point(2, 2))), point(3, 1));
+  assert.equal(lastUndone(said), undefined);
+  assert.deepEqual(redo(said), said);
+  assert.deepEqual(redo(said, 2).done.map((one) => one.seq), [1, 2, 3]);
+  assert.deepEqual(add(said, point(4, 2)).undone, []);
+});
+
+test("a clear is undone for one object, and comes together again", () => {
+  const cleared = add(add(add(EMPTY, point(1, 1)), point(2, 2)), { seq: 3, kind: "clear", of: [1, 2] });
+  const half = undo(cleared, 1);
+  assert.deepEqual([[...standing(half)], [...gone(half)]], [[1], [2]]);
+  assert.deepEqual([...standing(undo(half))].sort(), [1, 2]);
+  assert.deepEqual([...standing(redo(half, 1))], []);
+  assert.equal(redo(half, 1).done.length, 3);
 });
 
 test("a box takes the place of the one before, and what was refused is not drawn", () => {

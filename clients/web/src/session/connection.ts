@@ -1,19 +1,20 @@
 // Meeting the server, going on after a reload, and beginning anew.
 
 import { EMPTY } from "../history";
-import { forget, keepToken, kept, noteNothing, noted, token } from "../kept";
+import { keepToken, kept, noted, sweep, token } from "../kept";
 import { Link } from "../link";
 import type { LinkState } from "../link";
 import type { ModelCard, ObjectMask } from "../wire/seem_pb";
 import { forgetFollowed, show } from "./masks";
 import type { Told } from "./masks";
-import type { Note } from "./notes";
+import type { Note, Notes } from "./notes";
 import { thing } from "./objects";
 import { openImage } from "./pictures";
 import {
-  active, complain, frame, frames, following, history, link, linkWhy, live, masks, model, picture, preview, say, segments,
-  things, video,
+  active, complain, example, frame, frames, following, history, link, linkWhy, live, masks, model, picture, preview, say,
+  segments, shown, strip, things, video,
 } from "./state";
+import { drawAll } from "./strip";
 
 function newLink(sessionId = "", seq = 0n, wantMasks = false): Link {
   const ears = {
@@ -35,21 +36,25 @@ function newLink(sessionId = "", seq = 0n, wantMasks = false): Link {
 
 /** A connection without a picture yet, so that the page knows whom it talks to. */
 export function meet(): void {
-  const before = noted<Note>();
-  if (before?.sessionId) void resume(before);
-  else open("image");
+  const before = noted<Partial<Notes>>();
+  void sweep();
+  strip.value = before?.strip ?? [];
+  example.value = before?.example ?? null;
+  shown.value = before?.shown ?? "";
+  const one = strip.value.find((each) => each.id === shown.value);
+  void drawAll();
+  if (one?.note) {
+    void connectTo(one.note).then((there) => {
+      if (!there) open("image");
+    });
+  } else open("image");
 }
 
-/** A session of its own; the one before ends. */
+/** A session of its own, in place of the one before, which is left. */
 export function open(subject: "image" | "video"): void {
   const before = live.link;
   if (before && live.untouched && subject === "image") return; // nothing was said in it yet
-  if (before?.sessionId) {
-    void forget(before.sessionId);
-    before.ask({ case: "release", value: {} }).catch(() => undefined);
-  }
   before?.leave();
-  noteNothing();
   live.untouched = subject === "image";
   live.link = newLink();
   live.link.connect();
@@ -84,7 +89,9 @@ export function begin(): void {
 
 /** The server forgot the session: the picture is shown to it anew, what was said of it is lost. */
 async function startAgain(why: string): Promise<void> {
-  const bytes = live.link?.sessionId && (await kept<Blob>(live.link.sessionId, live.file || "picture"));
+  const mine = live.link;
+  const bytes = mine?.sessionId && (await kept<Blob>(mine.sessionId, live.file || "picture"));
+  if (mine !== live.link) return; // another sheet is shown
   const name = picture.value?.name ?? "picture";
   begin();
   if (bytes) await openImage(bytes, name);
@@ -95,33 +102,45 @@ async function startAgain(why: string): Promise<void> {
   say(`${why} What was said before is lost${bytes ? "; the picture is open again." : "."}`, true);
 }
 
-async function resume(before: Note): Promise<void> {
+/** Ends a session that is not the one shown. */
+export function release(before: Note): void {
+  const quiet = { state: () => undefined, attached: () => undefined, gone: () => undefined };
+  const other = new Link(quiet, token, before.sessionId, BigInt(before.seq));
+  other.connect();
+  void other.ask({ case: "release", value: {} }).catch(() => undefined).then(() => other.leave());
+}
+
+/** Goes on with the session of the sheet that is shown; false where its picture is not kept here any more. */
+export async function connectTo(before: Note): Promise<boolean> {
+  const id = shown.value;
   const bytes = await kept<Blob>(before.sessionId, before.file);
-  if (!bytes) {
-    open("image");
-    return;
-  }
+  if (!bytes) return false;
+  const found = before.video ? await framesOf(before.sessionId) : [];
+  const bitmap = await createImageBitmap(found[before.frame]?.blob ?? bytes);
+  if (shown.value !== id) return true; // another was wanted meanwhile
   live.file = before.file;
   things.value = before.things;
   active.value = before.active;
   history.value = before.history;
   video.value = before.video;
-  if (before.video) await resumeFrames(before);
+  frames.value = found.map((one) => one.blob);
+  found.forEach((one, index) => show(one.objects, index, false));
   frame.value = before.frame;
-  const bitmap = await createImageBitmap(frames.value[before.frame] ?? bytes);
   picture.value = { name: before.name, width: bitmap.width, height: bitmap.height, bitmap, hash: before.hash };
+  live.link?.leave();
+  live.untouched = false;
   live.link = newLink(before.sessionId, BigInt(before.seq), true);
   live.link.connect();
+  return true;
 }
 
-async function resumeFrames(before: Note): Promise<void> {
-  const found: Blob[] = [];
-  for (let index = 0; ; index++) {
-    const one = await kept<Blob>(before.sessionId, `frame ${index}`);
-    if (!one) break;
-    found.push(one);
-    const known = await kept<{ objects: Told[] }>(before.sessionId, `masks ${index}`);
-    if (known) show(known.objects, index, false);
+/** The frames that are kept of a video, and what is known in each. */
+async function framesOf(sessionId: string): Promise<{ blob: Blob; objects: Told[] }[]> {
+  const found: { blob: Blob; objects: Told[] }[] = [];
+  for (;;) {
+    const blob = await kept<Blob>(sessionId, `frame ${found.length}`);
+    if (!blob) return found;
+    const known = await kept<{ objects: Told[] }>(sessionId, `masks ${found.length}`);
+    found.push({ blob, objects: known?.objects ?? [] });
   }
-  frames.value = found;
 }

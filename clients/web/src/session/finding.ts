@@ -2,14 +2,17 @@
 
 import { create } from "@bufbuild/protobuf";
 import { standing } from "../history";
-import { keep, kept } from "../kept";
+import { keep, kept, token } from "../kept";
+import { segment } from "../link";
+import type { Link } from "../link";
 import { ImageSchema } from "../wire/seem_pb";
-import type { SegmentKind } from "../wire/seem_pb";
+import type { ObjectMask, SegmentKind, Timings } from "../wire/seem_pb";
 import { maskOf, tell } from "./masks";
+import { remember } from "./notes";
 import { change, newThing } from "./objects";
 import { prompt } from "./prompts";
 import {
-  COLOURS, active, busy, complain, example, frame, history, live, masksNow, pending, picture, present, say, segments,
+  COLOURS, active, busy, complain, example, frame, frames, history, live, masksNow, pending, picture, present, preview, say, segments,
   showSegments, things, video,
 } from "./state";
 import type { Segment } from "./state";
@@ -22,9 +25,10 @@ export async function findEverything(names: readonly string[], kind: SegmentKind
   busy.value = "Looking for everything …";
   pending.value++;
   try {
-    const heard = await mine.ask({ case: "everything", value: { kind, vocabulary: [...names] } });
-    if (heard.case !== "segments" || mine !== live.link) return;
-    segments.value = heard.value.segments
+    const where = frame.value;
+    const found = await (video.value ? inFrame(kind, names) : inPicture(mine, kind, names));
+    if (!found || mine !== live.link || frame.value !== where) return;
+    segments.value = found.list
       .filter((one) => one.rle && one.area > 0n)
       .map((one, index) => ({
         id: one.objectId,
@@ -34,7 +38,7 @@ export async function findEverything(names: readonly string[], kind: SegmentKind
         mask: maskOf(one),
       }));
     showSegments.value = true;
-    tell(heard.value.timings, started, "everything");
+    tell(found.timings, started, "everything");
     if (segments.value.length === 0) say("Nothing was found. Give other names, or none.");
   } catch (error) {
     complain(error);
@@ -42,6 +46,35 @@ export async function findEverything(names: readonly string[], kind: SegmentKind
     pending.value--;
     busy.value = "";
   }
+}
+
+interface Found {
+  readonly list: readonly ObjectMask[];
+  readonly timings: Timings | undefined;
+}
+
+async function inPicture(mine: Link, kind: SegmentKind, names: readonly string[]): Promise<Found | null> {
+  const heard = await mine.ask({ case: "everything", value: { kind, vocabulary: [...names] } });
+  return heard.case === "segments" ? { list: heard.value.segments, timings: heard.value.timings } : null;
+}
+
+/** Of a video the frame that is shown, as an image without a session. */
+async function inFrame(kind: SegmentKind, names: readonly string[]): Promise<Found | null> {
+  const blob = frames.value[frame.value];
+  if (!blob) return null;
+  const encoded = { case: "encoded" as const, value: new Uint8Array(await blob.arrayBuffer()) };
+  const reply = await segment({ image: { source: encoded }, everything: { kind, vocabulary: [...names] } }, token());
+  return { list: reply.objects, timings: reply.timings };
+}
+
+/** Makes objects of all that was found. */
+export async function adoptAll(): Promise<void> {
+  for (const one of segments.value) await adopt(one);
+}
+
+/** Shows one of the things that were found; null puts it away. */
+export function point(one: Segment | null): void {
+  preview.value = one && { mask: one.mask, negative: false };
 }
 
 /** Makes an object of something that was found. */
@@ -65,7 +98,8 @@ export async function pickExample(objectId: number): Promise<void> {
   if (!hash || !blob) return;
   await keep("examples", hash, blob);
   const { height, width, counts } = mask.rle;
-  example.value = { name: one.name, hash, session: "examples", file: hash, rle: { height, width, counts } };
+  example.value = { name: one.name, from: picture.value.name, hash, session: "examples", file: hash, rle: { height, width, counts } };
+  remember();
   say(`${one.name} is the example now: “Find alike” looks for more, here or in another picture.`);
 }
 

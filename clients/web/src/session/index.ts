@@ -3,7 +3,7 @@
 //   state     signals: what there is            connection  meeting the server, resuming, beginning anew
 //   objects   the list                          pictures    images        video     frames, following
 //   prompts   what is said and taken back       ahead       previews      finding   everything, examples
-//   masks     what the server tells of them     notes       what a reload needs
+//   masks     what the server tells of them     notes       what a reload needs   strip   several of them
 
 export * from "./ahead";
 export * from "./connection";
@@ -13,4 +13,5 @@ export * from "./notes";
 export * from "./pictures";
 export * from "./prompts";
 export * from "./state";
+export * from "./strip";
 export * from "./video";

@@ -5,24 +5,29 @@ import { readVideo } from "../frames";
 import { begin, open } from "./connection";
 import { tell } from "./masks";
 import { remember } from "./notes";
-import { busy, complain, limits, live, picture } from "./state";
+import { busy, complain, limits, live, picture, shown } from "./state";
+import { addSheet, keepSheet, turnTo } from "./strip";
 import { openVideo } from "./video";
 
 export const isVideo = (one: File): boolean => one.type.startsWith("video/") || /\.(mp4|mov|webm|mkv|avi)$/i.test(one.name);
 
-/** What was dropped or chosen: an image, a video, or several images as a video's frames. */
+/** What was dropped or chosen joins the strip; the first of it is shown. */
 export async function openFiles(files: readonly File[], fps: number): Promise<void> {
-  const first = files[0];
-  if (!first) return;
-  if (isVideo(first)) await openVideo(first.name, fps, readVideo(first, fps));
-  else if (files.length > 1) {
-    const sorted = [...files].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
-    await openVideo(`${sorted.length} images`, fps, inOrder(sorted));
-  } else await openImage(first, first.name);
-}
-
-async function* inOrder(files: readonly File[]): AsyncGenerator<{ blob: Blob; total: number }> {
-  for (const blob of files) yield { blob, total: files.length };
+  const sorted = [...files].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+  const opening: Promise<void>[] = [];
+  for (const file of sorted.filter((one) => !isVideo(one))) {
+    try {
+      const bitmap = await bitmapOf(file, file.name);
+      check(file, file.name);
+      const id = addSheet(file.name, bitmap);
+      await keepSheet(id, file);
+      if (opening.length === 0) opening.push(turnTo(id));
+    } catch (error) {
+      complain(error);
+    }
+  }
+  await Promise.all(opening);
+  for (const file of sorted.filter(isVideo)) await openVideo(file.name, fps, readVideo(file, fps));
 }
 
 export async function bitmapOf(blob: Blob, name: string): Promise<ImageBitmap> {
@@ -45,16 +50,20 @@ export function check(blob: Blob, name: string): void {
 
 const megabytes = (bytes: number): string => `${(bytes / 1048576).toFixed(1)} MB`;
 
+/** Shows the server the picture of the sheet that is shown. */
 export async function openImage(blob: Blob, name: string): Promise<void> {
+  const id = shown.value;
   busy.value = `Opening ${name} …`;
   try {
     const bitmap = await bitmapOf(blob, name);
     check(blob, name);
+    const encoded = new Uint8Array(await blob.arrayBuffer());
+    if (shown.value !== id) return; // another was wanted meanwhile
     begin();
     open("image");
     const mine = live.link!;
+    live.file = "picture";
     picture.value = { name, width: bitmap.width, height: bitmap.height, bitmap, hash: "" };
-    const encoded = new Uint8Array(await blob.arrayBuffer());
     const started = performance.now();
     live.untouched = false;
     const kind = await mine.ask({ case: "setImage", value: { image: { source: { case: "encoded", value: encoded } } } });
@@ -63,7 +72,6 @@ export async function openImage(blob: Blob, name: string): Promise<void> {
       throw new Error("Browser and server disagree about the picture's size. Save it as PNG and open that.");
     }
     tell(kind.value.timings, started, "picture");
-    live.file = "picture";
     picture.value = { ...picture.value, hash: kind.value.contentHash };
     await keep(mine.sessionId, live.file, blob);
     remember();

@@ -1,7 +1,7 @@
 // What is said of objects, and taken back.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { add, redo, standing, undo, without } from "../history";
+import { add, lastDone, lastUndone, redo, standing, undo, without } from "../history";
 import type { Mark } from "../history";
 import type { Say } from "../link";
 import type { Spot } from "../view";
@@ -10,7 +10,8 @@ import { stopLookingAhead } from "./ahead";
 import { drop, maskOf, take, tell } from "./masks";
 import { remember } from "./notes";
 import { change, stillThere } from "./objects";
-import { active, canRedo, canUndo, complain, frame, history, live, masksNow, pending, picture, preview, say, things, video } from "./state";
+import { active, canUndo, complain, frame, history, live, masksNow, pending, picture, preview, say, things, video } from "./state";
+import type { Mask } from "./state";
 
 export type ObjectPrompt = Exclude<MessageInitShape<typeof ObjectPromptSchema>, { $typeName: string }>;
 
@@ -45,10 +46,7 @@ const flat = (line: readonly Spot[]): number[] => line.flatMap(({ x, y }) => [x,
 export async function prompt(mark: Mark, more: ObjectPrompt = {}, objectId = active.value): Promise<void> {
   const one = things.value.find((each) => each.id === objectId);
   if (!picture.value || !live.link || !one) return;
-  if (one.locked) {
-    say(`${one.name} is locked. Unlock it in the list, or choose another object.`, true);
-    return;
-  }
+  if (isLocked(objectId)) return;
   stopLookingAhead();
   if (one.hidden) change(objectId, { hidden: false });
   const first = !masksNow.value.has(objectId);
@@ -63,10 +61,19 @@ export async function prompt(mark: Mark, more: ObjectPrompt = {}, objectId = act
   await done;
 }
 
+const readings = new WeakMap<Hypothesis, Mask>();
+
+/** A reading's mask, traced once. */
+export function maskOfReading(reading: Hypothesis): Mask {
+  const known = readings.get(reading) ?? maskOf(reading);
+  readings.set(reading, known);
+  return known;
+}
+
 /** Shows one of the things that a click may have meant; null puts it away. */
 export function consider(reading: Hypothesis | null): void {
   stopLookingAhead();
-  if (reading?.rle) preview.value = { mask: maskOf(reading), negative: false };
+  if (reading?.rle) preview.value = { mask: maskOfReading(reading), negative: false };
 }
 
 export async function choose(objectId: number, hypothesis: number): Promise<void> {
@@ -79,10 +86,7 @@ export async function choose(objectId: number, hypothesis: number): Promise<void
 export async function remove(objectId: number): Promise<void> {
   const one = things.value.find((each) => each.id === objectId);
   if (!one) return;
-  if (one.locked) {
-    say(`${one.name} is locked. Unlock it in the list first.`, true);
-    return;
-  }
+  if (isLocked(objectId)) return;
   if (!standing(history.value).has(objectId)) {
     things.value = things.value.filter((each) => each.id !== objectId);
     stillThere();
@@ -98,33 +102,46 @@ export async function remove(objectId: number): Promise<void> {
 export async function clear(): Promise<void> {
   if (!canUndo.value) return;
   const { seq, done } = send({ case: "clear", value: {} }, "clear");
-  history.value = add(history.value, { seq, kind: "clear" });
+  history.value = add(history.value, { seq, kind: "clear", of: [...standing(history.value)] });
   drop(things.value.map((one) => one.id));
   stillThere();
   await done;
 }
 
-export async function takeBack(): Promise<void> {
-  if (!canUndo.value) return;
-  const last = history.value.done.at(-1)!;
-  const { done } = send({ case: "undo", value: {} }, "undo");
-  history.value = undo(history.value);
-  if ("objectId" in last) active.value = last.objectId;
+/** Undoes what came last, of all or of one object. */
+export async function takeBack(objectId?: number): Promise<void> {
+  const last = lastDone(history.value, objectId);
+  if (!last || isLocked(objectId)) return;
+  const { done } = send({ case: "undo", value: of(objectId) }, "undo");
+  history.value = undo(history.value, objectId);
+  if (last.kind !== "clear") active.value = last.objectId;
   await done;
   stillThere();
 }
 
-export async function doAgain(): Promise<void> {
-  if (!canRedo.value) return;
-  const last = history.value.undone.at(-1)!;
-  const { done } = send({ case: "redo", value: {} }, "redo");
-  history.value = redo(history.value);
-  if ("objectId" in last) active.value = last.objectId;
-  if (last.kind === "remove") drop([last.objectId]);
-  if (last.kind === "clear") drop(things.value.map((one) => one.id));
+/** Does again what was undone last, of all or of one object. */
+export async function doAgain(objectId?: number): Promise<void> {
+  const last = lastUndone(history.value, objectId);
+  if (!last || isLocked(objectId)) return;
+  const { done } = send({ case: "redo", value: of(objectId) }, "redo");
+  history.value = redo(history.value, objectId);
+  if (last.kind === "clear") drop(objectId === undefined ? last.of : [objectId]);
+  else {
+    active.value = last.objectId;
+    if (last.kind === "remove") drop([last.objectId]);
+  }
   await done;
   stillThere();
 }
+
+/** Whether an object must be let be, which is then told. */
+function isLocked(objectId: number | undefined): boolean {
+  const one = things.value.find((each) => each.id === objectId);
+  if (one?.locked) say(`${one.name} is locked. Unlock it in the list, or choose another object.`, true);
+  return one?.locked ?? false;
+}
+
+const of = (objectId?: number) => (objectId === undefined ? {} : { objectId });
 
 /** Sends a command that changes masks; its marks go if it is refused. */
 function send(kind: Say, what: string): { seq: number; done: Promise<void> } {

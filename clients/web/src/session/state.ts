@@ -1,11 +1,12 @@
 // What is annotated, as signals: the picture or video, its objects and their masks, and what the page says.
 
 import { computed, signal } from "@preact/signals";
-import { EMPTY, removed } from "../history";
+import { EMPTY, lastUndone, removed } from "../history";
 import type { History } from "../history";
 import { Refused } from "../link";
 import type { Link, LinkState } from "../link";
 import type { Loop } from "../outline";
+import type { Note } from "./notes";
 import type { Hypothesis, ModelCard, Rle, Timings } from "../wire/seem_pb";
 
 export interface Mask {
@@ -36,6 +37,14 @@ export interface Picture {
   readonly hash: string;
 }
 
+/** A picture or a video in the strip, with its session's note once it was shown. */
+export interface Sheet {
+  readonly id: string;
+  readonly name: string;
+  readonly size: string; // "width x height"; empty for a video
+  readonly note: Note | null;
+}
+
 export interface Segment {
   readonly id: number;
   readonly label: string;
@@ -46,6 +55,7 @@ export interface Segment {
 
 export interface Shown {
   readonly name: string;
+  readonly from: string; // the picture's name
   readonly hash: string;
   readonly session: string;
   readonly file: string; // where the picture's bytes are kept
@@ -62,6 +72,8 @@ export const link = signal<LinkState>("connecting");
 export const linkWhy = signal("");
 export const model = signal<ModelCard | null>(null);
 export const picture = signal<Picture | null>(null);
+export const strip = signal<readonly Sheet[]>([]);
+export const shown = signal(""); // which of the strip
 export const busy = signal("");
 export const things = signal<readonly Thing[]>([]);
 export const active = signal(1);
@@ -85,7 +97,7 @@ export const present = computed(() => {
   return things.value.filter((thing) => !gone.has(thing.id));
 });
 export const canUndo = computed(() => history.value.done.length > 0);
-export const canRedo = computed(() => history.value.undone.length > 0);
+export const canRedo = computed(() => lastUndone(history.value) !== undefined);
 export const limits = computed(() => model.value?.capabilities?.limits);
 export const offers = (what: string): boolean => {
   const capabilities = model.value?.capabilities;

@@ -3,23 +3,24 @@
 import { keep } from "../kept";
 import { Refused } from "../link";
 import type { Link } from "../link";
-import { begin, open } from "./connection";
+import { open } from "./connection";
 import { take, tell } from "./masks";
 import { remember } from "./notes";
 import { bitmapOf, check } from "./pictures";
-import { busy, complain, following, frame, frames, live, offers, picture, preview, say, video } from "./state";
+import { busy, complain, following, frame, frames, live, offers, picture, preview, say, segments, video } from "./state";
+import { addSheet, leaf } from "./strip";
 
 const AHEAD = 16; // frames asked for beyond the one that is awaited
 
-/** Frames become a video: sent one by one, each there to be prompted as soon as it is. */
+/** Frames become a video: sent one by one, each there to be prompted as soon as it is. Gives whether all came. */
 export async function openVideo(
   name: string,
   fps: number,
   source: AsyncGenerator<{ blob: Blob; total: number }>,
-): Promise<void> {
+): Promise<boolean> {
   if (!offers("propagate")) {
     say("The model that this server runs does not follow videos. Open one of its frames as an image.", true);
-    return;
+    return false;
   }
   busy.value = `Reading ${name} …`;
   let mine: Link | null = null;
@@ -28,13 +29,13 @@ export async function openVideo(
       const bitmap = await bitmapOf(blob, name);
       check(blob, name);
       if (mine === null) {
-        begin();
+        leaf(addSheet(name, bitmap, true));
         open("video");
         mine = live.link!;
         video.value = { name, fps, total };
         picture.value = { name, width: bitmap.width, height: bitmap.height, bitmap, hash: "" };
       }
-      if (mine !== live.link) return; // something else was opened
+      if (mine !== live.link) return false; // something else is shown
       const index = frames.value.length;
       const encoded = new Uint8Array(await blob.arrayBuffer());
       const image = { source: { case: "encoded" as const, value: encoded } };
@@ -51,8 +52,10 @@ export async function openVideo(
     if (mine === null) throw new Error(`No frame could be read from ${name}.`);
     video.value = { name, fps, total: frames.value.length };
     remember();
+    return true;
   } catch (error) {
     complain(error);
+    return false;
   } finally {
     busy.value = "";
   }
@@ -65,9 +68,11 @@ export async function goTo(index: number): Promise<void> {
   const blob = frames.value[index];
   if (!blob || !picture.value) return;
   wantedFrame = index;
+  const mine = live.link;
   const bitmap = await createImageBitmap(blob);
-  if (wantedFrame !== index || !picture.value) return;
+  if (wantedFrame !== index || mine !== live.link || !picture.value) return;
   preview.value = null;
+  if (frame.value !== index) segments.value = [];
   frame.value = index;
   picture.value = { ...picture.value, bitmap };
   remember();
