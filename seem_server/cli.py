@@ -31,6 +31,7 @@ SUBCOMMANDS = (
     "web",
     "convert",
     "info",
+    "health",
     "token",
 )
 
