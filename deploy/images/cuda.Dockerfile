@@ -51,6 +51,6 @@ EXPOSE 50051 9464
 # It answers what it was told, hands its sessions over and exits: `docker stop --time 25`.
 STOPSIGNAL SIGTERM
 # For a server with TLS name your own: seem health NAME:50051 --tls-ca FILE.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["seem", "health", "localhost:50051"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["seem", "health", "localhost:50051"]
 ENTRYPOINT ["seem"]
 CMD ["serve"]
