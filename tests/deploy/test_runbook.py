@@ -71,8 +71,8 @@ def test_every_link_leads_to_what_is_there(text):
     folder = {RUNBOOK: ROOT / "docs/operating", README: DEPLOY}[text]
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert links
-    missing = {link for link in links if not (folder / link).exists()}
-    assert missing <= {"envoy"}
+    made_elsewhere = set() if (DEPLOY / "envoy").is_dir() else {"envoy/"}
+    assert {link for link in links if not (folder / link).exists()} <= made_elsewhere
 
 
 def test_a_session_goes_on_from_a_copy_that_was_taken_while_the_server_ran(tmp_path):
