@@ -9,6 +9,7 @@
 #   make bench    the ratio tables
 #   make web      check and build the annotator (needs node; web-check: fail when it is stale)
 #   make test-web the annotator's tests in Chromium, which it installs
+#   make docs     the documentation's site, in site/; a link that leads nowhere fails it
 #   make fuzz     a million spoilt inputs for everything that reads bytes from outside
 
 PYTHON ?= python3
@@ -28,7 +29,7 @@ TOOLS := cvat label-studio
 NEEDS_cvat := --editable '.[serve,test,cvat]'
 NEEDS_label-studio := label-studio==1.23.2
 
-.PHONY: setup demo serve test test-tools test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check
+.PHONY: docs setup demo serve test test-tools test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -42,7 +43,7 @@ $(SERVE): pyproject.toml | $(BIN)/python
 
 $(ALL): pyproject.toml | $(BIN)/python
 	@echo "installing everything (with torch: a few minutes) into $(VENV) …"
-	$(PIP) install '$(TORCH)' --editable '.[serve,web,otel,video,model,test,dev]'
+	$(PIP) install '$(TORCH)' --editable '.[serve,web,otel,video,model,test,dev,docs]'
 	@touch $(SERVE) $@
 
 setup: $(ALL)
@@ -97,7 +98,10 @@ proto-check: $(PROTO)/.installed
 	protos/generate.sh $(PROTO)/bin --check
 
 clean:
-	rm -rf $(VENV) dist build demo-output .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) dist build site demo-output .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+
+docs: $(ALL)
+	$(BIN)/python docs/making/make_site.py $(ARGS)
 
 fuzz: $(ALL)
 	$(BIN)/python -W ignore tests/fuzz/run.py $(ARGS)
