@@ -50,6 +50,9 @@ TABLES: Mapping[str, Callable[[], str]] = {
 }
 """What takes the place of `<!-- table: NAME -->`."""
 
+_PART = re.compile(r"(?<=\S\n)(?=\*\*[A-Z]\w+\.\*\* )")
+"""Where a decision goes on with its next part: in the site that is a paragraph."""
+
 
 def main() -> int:
     """Makes it; gives the exit code."""
@@ -77,7 +80,7 @@ def write_pages(out: Path) -> None:
     out.mkdir(parents=True)
     pages = {**site_pages(), f"protos/{PROTO}": REFERENCE}
     for path, name in site_pages().items():
-        text = with_tables((ROOT / path).read_text("utf-8"))
+        text = with_tables(_PART.sub("\n", (ROOT / path).read_text("utf-8")))
         shown = rewritten(text, at=path, pages=pages, exists=lambda one: (ROOT / one).exists())
         (out / name).write_text(shown, "utf-8")
     (out / REFERENCE).write_text(reference(described(ROOT / "protos")), "utf-8")

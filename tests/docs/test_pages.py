@@ -18,7 +18,8 @@ NOT_RUN = {
 """How many blocks of each page are not run: one more is a decision, and is made here."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # a busy machine may do it in minutes
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_all_that_a_page_says_can_be_done_in_its_order(page, tmp_path):
     blocks = [block for block in blocks_of(page) if block.kind]
