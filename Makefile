@@ -76,7 +76,7 @@ fmt: $(ALL)
 
 types: $(ALL)
 	$(BIN)/mypy -p seem_wire -p seem_server -p seem_client -p seem_model
-	$(BIN)/mypy tests/typing/*.py
+	$(BIN)/mypy tests/typing/*.py docs/making/*.py
 
 arch: $(ALL)
 	$(BIN)/lint-imports
