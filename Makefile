@@ -13,6 +13,7 @@
 #   make test-web the annotator's tests in Chromium, which it installs
 #   make notebook run the example notebook anew, and keep what it shows
 #   make test-deploy the tests of deploy/, with the tools that they need; make lock pins the images' requirements
+#   make docs     the documentation's site, in site/; a link that leads nowhere fails it
 #   make fuzz     a million spoilt inputs for everything that reads bytes from outside
 
 PYTHON ?= python3
@@ -33,7 +34,7 @@ NEEDS_cvat := --editable '.[serve,test,cvat]'
 NEEDS_label-studio := label-studio==1.23.2
 NEEDS_fiftyone := --editable '.[test]' fiftyone==1.22.1
 
-.PHONY: setup demo notebook serve test test-tools test-client test-languages test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check deploy-tools test-deploy lock
+.PHONY: setup demo notebook serve test test-tools test-client test-languages test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check deploy-tools test-deploy lock docs
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -47,7 +48,7 @@ $(SERVE): pyproject.toml | $(BIN)/python
 
 $(ALL): pyproject.toml | $(BIN)/python
 	@echo "installing everything (with torch: a few minutes) into $(VENV) …"
-	$(PIP) install '$(TORCH)' --editable '.[serve,web,otel,video,model,test,dev]'
+	$(PIP) install '$(TORCH)' --editable '.[serve,web,otel,video,model,test,dev,docs]'
 	@touch $(SERVE) $@
 
 setup: $(ALL)
@@ -96,7 +97,7 @@ fmt: $(ALL)
 
 types: $(ALL)
 	$(BIN)/mypy -p seem_wire -p seem_server -p seem_client -p seem_model
-	$(BIN)/mypy tests/typing/*.py
+	$(BIN)/mypy tests/typing/*.py docs/making/*.py
 
 arch: $(ALL)
 	$(BIN)/lint-imports
@@ -118,7 +119,10 @@ proto-check: $(PROTO)/.installed
 	protos/generate.sh $(PROTO)/bin --check
 
 clean:
-	rm -rf $(VENV) dist build demo-output .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) dist build site demo-output .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+
+docs: $(ALL)
+	$(BIN)/python docs/making/make_site.py $(ARGS)
 
 fuzz: $(ALL)
 	$(BIN)/python -W ignore tests/fuzz/run.py $(ARGS)
