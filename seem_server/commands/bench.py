@@ -35,6 +35,7 @@ BENCHES = {
     "watching": "what keeping metrics costs a click",
     "keeping": "what keeping sessions in SQLite costs a click",
     "chaos": "what is lost when a server is killed again and again under annotators",
+    "floor": "what each stage costs, for each least that its arithmetic costs on this machine",
     "load": "what becomes of clicks at 4 times the capacity, and of a light tenant beside it",
     "soak": "what many clicks with cancels and disconnects leave behind",
     "video": "what following objects costs a frame, for how long a video, and what it leaves",
@@ -156,6 +157,10 @@ def run(arguments: argparse.Namespace) -> int:
         from seem_server.commands import watching  # noqa: PLC0415  (which needs this module)
 
         return watching.run(arguments)
+    if arguments.what == "floor":
+        from seem_server.commands import floor  # noqa: PLC0415  (which needs this module)
+
+        return floor.run(arguments)
     if arguments.what == "chaos":
         from seem_server.commands import chaos  # noqa: PLC0415  (seconds to import)
 
