@@ -37,6 +37,7 @@ BENCHES = {
     "chaos": "what is lost when a server is killed again and again under annotators",
     "floor": "what each stage costs, for each least that its arithmetic costs on this machine",
     "load": "what becomes of clicks at 4 times the capacity, and of a light tenant beside it",
+    "rivals": "the same pictures and clicks through other programs, side by side",
     "soak": "what many clicks with cancels and disconnects leave behind",
     "video": "what following objects costs a frame, for how long a video, and what it leaves",
 }
@@ -144,6 +145,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         meaning = f"{of.get(name, 'to time')} (default: {usual})"
         parser.add_argument(f"--{name}", type=positive, default=usual, help=meaning)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--checkpoint", metavar="FILE", help="of rivals: a published checkpoint")
+    parser.add_argument("--published", metavar="DIR", help="of rivals: the bundle of it")
     add_reach_options(parser)
 
 
@@ -157,6 +160,10 @@ def run(arguments: argparse.Namespace) -> int:
         from seem_server.commands import watching  # noqa: PLC0415  (which needs this module)
 
         return watching.run(arguments)
+    if arguments.what == "rivals":
+        from seem_server.commands import rivals  # noqa: PLC0415  (which needs this module)
+
+        return rivals.run(arguments)
     if arguments.what == "floor":
         from seem_server.commands import floor  # noqa: PLC0415  (which needs this module)
 

@@ -1,10 +1,10 @@
 """`seem bench floor`: what each stage must cost on this machine at least, and what it costs.
 
-A graph's floor is that of its operations and of the bytes that no program could spare: its weights,
-its inputs and its outputs, once. `kernels` is the floor of the graph as it is cut into kernels, each
-of which has to read and write: where it lies far over the first, the graph is to be mended, and
-where the time lies far over both, the kernels or the threads are. What is no graph has the floor of
-copying what comes in and goes out.
+A graph's floor is that of its operations and of the bytes that no program could spare: its
+weights, its inputs and its outputs, once. Beside it stands the floor of the graph as it is cut into
+kernels, each of which has to read and write: where it lies far over the first, the graph is to be
+mended, and where the time lies far over both, the kernels or the threads are. What is no graph has
+the floor of copying what comes in and goes out.
 """
 
 from __future__ import annotations
@@ -116,21 +116,20 @@ def as_text(result: FloorBench) -> str:
     """The result as a table, in Markdown, which reads as one in a terminal too."""
     height, width = IMAGE_SIZE
     found = result.ceilings
-    lines = [
-        f"{result.model} on {result.provider}, {result.threads} threads, a JPEG of {width} x"
-        f" {height}. Ceilings: {found.operations_s / 1e9:.0f} GFLOP/s, {found.bytes_s / 1e9:.0f} GB/s.",
-        "",
-        f"| {'stage':<24} | MFLOP | MB | floor ms | kernels | theirs ms | p50 ms | p95 ms | p50 / floor |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [_line(one) for one in result.stages]
-    return "\n".join(lines)
+    reached = f"{found.operations_s / 1e9:.0f} GFLOP/s, {found.bytes_s / 1e9:.0f} GB/s"
+    where = f"{result.model} on {result.provider}, {result.threads} threads"
+    lines = [f"{where}; a JPEG of {width} x {height}; ceilings {reached}", ""]
+    heads = ["MFLOP", "MB", "floor ms", "kernels", "their floor", "p50 ms", "p95 ms", "p50 / floor"]
+    lines.append(f"| {'stage':<24} | {' | '.join(heads)} |")
+    lines.append(f"| --- | {' | '.join('---:' for _ in heads)} |")
+    return "\n".join(lines + [_line(one) for one in result.stages])
 
 
 def _line(one: Stage) -> str:
-    steps = f"{one.kernels or '':>7} | {f'{one.kernels_ms:.2f}' if one.kernels else '':>9}"
-    return (
-        f"| {one.name:<24} | {one.operations / 1e6:>5.0f} | {one.nbytes / 1e6:>5.1f} |"
-        f" {one.floor_ms:>8.3f} | {steps} | {one.times_ms.p50:>6.2f} | {one.times_ms.p95:>6.2f} |"
-        f" {one.ratio:>11.1f} |"
-    )
+    steps = [str(one.kernels), f"{one.kernels_ms:.2f}"] if one.kernels else ["", ""]
+    cells = [
+        *(f"{one.operations / 1e6:.0f}", f"{one.nbytes / 1e6:.1f}", f"{one.floor_ms:.3f}"),
+        *steps,
+        *(f"{one.times_ms.p50:.2f}", f"{one.times_ms.p95:.2f}", f"{one.ratio:.1f}"),
+    ]
+    return f"| {one.name:<24} | {' | '.join(cells)} |"

@@ -7,8 +7,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from seem_server.commands.bench import IMAGE_SIZE, made_photos
 from seem_server.engine import packing, postprocess, preprocess
 from seem_server.engine.packing import Said
@@ -145,11 +143,9 @@ class Stages:
 
 
 def demands(bundle: Bundle, *, provider: str, threads: int) -> Mapping[str, Demand]:
-    """What each stage asks of the machine, the graphs' by ONNX Runtime's record of their kernels."""
+    """What each stage asks of the machine; the graphs' by the record of their kernels."""
     with tempfile.TemporaryDirectory() as folder:
-        backend = open_backend(
-            bundle, provider=provider, n_threads=threads, records=Path(folder)
-        )
+        backend = open_backend(bundle, provider=provider, n_threads=threads, records=Path(folder))
         stages = Stages(backend)
         for _ in range(RECORDED_RUNS):
             for name in GRAPHS.keys() & stages.each().keys():
