@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from concurrent.futures import Executor
 
+    from seem_server.engine.port import EnginePort
     from seem_server.runtime.backend import Backend
     from seem_server.service.callers import Callers
     from seem_server.telemetry.metrics import Metrics
@@ -88,7 +89,7 @@ class Running:
     address: str
     port: int
     model: ModelCard
-    engine: Engine
+    engine: EnginePort
     directory: Directory
     renew_callers: Callable[[], None]
 
@@ -142,7 +143,7 @@ class _Door:
 async def _serve(
     settings: Settings,
     door: _Door,
-    engine: Engine,
+    engine: EnginePort,
     journal: Journal,
     executor: Executor,
     observers: Observers,
@@ -189,7 +190,7 @@ def _sweep_period_s(settings: Settings) -> float:
 async def _pages(
     settings: Settings,
     metrics: Metrics | None,
-    engine: Engine,
+    engine: EnginePort,
     directory: Directory,
     server: Server,
     journal: Journal,
@@ -219,13 +220,13 @@ async def _pages(
             await asyncio.to_thread(stack.close)
 
 
-async def _tell_health(server: Server, engine: Engine, journal: Journal) -> None:
+async def _tell_health(server: Server, engine: EnginePort, journal: Journal) -> None:
     while True:
         await asyncio.sleep(HEALTH_PERIOD_S)
         await server.tell_whether(works=engine.answers and journal.works)
 
 
-async def _warm_up(engine: Engine) -> None:
+async def _warm_up(engine: EnginePort) -> None:
     """Encodes an image of each usual size, so that nobody waits for what a first run costs."""
     for height, width in engine.manifest.image.buckets:
         key = f"{_WARM_UP_KEY} {height} x {width}"
@@ -399,7 +400,7 @@ def _observers(settings: Settings) -> Observers:
         raise SettingInvalid(f"otel_endpoint is set: {missing}") from missing
 
 
-def _model_card(engine: Engine, settings: Settings) -> ModelCard:
+def _model_card(engine: EnginePort, settings: Settings) -> ModelCard:
     manifest = engine.manifest
     limits = Limits(
         max_image_bytes=settings.max_image_bytes,

@@ -242,6 +242,15 @@ class OnnxBackend:
             for index in range(len(images))
         ]
 
+    def arrays_of(self, features: Features) -> tuple[Float32, ...]:
+        """Features as arrays of the host, in the manifest's order."""
+        named = self._named(features)
+        return tuple(named[name].numpy() for name in self.manifest.features)
+
+    def features_of(self, arrays: Sequence[Float32]) -> Features:
+        """What `arrays_of` another backend were, on this one's device."""
+        return OnnxFeatures(tuple(self._encoder.put(array) for array in arrays))
+
     def decode(self, items: Sequence[Item]) -> list[Decoded]:
         """One round for each item."""
         if self._encoder.provider is Provider.CPU:
