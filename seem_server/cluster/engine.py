@@ -62,10 +62,6 @@ class ReplicaLost(Exception):
 class Replicas(Protocol):
     """Brings work to replicas. Used on one event loop, but for `lend`."""
 
-    @property
-    def manifest(self) -> BundleManifest:
-        """What their bundle says of itself."""
-
     def lend(self, pixels: Pixels) -> object:
         """Pixels, once for all replicas: what is sent in their place."""
 
@@ -88,8 +84,8 @@ class Replicas(Protocol):
 class ClusterEngine:
     """Carries out work on replicas; see `EnginePort`.
 
-    max_waiting: pieces of work on the way at once. images_bytes: of pixels that are kept here for
-    replicas that lack them.
+    manifest: of the bundle that the replicas run. max_waiting: pieces of work on the way at once.
+    images_bytes: of pixels that are kept here for replicas that lack them.
 
     Raises:
         ReplicaLost: None answers, when the engine is made.
@@ -98,12 +94,14 @@ class ClusterEngine:
     def __init__(
         self,
         replicas: Replicas,
+        manifest: BundleManifest,
         *,
         max_waiting: int,
         images_bytes: int,
         observer: Observer | None = None,
     ) -> None:
         self._replicas = replicas
+        self.manifest = manifest
         self._max_waiting = max_waiting
         self._observer = observer or Unobserved()
         self._images: ByteCache[object] = ByteCache(images_bytes)
@@ -114,16 +112,14 @@ class ClusterEngine:
         self._n_lost = 0
         self._answers = True
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="seem-cluster")
-        self._thread.daemon = True
+        self._thread = threading.Thread(target=self._main, name="seem-cluster", daemon=True)
         self._thread.start()
-        self.provider = self._run(replicas.provider())
+        try:
+            self.provider = self._run(replicas.provider())
+        except ReplicaLost:
+            self._end()
+            raise
         self._watching = asyncio.run_coroutine_threadsafe(self._watch(), self._loop)
-
-    @property
-    def manifest(self) -> BundleManifest:
-        """What the replicas' bundle says of itself."""
-        return self._replicas.manifest
 
     @property
     def stats(self) -> EngineStats:
@@ -214,9 +210,7 @@ class ClusterEngine:
         for ticket in left:
             ticket.fail(ShuttingDown("The server went down before this was done."))
         self._watching.cancel()
-        self._run(self._replicas.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._end()
 
     def _run(self, doing: Coroutine[object, object, T]) -> T:
         return asyncio.run_coroutine_threadsafe(doing, self._loop).result()
@@ -227,7 +221,16 @@ class ClusterEngine:
                 f"{len(self._tickets)} pieces of work are on their way.", retry_after_ms=RETRY_MS
             )
 
+    def _end(self) -> None:
+        self._run(self._replicas.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
     # --- on the loop of the thread
+
+    def _main(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # it ends what is left
+            runner.get_loop().run_forever()
 
     async def _bring(self, ticket: Ticket, tenant: str, deadline_s: float | None) -> None:
         try:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from seem_server.engine.engine import Engine
     from seem_server.engine.work import Work
     from seem_server.runtime.backend import Backend
-    from seem_server.runtime.specs import BundleManifest
 
     Pixels = npt.NDArray[np.uint8]
     Float32 = npt.NDArray[np.float32]
@@ -134,10 +133,9 @@ class Decoder:
 class RayReplicas:
     """The decoders of the application APP; see `Replicas`."""
 
-    def __init__(self, handle: Any, manifest: BundleManifest, *, owns_ray: bool) -> None:
+    def __init__(self, handle: Any, *, owns_ray: bool) -> None:
         self._handle = handle
         self._owns_ray = owns_ray
-        self.manifest = manifest
 
     def lend(self, pixels: Pixels) -> object:
         """A reference to pixels in Ray's object store."""
@@ -166,7 +164,6 @@ class RayReplicas:
 def open_replicas(
     make_engine: Callable[[], Engine],
     make_backend: Callable[[], Backend],
-    manifest: BundleManifest,
     plan: Plan,
     *,
     address: str = "",
@@ -183,7 +180,7 @@ def open_replicas(
     if APP not in serve.status().applications:
         app = application(make_engine, make_backend, plan)
         serve.run(app, name=APP, route_prefix=None)
-    return RayReplicas(serve.get_app_handle(APP), manifest, owns_ray=owns_ray)
+    return RayReplicas(serve.get_app_handle(APP), owns_ray=owns_ray)
 
 
 def application(

@@ -22,6 +22,7 @@ from seem_server.engine import scheduler
 from seem_server.engine.chains import EncodedImage
 from seem_server.engine.durations import Durations, Kind
 from seem_server.engine.observing import Unobserved
+from seem_server.engine.preprocess import lay_out
 from seem_server.engine.scheduler import (
     Admitted,
     Entry,
@@ -32,7 +33,6 @@ from seem_server.engine.scheduler import (
     Scene,
     Shares,
 )
-from seem_server.engine.preprocess import lay_out
 from seem_server.engine.shelf import NoShelf
 from seem_server.engine.tickets import Ticket
 from seem_server.engine.work import Decode, Encode, Everything, MasksReady, image_keys

@@ -19,7 +19,7 @@ from seem_wire.errors import InvalidValue
 TIMES = StageTimes(encode_ms=40, click_ms=10)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(scale, "ANNOTATORS", 40)
     monkeypatch.setattr(scale, "SIMULATED_S", 60.0)
@@ -31,7 +31,7 @@ def written(tmp_path, **times):
     return path
 
 
-def test_fewer_machines_would_be_late(small):
+def test_fewer_machines_would_be_late():
     found = scale.need(TIMES, Routing.AFFINITY, batched=False, price=2.0)
     assert found.outcome.click_ms[1] <= scale.GOAL_MS
     assert found.price == 2.0 * found.machines
@@ -39,7 +39,7 @@ def test_fewer_machines_would_be_late(small):
     assert scale.need(slow, Routing.AFFINITY, batched=False, price=None).machines > found.machines
 
 
-def test_what_shares_runs_needs_no_more_machines(small):
+def test_what_shares_runs_needs_no_more_machines():
     shared = replace(TIMES, click_ms=60, batch_share=0.1, most=8)
     alone, together = (
         scale.need(shared, Routing.AFFINITY, batched=batched, price=None)
@@ -68,7 +68,7 @@ def test_real_annotators_click_at_a_server():
     assert found.click_ms[2] >= found.click_ms[0] > 0
 
 
-def test_another_machines_times_are_read(small, tmp_path, capsys):
+def test_another_machines_times_are_read(tmp_path, capsys):
     path = written(tmp_path, encode_ms=20, click_ms=4, batch_share=0.2, most=16)
     assert main(["bench", "scale", "--times", str(path), "--price", "3", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -76,7 +76,7 @@ def test_another_machines_times_are_read(small, tmp_path, capsys):
     assert all(need["price"] == 3 * need["machines"] for need in document["needs"])
 
 
-def test_the_table_has_a_line_for_each_way(small, tmp_path, capsys):
+def test_the_table_has_a_line_for_each_way(tmp_path, capsys):
     path = written(tmp_path, encode_ms=20, click_ms=4)
     assert main(["bench", "scale", "--times", str(path)]) == 0
     text = capsys.readouterr().out
