@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from cluster_words import Nearby, cluster
-from engine_words import Gate, click, engine, follow, image
+from engine_words import PATIENCE_S, Gate, click, engine, follow, image
 
 from seem_server.cluster import engine as cluster_engine
 from seem_server.engine.engine import EngineConfig
@@ -152,15 +152,19 @@ async def test_encoding_ahead_works_too(made, nearby):
     assert nearby.engine.has_features("k")
 
 
+async def until(holds):
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110  (what it waits for is another thread's)
+            await asyncio.sleep(0.01)
+
+
 async def test_it_does_not_answer_while_nobody_does(nearby, monkeypatch):
     monkeypatch.setattr(cluster_engine, "WATCH_S", 0.01)
     made = cluster(nearby)
     assert made.answers
     nearby.losses = 1_000_000
-    while made.answers:
-        await asyncio.sleep(0.01)
+    await until(lambda: not made.answers)
     nearby.losses = 0
-    while not made.answers:
-        await asyncio.sleep(0.01)
+    await until(lambda: made.answers)
     made.close(drain_s=0)
     assert nearby.closed

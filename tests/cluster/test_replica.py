@@ -10,9 +10,10 @@ from seem_server.cluster.replica import Replica
 from seem_server.engine.engine import EngineConfig
 from seem_server.engine.preprocess import prepare, to_input
 from seem_server.engine.scheduler import Limits
-from seem_server.engine.work import MasksReady
+from seem_server.engine.work import Everything, MasksReady
 from seem_server.runtime.fake_backend import MANIFEST, FakeBackend
 from seem_wire.errors import NotOffered, Superseded
+from seem_wire.types import SegmentKind
 
 
 @pytest.fixture
@@ -58,12 +59,12 @@ async def test_any_replica_gives_the_same_mask_for_a_chain_that_it_never_saw(mad
 
 async def test_a_typed_error_comes_back_as_such(made):
     class Mute(FakeBackend):
-        def decode(self, items):
+        def find(self, _features):
             raise NotOffered("not today")
 
-    reply = await Replica(made(Mute())).carry_out(click(1), {"k": image()})
-    assert reply.outcome is not None
-    assert not isinstance(reply.outcome, MasksReady)
+    work = Everything("s", 1, "k", SegmentKind.PANOPTIC)
+    reply = await Replica(made(Mute())).carry_out(work, {"k": image()})
+    assert isinstance(reply.outcome, NotOffered)
 
 
 async def test_a_newer_click_supersedes_one_that_waits(made):
