@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from seem_server.cluster.engine import ClusterEngine
 from seem_server.engine.engine import Engine, EngineConfig
 from seem_server.engine.scheduler import Limits as QueueLimits
 from seem_server.engine.shelf import NoShelf
@@ -28,6 +29,7 @@ from seem_server.engine.work import Encode
 from seem_server.engine.worker import CacheConfig
 from seem_server.runtime.bundle import read_bundle
 from seem_server.runtime.device_memory import device_memory
+from seem_server.runtime.fake_backend import MANIFEST as FAKE_MANIFEST
 from seem_server.runtime.fake_backend import NAME as FAKE
 from seem_server.runtime.fake_backend import FakeBackend
 from seem_server.service.callers import read_callers
@@ -37,7 +39,7 @@ from seem_server.service.journal import Journal
 from seem_server.service.quotas import Quotas
 from seem_server.service.store_shelf import StoreShelf
 from seem_server.service.tenants import Tenants
-from seem_server.settings import DEFAULT_STORE, SettingInvalid, Settings
+from seem_server.settings import DEFAULT_STORE, LOCAL_ENGINE, SettingInvalid, Settings
 from seem_server.store.base import Keeping
 from seem_server.store.opening import open_store
 from seem_server.telemetry.observers import Observers, TracingMissing, open_observers
@@ -51,6 +53,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from concurrent.futures import Executor
 
+    from seem_server.engine.observing import Observer
+    from seem_server.engine.port import EnginePort
+    from seem_server.engine.shelf import Shelf
     from seem_server.runtime.backend import Backend
     from seem_server.service.callers import Callers
     from seem_server.telemetry.metrics import Metrics
@@ -88,7 +93,7 @@ class Running:
     address: str
     port: int
     model: ModelCard
-    engine: Engine
+    engine: EnginePort
     directory: Directory
     renew_callers: Callable[[], None]
 
@@ -121,9 +126,9 @@ async def serve(
         shelf = NoShelf() if store.quick else StoreShelf(journal)  # in memory the caches do as well
         # ONNX Runtime has a thread a core of its own; NumPy's, beside them, would make both slower.
         stack.enter_context(threadpool_limits(1, user_api="blas"))
-        make_engine = partial(Engine, observer=observers.engine, shelf=shelf)
+        make_engine = _engine if settings.engine == LOCAL_ENGINE else _cluster_engine
         engine = await asyncio.to_thread(
-            make_engine, make_backend or _backend_maker(settings), _engine_config(settings)
+            make_engine, settings, make_backend, observers.engine, shelf
         )
         executor = stack.enter_context(ThreadPoolExecutor(settings.read_threads, "seem-read"))
         stack.push_async_callback(asyncio.to_thread, engine.close, drain_s=LAST_BATCH_S)
@@ -143,7 +148,7 @@ class _Door:
 async def _serve(
     settings: Settings,
     door: _Door,
-    engine: Engine,
+    engine: EnginePort,
     journal: Journal,
     executor: Executor,
     observers: Observers,
@@ -190,7 +195,7 @@ def _sweep_period_s(settings: Settings) -> float:
 async def _pages(
     settings: Settings,
     metrics: Metrics | None,
-    engine: Engine,
+    engine: EnginePort,
     directory: Directory,
     server: Server,
     journal: Journal,
@@ -220,13 +225,13 @@ async def _pages(
             await asyncio.to_thread(stack.close)
 
 
-async def _tell_health(server: Server, engine: Engine, journal: Journal) -> None:
+async def _tell_health(server: Server, engine: EnginePort, journal: Journal) -> None:
     while True:
         await asyncio.sleep(HEALTH_PERIOD_S)
         await server.tell_whether(works=engine.answers and journal.works)
 
 
-async def _warm_up(engine: Engine) -> None:
+async def _warm_up(engine: EnginePort) -> None:
     """Encodes an image of each usual size, so that nobody waits for what a first run costs."""
     for height, width in engine.manifest.image.buckets:
         key = f"{_WARM_UP_KEY} {height} x {width}"
@@ -309,6 +314,64 @@ class _LocalServer:
 
 
 # --- from settings to parts
+
+
+def _engine(
+    settings: Settings, make_backend: MakeBackend | None, observer: Observer, shelf: Shelf
+) -> EnginePort:
+    make = make_backend or _backend_maker(settings)
+    return Engine(make, _engine_config(settings), observer=observer, shelf=shelf)
+
+
+def _cluster_engine(
+    settings: Settings, make_backend: MakeBackend | None, observer: Observer, _: Shelf
+) -> EnginePort:
+    """An engine whose work is done by replicas in Ray, which have no shelf: they make it again.
+
+    Raises:
+        SettingInvalid: Ray is not installed.
+        SeemError: No replica starts.
+    """
+    try:
+        from seem_server.cluster import ray_serve  # noqa: PLC0415  (only where asked for)
+    except ImportError as error:
+        raise SettingInvalid(
+            f"--engine is {settings.engine!r}, and Ray is not installed ({error}): "
+            "pip install 'seem-server[serve,ray]'"
+        ) from error
+    plan = ray_serve.Plan(
+        replicas=settings.replicas,
+        most_replicas=max(settings.most_replicas, settings.replicas),
+        encoders=settings.encoders,
+        cpus=settings.replica_cpus,
+        gpus=settings.replica_gpus,
+    )
+    replicas = ray_serve.open_replicas(
+        partial(replica_engine, settings, make_backend),
+        partial(replica_backend, settings, make_backend),
+        plan,
+        address=settings.ray_address,
+    )
+    is_fake = settings.bundle == FAKE
+    manifest = FAKE_MANIFEST if is_fake else read_bundle(settings.bundle).manifest
+    return ClusterEngine(
+        replicas,
+        manifest,
+        max_waiting=settings.max_waiting,
+        images_bytes=settings.images_bytes,
+        observer=observer,
+    )
+
+
+def replica_engine(settings: Settings, make_backend: MakeBackend | None = None) -> Engine:
+    """The engine of a replica, in a process of its own, with a bundle of its own to check."""
+    threadpool_limits(1, user_api="blas")  # as beside an engine of this process
+    return Engine(make_backend or _backend_maker(settings), _engine_config(settings))
+
+
+def replica_backend(settings: Settings, make_backend: MakeBackend | None = None) -> Backend:
+    """The backend of a replica that only encodes."""
+    return (make_backend or _backend_maker(settings))()
 
 
 def _backend_maker(settings: Settings) -> MakeBackend:
@@ -400,7 +463,7 @@ def _observers(settings: Settings) -> Observers:
         raise SettingInvalid(f"--otel-endpoint is set: {missing}") from missing
 
 
-def _model_card(engine: Engine, settings: Settings) -> ModelCard:
+def _model_card(engine: EnginePort, settings: Settings) -> ModelCard:
     manifest = engine.manifest
     limits = Limits(
         max_image_bytes=settings.max_image_bytes,

@@ -30,6 +30,9 @@ MAX_IMAGE_BYTES = (1 << 30) - (1 << 23)
 DEFAULT_STORE = "sqlite"
 """A file of the user's own, where their system has programs keep what is to last."""
 
+LOCAL_ENGINE, RAY_ENGINE = "local", "ray"
+MAX_REPLICAS = 10_000
+
 STORE_PREFIXES = ("sqlite:", "valkey://", "valkeys://", "redis://", "rediss://")
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -64,6 +67,18 @@ class Settings:
     threads: int = _option(
         0, "threads within one run of the model; 0 for one a core", least=0, most=MAX_THREADS
     )
+    engine: str = _option(
+        LOCAL_ENGINE, "where the model runs: local, ray (replicas on this machine) or ray:HOST:PORT"
+    )
+    replicas: int = _option(2, "of the model in Ray, at least", least=1, most=MAX_REPLICAS)
+    most_replicas: int = _option(
+        0, "of the model in Ray, at most; 0 for no more than the least", least=0, most=MAX_REPLICAS
+    )
+    encoders: int = _option(
+        0, "replicas in Ray that only encode images; 0 has each replica encode", least=0
+    )
+    replica_cpus: float = _option(1.0, "cores that Ray keeps for a replica", least=0)
+    replica_gpus: float = _option(0.0, "GPUs that Ray gives a replica, or a share of one", least=0)
     max_sessions: int = _option(256, "sessions at once; more are refused", least=1)
     idle_timeout_s: float = _option(
         3600.0, "a session left alone for so long makes room; it can be attached to", least=1
@@ -148,6 +163,10 @@ class Settings:
                 raise SettingInvalid(f"{_flag(one.name)} is {value}; it must be at most {most}.")
         _check_choice("provider", self.provider, tuple(Provider))
         check_store(self.store)
+        if self.engine not in {LOCAL_ENGINE, RAY_ENGINE} and not self.ray_address:
+            raise SettingInvalid(
+                f"engine is {self.engine!r}; it must be local, ray or ray:HOST:PORT."
+            )
         _check_choice("log_level", self.log_level, LEVELS)
         _check_choice("log_format", self.log_format, tuple(LogFormat))
         if bool(self.tls_cert) is not bool(self.tls_key):
@@ -158,6 +177,12 @@ class Settings:
             raise SettingInvalid(
                 "--web-port is for a server without TLS: start `seem web --server …` beside it."
             )
+
+    @property
+    def ray_address(self) -> str:
+        """Of the Ray cluster where the model runs; empty for none, or for one of its own."""
+        kind, _, address = self.engine.partition(":")
+        return address if kind == RAY_ENGINE else ""
 
     @property
     def authenticates(self) -> bool:

@@ -6,10 +6,13 @@ the published ones can't be redistributed. A tensor of rule version 1 is
     mean + spread · N(0, 1)        drawn in float64, C order, then rounded to float32
 
 from a PCG64 generator seeded with the CRC-32 of the tensor's name. `scale` gives mean and spread.
+
+    python -m seem_model.rule_weights focalt_v1 OUT.pt     a checkpoint, to time and to test with
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +21,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
@@ -137,3 +140,20 @@ def fill(module: nn.Module, prefix: str = "") -> None:
         for name, tensor in module.state_dict().items():
             made = rule_tensor(prefix + name, tuple(tensor.shape))
             tensor.copy_(torch.from_numpy(made))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Writes a checkpoint of a published variant, with made-up weights."""
+    from seem_model.checkpoint import expected_shapes  # noqa: PLC0415  (which imports this)
+    from seem_model.variants import VARIANTS  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(prog="python -m seem_model.rule_weights")
+    parser.add_argument("variant", choices=sorted(VARIANTS))
+    parser.add_argument("out", metavar="OUT.pt")
+    told = parser.parse_args(arguments)
+    shapes = expected_shapes(VARIANTS[told.variant])
+    torch.save({name: torch.from_numpy(made) for name, made in rule_tensors(shapes)}, told.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -39,7 +39,10 @@ BENCHES = {
     "watching": "what keeping metrics costs a click",
     "keeping": "what keeping sessions in SQLite costs a click",
     "chaos": "what is lost when a server is killed again and again under annotators",
+    "floor": "what each stage costs, for each least that its arithmetic costs on this machine",
     "load": "what becomes of clicks at 4 times the capacity, and of a light tenant beside it",
+    "rivals": "the same pictures and clicks through other programs, side by side",
+    "scale": "how many machines a thousand annotators need, simulated from measured times",
     "soak": "what many clicks with cancels and disconnects leave behind",
     "video": "what following objects costs a frame, for how long a video, and what it leaves",
 }
@@ -186,6 +189,13 @@ def _add_options(
         default = SUPPRESS if parser.argument_default == SUPPRESS else usual
         parser.add_argument(f"--{name}", type=positive, default=default, metavar="N", help=told)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--checkpoint", metavar="FILE", help="of rivals: a published checkpoint")
+    parser.add_argument("--times", metavar="FILE", help="of scale: another machine's, in JSON")
+    parser.add_argument("--price", type=float, help="of scale: what a machine costs an hour")
+    parser.add_argument(
+        "--check", action="store_true", help="of scale: have real annotators click, too"
+    )
+    parser.add_argument("--published", metavar="DIR", help="of rivals: the bundle of it")
     add_reach_options(parser)
 
 
@@ -195,6 +205,18 @@ def run(arguments: argparse.Namespace) -> int:
         from seem_server.commands import watching  # noqa: PLC0415  (which needs this module)
 
         return watching.run(arguments)
+    if arguments.what == "rivals":
+        from seem_server.commands import rivals  # noqa: PLC0415  (which needs this module)
+
+        return rivals.run(arguments)
+    if arguments.what == "scale":
+        from seem_server.commands import scale  # noqa: PLC0415  (which needs this module)
+
+        return scale.run(arguments)
+    if arguments.what == "floor":
+        from seem_server.commands import floor  # noqa: PLC0415  (which needs this module)
+
+        return floor.run(arguments)
     if arguments.what == "chaos":
         from seem_server.commands import chaos  # noqa: PLC0415  (seconds to import)
 

@@ -19,8 +19,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seem_server.engine import scheduler
+from seem_server.engine.chains import EncodedImage
 from seem_server.engine.durations import Durations, Kind
 from seem_server.engine.observing import Unobserved
+from seem_server.engine.preprocess import lay_out
 from seem_server.engine.scheduler import (
     Admitted,
     Entry,
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from seem_server.runtime.specs import BundleManifest
 
     Pixels = npt.NDArray[np.uint8]
+    Float32 = npt.NDArray[np.float32]
 
 logger = logging.getLogger(__name__)
 
@@ -219,6 +222,14 @@ class Engine:
         """
         if image_key not in self._caches.images:
             self._caches.images.put(image_key, pixels, pixels.nbytes)
+
+    def put_features(
+        self, image_key: str, size: tuple[int, int], arrays: Sequence[Float32]
+    ) -> None:
+        """Keeps what another backend of the same bundle made of an image of `size` (H, W)."""
+        features = self._backend.features_of(arrays)
+        encoded = EncodedImage(features, lay_out(size, self.manifest))
+        self._caches.features.put(image_key, encoded, features.nbytes)
 
     def has_image(self, image_key: str) -> bool:
         """Whether work on this image could be done now, without its bytes being sent again.

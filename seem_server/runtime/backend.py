@@ -198,6 +198,12 @@ class Backend(Protocol):
     def encode(self, images: Float32) -> list[Features]:
         """Features of B preprocessed images (B, 3, H, W)."""
 
+    def arrays_of(self, features: Features) -> tuple[Float32, ...]:
+        """Features as arrays of the host, to be sent to another backend of the same bundle."""
+
+    def features_of(self, arrays: Sequence[Float32]) -> Features:
+        """What `arrays_of` another backend were, on this one's device."""
+
     def decode(self, items: Sequence[tuple[Features, Prompts]]) -> list[Decoded]:
         """One round for each item; items of equal shapes may share one run."""
 

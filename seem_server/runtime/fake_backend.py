@@ -140,6 +140,15 @@ class FakeBackend:
         self.n_encoded += len(images)
         return [FakeFeatures(image[:, ::_STRIDE, ::_STRIDE].copy()) for image in images]
 
+    def arrays_of(self, features: Features) -> tuple[Float32, ...]:
+        """The image."""
+        return (_image(features),)
+
+    def features_of(self, arrays: Sequence[Float32]) -> Features:
+        """Those of the image."""
+        (image,) = arrays
+        return FakeFeatures(image)
+
     def decode(self, items: Sequence[tuple[Features, Prompts]]) -> list[Decoded]:
         """One round for each item."""
         self._spend(self._decode_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from seem_wire.errors import BundleInvalid, ProviderNotActive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
     from tokenizers import Tokenizer
@@ -119,6 +119,10 @@ class Graph:
             raise
         return [Tensor(one, one.tensor_size_in_bytes()) for one in binding.get_outputs()]
 
+    def record(self) -> Path:
+        """Ends the record of its kernels, where it was opened with one, and gives the file."""
+        return Path(self._session.end_profiling())
+
     def put(self, array: npt.NDArray[np.float32]) -> Tensor:
         """A copy of an array where this graph runs."""
         import onnxruntime  # noqa: PLC0415  (heavy: see the module's docstring)
@@ -128,11 +132,17 @@ class Graph:
 
 
 def open_graph(
-    path: Path, *, provider: Provider, n_threads: int, brake: Brake | None = None
+    path: Path,
+    *,
+    provider: Provider,
+    n_threads: int,
+    brake: Brake | None = None,
+    records: Path | None = None,
 ) -> Graph:
     """A graph on the provider that was asked for, and on no other.
 
-    `n_threads`: threads within one run; 0 for one a core. `brake`: what ends its runs.
+    `n_threads`: threads within one run; 0 for one a core. `brake`: what ends its runs. `records`: a
+    folder for the record of its kernels, which `Graph.record` gives; None for none.
 
     Raises:
         ProviderNotActive: The provider that was asked for is not the one that would run.
@@ -144,10 +154,12 @@ def open_graph(
     chosen = _choose(provider, available)
     if chosen is Provider.CUDA and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # CUDA's libraries out of the nvidia packages, where they are
+    options = _options(onnxruntime, n_threads)
+    if records is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(records / path.stem)
     try:
-        session = onnxruntime.InferenceSession(
-            path, _options(onnxruntime, n_threads), providers=_providers(chosen)
-        )
+        session = onnxruntime.InferenceSession(path, options, providers=_providers(chosen))
     except graph_errors() as error:
         raise BundleInvalid(f"{path.name} does not load: {error}") from error
     session.disable_fallback()  # never to the CPU in the middle of a session, behind our back
@@ -158,7 +170,9 @@ def open_graph(
                 f"{chosen} was asked for; active are {', '.join(active)}. {_INSTALL_HINT}"
             )
         logger.warning("cuda is there and does not start; running on the cpu")
-        return open_graph(path, provider=Provider.CPU, n_threads=n_threads, brake=brake)
+        return open_graph(
+            path, provider=Provider.CPU, n_threads=n_threads, brake=brake, records=records
+        )
     return Graph(session, chosen, brake or Brake())
 
 

@@ -43,6 +43,7 @@ from seem_wire.types import PromptKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
     from tokenizers import Tokenizer
@@ -108,9 +109,15 @@ class _TextEncoder:
 
 
 def open_backend(
-    bundle: Bundle, *, provider: Provider | str = Provider.AUTO, n_threads: int = 0
+    bundle: Bundle,
+    *,
+    provider: Provider | str = Provider.AUTO,
+    n_threads: int = 0,
+    records: Path | None = None,
 ) -> OnnxBackend:
     """A backend for a bundle, warmed up. `n_threads` within one run; 0 for one a core.
+
+    `records`: a folder for what `OnnxBackend.records` gives; only who measures kernels wants that.
 
     Raises:
         ProviderNotActive: The provider that was asked for is not the one that would run.
@@ -119,15 +126,20 @@ def open_backend(
     """
     manifest = bundle.manifest
     provider, brake = Provider(provider), Brake()
+    graphs: dict[str, Graph] = {}
 
     def load(name: str) -> Graph:
         path = bundle.path(name)
-        return open_graph(path, provider=provider, n_threads=n_threads, brake=brake)
+        graphs[name] = open_graph(
+            path, provider=provider, n_threads=n_threads, brake=brake, records=records
+        )
+        return graphs[name]
 
     encoder = load(IMAGE_ENCODER)
     check_names(IMAGE_ENCODER, encoder, {"image"}, set(manifest.features), optional=frozenset())
     text = _open_text(bundle, load) if PromptKind.TEXT in manifest.prompts else None
-    backend = OnnxBackend(manifest, encoder, _open_decoder(manifest, load), text, brake)
+    decoder = _open_decoder(manifest, load)
+    backend = OnnxBackend(manifest, encoder, decoder, text, brake, graphs)
     try:
         backend.warm_up()
     except graph_errors() as error:
@@ -166,12 +178,18 @@ class OnnxBackend:
         decoder: Decoder,
         text: _TextEncoder | None,
         brake: Brake,
+        graphs: Mapping[str, Graph],
     ) -> None:
         self.manifest = manifest
         self._encoder = encoder
         self._decoder = decoder
         self._text = text
         self._brake = brake
+        self._graphs = graphs
+
+    def records(self) -> Mapping[str, Path]:
+        """Ends the records of the graphs' kernels, and gives them by the graphs' file names."""
+        return {name: graph.record() for name, graph in self._graphs.items()}
 
     @property
     def provider(self) -> str:
@@ -223,6 +241,15 @@ class OnnxBackend:
             OnnxFeatures(tuple(graph.put(array[index : index + 1]) for array in arrays))
             for index in range(len(images))
         ]
+
+    def arrays_of(self, features: Features) -> tuple[Float32, ...]:
+        """Features as arrays of the host, in the manifest's order."""
+        named = self._named(features)
+        return tuple(named[name].numpy() for name in self.manifest.features)
+
+    def features_of(self, arrays: Sequence[Float32]) -> Features:
+        """What `arrays_of` another backend were, on this one's device."""
+        return OnnxFeatures(tuple(self._encoder.put(array) for array in arrays))
 
     def decode(self, items: Sequence[Item]) -> list[Decoded]:
         """One round for each item."""

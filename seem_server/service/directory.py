@@ -37,7 +37,7 @@ from seem_wire.tags import session_tag
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seem_server.engine.engine import Engine
+    from seem_server.engine.port import EnginePort
     from seem_server.service.callers import Caller
     from seem_server.service.images import Images
     from seem_server.service.journal import Journal
@@ -80,7 +80,7 @@ class Directory:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: EnginePort,
         images: Images,
         model: ModelCard,
         config: DirectoryConfig,

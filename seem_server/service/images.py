@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
 
-    from seem_server.engine.engine import Engine
+    from seem_server.engine.port import EnginePort
     from seem_server.service.journal import Journal
     from seem_server.service.tenants import Tenant
     from seem_wire.types import ImageSource, Limits
@@ -59,7 +59,7 @@ class Images:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: EnginePort,
         limits: Limits,
         executor: Executor,
         *,

@@ -28,7 +28,7 @@ from seem_wire.errors import ImageUnknown, SeemError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seem_server.engine.engine import Engine
+    from seem_server.engine.port import EnginePort
     from seem_server.engine.work import ObjectRounds, Result, Round, Seen, Work
     from seem_server.service.tenants import Tenant
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class TenantEngine:
     """Submits work for one tenant."""
 
-    def __init__(self, engine: Engine, tenant: Tenant) -> None:
+    def __init__(self, engine: EnginePort, tenant: Tenant) -> None:
         self._engine = engine
         self._tenant = tenant
 

@@ -33,7 +33,7 @@ from seem_wire.types import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from seem_server.engine.engine import Engine
+    from seem_server.engine.port import EnginePort
     from seem_server.engine.tickets import Ticket
     from seem_server.engine.work import Work
     from seem_server.runtime.device_memory import DeviceMemory
@@ -73,7 +73,7 @@ class Sources:
         n_failed_logins: By reason.
     """
 
-    engine: Engine
+    engine: EnginePort
     directory: Directory
     device_memory: Callable[[], DeviceMemory | None]
     n_failed_logins: Callable[[], Mapping[str, int]]
@@ -200,7 +200,7 @@ def _about(directory: Directory) -> Metric:
     return InfoMetricFamily("seem_server", "What runs here.", about)
 
 
-def _of_engine(engine: Engine) -> Iterator[Metric]:
+def _of_engine(engine: EnginePort) -> Iterator[Metric]:
     stats = engine.stats
     yield _gauge("seem_queue_length", "Pieces of work that wait.", stats.n_waiting)
     yield _gauge("seem_running", "Pieces of work of the batch that runs.", stats.n_running)
@@ -210,7 +210,7 @@ def _of_engine(engine: Engine) -> Iterator[Metric]:
     )
 
 
-def _of_caches(engine: Engine) -> Iterator[Metric]:
+def _of_caches(engine: EnginePort) -> Iterator[Metric]:
     caches = engine.caches
     held = GaugeMetricFamily("seem_cache_bytes", "Held.", labels=("cache",))
     budget = GaugeMetricFamily("seem_cache_limit_bytes", "May be held.", labels=("cache",))

@@ -1,0 +1,92 @@
+"""On a real Ray cluster of this machine: slow to start, so all of it is one story."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import warnings
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+from engine_words import click, engine, image
+
+from seem_server.app import replica_backend, replica_engine
+from seem_server.cluster.engine import ClusterEngine
+from seem_server.engine.work import MasksReady
+from seem_server.runtime.fake_backend import MANIFEST
+from seem_server.settings import Settings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Ray's own
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'seem-server[ray]'")
+    from seem_server.cluster import ray_serve
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore"),
+]
+SETTINGS = Settings(bundle="fake", fake_decode_s=0.02, max_wait_s=60)
+N_CLICKS = 20
+
+
+@pytest.fixture(scope="module")
+def replicas():
+    plan = ray_serve.Plan(replicas=2, most_replicas=2, encoders=1, cpus=0.1)
+    return ray_serve.open_replicas(
+        partial(replica_engine, SETTINGS), partial(replica_backend, SETTINGS), plan
+    )
+
+
+@pytest.fixture(scope="module")
+def made(replicas):
+    made = ClusterEngine(replicas, MANIFEST, max_waiting=64, images_bytes=1 << 24)
+    for number, key in enumerate("kl"):
+        made.put_image(key, image(seed=number))
+    yield made
+    made.close()
+
+
+def decoder_pids():
+    """Of the replicas that run: Ray gives a process its actor's name."""
+    named = ((int(one.parent.name), one) for one in Path("/proc").glob("[0-9]*/cmdline"))
+    pids = []
+    for pid, line in named:
+        with suppress(OSError):
+            if line.read_bytes().startswith(b"ray::ServeReplica:seem:decoder"):
+                pids.append(pid)
+    return pids
+
+
+async def test_no_answer_is_lost_or_changed_when_replicas_are_killed_in_mid_click(made):
+    async def annotate(session, key):
+        return [
+            await made.submit(click(*range(1, n + 1), session=session, key=key))
+            for n in range(1, N_CLICKS + 1)
+        ]
+
+    async def kill():
+        for _ in range(2):
+            await asyncio.sleep(0.2)
+            os.kill(decoder_pids()[0], signal.SIGKILL)
+
+    *answers, _ = await asyncio.gather(
+        *(annotate(f"{key}{number}", key) for key in "kl" for number in range(2)), kill()
+    )
+    here = engine(keys=("k", "l"))
+    for number, said in enumerate(answers):
+        key = "kkll"[number]
+        for n, answer in enumerate(said, 1):
+            assert isinstance(answer, MasksReady)
+            wanted = await here.submit(click(*range(1, n + 1), session=f"{number}", key=key))
+            assert answer.masks == wanted.masks
+    here.close()
+
+
+async def test_clicks_on_an_image_find_it_encoded(made):
+    await made.submit(click(1, session="warm"))
+    answers = [await made.submit(click(1, n, session="warm")) for n in range(2, 10)]
+    assert sum(answer.cache_hit for answer in answers) >= 6
