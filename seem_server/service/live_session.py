@@ -28,6 +28,7 @@ from seem_server.engine.work import (
 from seem_server.session.events import Forget, FrameRead, ImageRead, Send, Withdraw
 from seem_server.session.machine import step
 from seem_server.session.sayings import check_kinds
+from seem_server.store.base import PerhapsKept
 from seem_wire.errors import (
     BadSequence,
     ImageUnknown,
@@ -414,12 +415,19 @@ class LiveSession:
     def _kept(self, replies: Sequence[Reply], failure: SeemError | None) -> None:
         """An event is in the log, or could not be written: then the session ends here as it was."""
         if failure is not None:
+            if isinstance(failure, PerhapsKept):
+                self._break_off(failure)
             self._tell_all([Failed.of(reply.seq, failure) for reply in replies])
             self.close(failure)
         elif self._log is not None:
             self._unanswered.difference_update(reply.seq for reply in replies)
             self._log.remember(*replies)
             self._tell_all(replies)
+
+    def _break_off(self, because: PerhapsKept) -> None:
+        """Ends the stream unanswered: who attaches again hears what was done, and says the rest."""
+        self.dismiss(because)
+        self._tell_others, self._moved = tell_nobody, None
 
     async def _forget(self, log: SessionLog, replies: Sequence[Reply]) -> None:
         loss = None

@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 
 from seem_client import _core as core
-from seem_client._channel import error_of, reach_of
+from seem_client._channel import error_of, reach_of, route_of
 from seem_client._entering import Entering
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer_async
@@ -124,7 +124,7 @@ class AsyncClient(
         return Entering(self._tracked(source, session_id))
 
     async def _tracked(self, source: FrameSource, session_id: str | None) -> AsyncVideo:
-        video = self._session(AsyncVideo)
+        video = self._session(AsyncVideo, session_id or "")
         try:
             if session_id is None:
                 await video.begin(source)
@@ -136,7 +136,7 @@ class AsyncClient(
         return video
 
     async def _attached(self, session_id: str) -> AsyncSession:
-        session = self._session(AsyncSession)
+        session = self._session(AsyncSession, session_id)
         try:
             await session.resume(session_id)
         except BaseException:
@@ -144,7 +144,7 @@ class AsyncClient(
             raise
         return session
 
-    def _session(self, kind: type[Opened]) -> Opened:
+    def _session(self, kind: type[Opened], session_id: str = "") -> Opened:
         return kind(
             self._stub,
             self._model,
@@ -153,6 +153,7 @@ class AsyncClient(
             self._sessions,
             self._known,
             self._reconnect_s,
+            route_of(session_id),
         )
 
     async def _opened(self, image: ImageLike) -> AsyncSession:

@@ -24,6 +24,7 @@ from seem_wire.types import Example, ImageBytes
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+    from seem_client._channel import Metadata
     from seem_client._offering import KnownImages
     from seem_client._waiting import Patience
     from seem_client.prompting import Shown
@@ -53,8 +54,10 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         sessions: set[AsyncSession],
         known: KnownImages,
         reconnect_s: float = RECONNECT_S,
+        route: Metadata = (),
     ) -> None:
         self._stub, self._reconnect_s = stub, reconnect_s
+        self._route = route
         self._closing = asyncio.Event()
         self._delays: Iterator[float] | None = None
         self._hint_s = 0.0
@@ -64,7 +67,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         self._sessions = sessions
         self._known = known
         self._outgoing: _Queue | None = asyncio.Queue()
-        self._stream = stub.Interact(_messages(self._outgoing))
+        self._stream = stub.Interact(_messages(self._outgoing), metadata=self._route)
         self._reader = asyncio.create_task(self._read(), name="seem-session")
         sessions.add(self)
 
@@ -308,7 +311,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         attach = self._core.attach_again()
         self._core.expect(attach, outcomes.append)
         queue.put_nowait(command_to_proto(attach))
-        self._stream = self._stub.Interact(_messages(queue))
+        self._stream = self._stub.Interact(_messages(queue), metadata=self._route)
         ending = await self._listen(until=attach.seq)
         if ending is not None:
             queue.put_nowait(None)
@@ -329,7 +332,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         for command in self._core.unanswered():
             queue.put_nowait(command_to_proto(command))
         self._outgoing = queue
-        self._stream = self._stub.Interact(_messages(queue))
+        self._stream = self._stub.Interact(_messages(queue), metadata=self._route)
 
     def _end(self, error: SeemError) -> bool:
         """Says no more; whether all that was said is answered, so that the server ends it, too."""

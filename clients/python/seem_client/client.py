@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import grpc
 
 from seem_client import _core as core
-from seem_client._channel import error_of, reach_of
+from seem_client._channel import error_of, reach_of, route_of
 from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer
 from seem_client._reconnecting import RECONNECT_S
@@ -118,7 +118,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
         self._channel.close()
 
     def _attach(self, session_id: str) -> Session:
-        session = self._session(Session)
+        session = self._session(Session, session_id)
         try:
             session.resume(session_id)
         except BaseException:
@@ -126,7 +126,7 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
             raise
         return session
 
-    def _session(self, kind: type[Opened]) -> Opened:
+    def _session(self, kind: type[Opened], session_id: str = "") -> Opened:
         return kind(
             self._stub,
             self._model,
@@ -135,10 +135,11 @@ class Client(ClientMethods[Prediction, list[Prediction], Session, Video]):
             self._sessions,
             self._known,
             self._reconnect_s,
+            route_of(session_id),
         )
 
     def _track(self, source: FrameSource, session_id: str | None) -> Video:
-        video = self._session(Video)
+        video = self._session(Video, session_id or "")
         try:
             if session_id is None:
                 video.begin(source)

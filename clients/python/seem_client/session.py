@@ -25,6 +25,7 @@ from seem_wire.types import Example, ImageBytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from seem_client._channel import Metadata
     from seem_client._offering import KnownImages
     from seem_client._waiting import Patience
     from seem_client.prompting import Shown
@@ -48,8 +49,10 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         sessions: set[Session],
         known: KnownImages,
         reconnect_s: float = RECONNECT_S,
+        route: Metadata = (),
     ) -> None:
         self._stub, self._reconnect_s = stub, reconnect_s
+        self._route = route
         self._closing = threading.Event()
         self._delays: Iterator[float] | None = None
         self._hint_s = 0.0
@@ -60,7 +63,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         self._known = known
         self._lock = threading.Lock()
         self._outgoing: SimpleQueue[pb.Command | None] | None = SimpleQueue()
-        self._stream = stub.Interact(iter(self._outgoing.get, None))
+        self._stream = stub.Interact(iter(self._outgoing.get, None), metadata=self._route)
         self._reader = threading.Thread(target=self._read, name="seem-session", daemon=True)
         sessions.add(self)
         self._reader.start()
@@ -298,7 +301,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
             attach = self._core.attach_again()
             self._core.expect(attach, outcomes.append)
             queue.put(command_to_proto(attach))
-        self._stream = self._stub.Interact(iter(queue.get, None))
+        self._stream = self._stub.Interact(iter(queue.get, None), metadata=self._route)
         ending = self._listen(until=attach.seq)
         if ending is not None:
             queue.put(None)
@@ -321,7 +324,7 @@ class Session(PromptMethods[Prediction, list[Prediction], Future[Prediction]]):
         for command in self._core.unanswered():
             queue.put(command_to_proto(command))
         self._outgoing = queue
-        self._stream = self._stub.Interact(iter(queue.get, None))
+        self._stream = self._stub.Interact(iter(queue.get, None), metadata=self._route)
 
     def _end(self, error: SeemError) -> bool:
         """Says no more; whether all that was said is answered, so that the server ends it, too."""
