@@ -142,6 +142,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for name, usual in counts.items():
         meaning = f"{of.get(name, 'to time')} (default: {usual})"
         parser.add_argument(f"--{name}", type=positive, default=usual, help=meaning)
+    parser.add_argument(
+        "--gateways", type=positive, default=1, help="servers over one store, of chaos (default: 1)"
+    )
+    parser.add_argument(
+        "--front", metavar="FILE", help="an Envoy's file, to go through it: deploy/envoy/envoy.yaml"
+    )
+    parser.add_argument("--store", help="what keeps their sessions, of chaos (default: a new file)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_reach_options(parser)
 
