@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import re
 import signal
 import struct
 from contextlib import asynccontextmanager
@@ -136,6 +137,30 @@ async def test_a_gateway_that_hangs_keeps_nobody_waiting(store):
             assert (await session.undo()).rle == first.rle
             assert (await session.redo()).rle == second.rle
             one._process.send_signal(signal.SIGCONT)
+
+
+def n_requests(gateways):
+    """How many each gateway got through Envoy, as that tells where only this machine may ask."""
+    asked = http.client.HTTPConnection("127.0.0.1", gateways._front._ports["admin"], timeout=20)
+    asked.request("GET", "/clusters")
+    lines = asked.getresponse().read().decode().splitlines()
+    asked.close()
+    return [int(one.rpartition("::")[2]) for one in lines if re.match("gateways.*rq_total", one)]
+
+
+async def test_who_attaches_to_a_session_comes_to_the_gateway_that_has_it(store):
+    async with (
+        behind_envoy(store, count=3) as gateways,
+        seem_client.connect_async(gateways.address, token="") as client,
+    ):
+        session = await client.open(PIXELS)
+        await session.leave()
+        before = await asyncio.to_thread(n_requests, gateways)
+        for _ in range(6):
+            again = await client.attach(session.id)
+            await again.leave()
+        after = await asyncio.to_thread(n_requests, gateways)
+        assert sorted(new - old for new, old in zip(after, before, strict=True)) == [0, 0, 6]
 
 
 class Page:
