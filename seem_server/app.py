@@ -120,7 +120,8 @@ async def serve(
     async with AsyncExitStack() as stack:
         observers = _observers(settings)
         stack.push_async_callback(asyncio.to_thread, observers.close)
-        store = await asyncio.to_thread(open_store, settings.store, _keeping(settings))
+        opening = partial(open_store, replicas=settings.store_replicas)
+        store = await asyncio.to_thread(opening, settings.store, _keeping(settings))
         journal = Journal(store)
         stack.push_async_callback(journal.close)
         shelf = NoShelf() if store.quick else StoreShelf(journal)  # in memory the caches do as well

@@ -87,6 +87,9 @@ class Settings:
     store: str = _option(
         DEFAULT_STORE, "what keeps sessions: memory, sqlite:PATH or valkey://HOST:PORT/DB"
     )
+    store_replicas: int = _option(
+        0, "of Valkey that must have a session's record before it is answered", least=0
+    )
     keep_s: float = _option(
         7 * 86_400.0, "how long a session that nobody uses is kept in the store", least=1
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from argparse import SUPPRESS
 from dataclasses import asdict, dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -65,10 +66,46 @@ COUNTS_OF: dict[str, tuple[str, ...]] = {
     "watching": ("clicks",),
     "keeping": ("clicks",),
     "chaos": ("kills", "annotators"),
+    "floor": ("clicks",),
+    "rivals": ("images",),
+    "scale": ("clicks", "images", "seconds"),
     "load": ("seconds", "sessions"),
     "soak": ("clicks", "annotators"),
     "video": ("frames",),
 }
+
+OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "chaos": {
+        "gateways": {"type": positive, "metavar": "N", "help": "servers over one store (1)"},
+        "front": {"metavar": "FILE", "help": "an Envoy's file, such as deploy/envoy/envoy.yaml"},
+        "store": {"help": "what keeps their sessions (a new file)"},
+    },
+    "rivals": {
+        "checkpoint": {"metavar": "FILE", "help": "a published one (made-up weights)"},
+        "published": {"metavar": "DIR", "help": "the bundle of it (it is converted: minutes)"},
+    },
+    "scale": {
+        "times": {"metavar": "FILE", "help": "another machine's, in JSON (this one is measured)"},
+        "price": {"type": float, "metavar": "N", "help": "what a machine costs an hour"},
+        "check": {"action": "store_true", "help": "have real annotators click, too"},
+    },
+}
+"""What else can be said of one benchmark alone; in brackets what holds where it is not."""
+
+UNSAID = {"gateways": 1, "check": False}
+
+ELSEWHERE = {
+    "watching": "watching",
+    "keeping": "watching",
+    "chaos": "chaos",
+    "floor": "floor",
+    "load": "load",
+    "rivals": "rivals",
+    "scale": "scale",
+    "soak": "soak",
+    "video": "filming",
+}
+"""The modules of all benchmarks but the one here: seconds to import, so one at a time."""
 
 COURSE = 5
 """Clicks on an object before the next object: what an annotator needs for most."""
@@ -176,7 +213,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             name, help=meaning, description=f"Measures {meaning}.", argument_default=SUPPRESS
         )
         _add_options(one, COUNTS_OF[name], shown=COUNTS_OF[name])
-    parser.set_defaults(what=DEFAULT)
+        for option, how in OPTIONS.get(name, {}).items():
+            one.add_argument(f"--{option}", **how)
+    unsaid = {option: UNSAID.get(option) for options in OPTIONS.values() for option in options}
+    parser.set_defaults(what=DEFAULT, **unsaid)
 
 
 def _add_options(
@@ -189,50 +229,15 @@ def _add_options(
         default = SUPPRESS if parser.argument_default == SUPPRESS else usual
         parser.add_argument(f"--{name}", type=positive, default=default, metavar="N", help=told)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--checkpoint", metavar="FILE", help="of rivals: a published checkpoint")
-    parser.add_argument("--times", metavar="FILE", help="of scale: another machine's, in JSON")
-    parser.add_argument("--price", type=float, help="of scale: what a machine costs an hour")
-    parser.add_argument(
-        "--check", action="store_true", help="of scale: have real annotators click, too"
-    )
-    parser.add_argument("--published", metavar="DIR", help="of rivals: the bundle of it")
     add_reach_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures; gives the exit code. Raises SeemError where the server cannot be had."""
-    if arguments.what in {"watching", "keeping"}:
-        from seem_server.commands import watching  # noqa: PLC0415  (which needs this module)
-
-        return watching.run(arguments)
-    if arguments.what == "rivals":
-        from seem_server.commands import rivals  # noqa: PLC0415  (which needs this module)
-
-        return rivals.run(arguments)
-    if arguments.what == "scale":
-        from seem_server.commands import scale  # noqa: PLC0415  (which needs this module)
-
-        return scale.run(arguments)
-    if arguments.what == "floor":
-        from seem_server.commands import floor  # noqa: PLC0415  (which needs this module)
-
-        return floor.run(arguments)
-    if arguments.what == "chaos":
-        from seem_server.commands import chaos  # noqa: PLC0415  (seconds to import)
-
-        return chaos.run(arguments)
-    if arguments.what == "load":
-        from seem_server.commands import load  # noqa: PLC0415  (which needs this module)
-
-        return load.run(arguments)
-    if arguments.what == "soak":
-        from seem_server.commands import soak  # noqa: PLC0415  (as chaos)
-
-        return soak.run(arguments)
-    if arguments.what == "video":
-        from seem_server.commands import filming  # noqa: PLC0415  (as chaos)
-
-        return filming.run(arguments)
+    if arguments.what in ELSEWHERE:
+        module = importlib.import_module(f"seem_server.commands.{ELSEWHERE[arguments.what]}")
+        code: int = module.run(arguments)
+        return code
     with reach_process(arguments) as client, echo_process() as echo:
         result = bench_click(
             client, echo, n_clicks=max(arguments.clicks, 1), n_images=max(arguments.images, 1)

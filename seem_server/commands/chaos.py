@@ -4,6 +4,9 @@ A server with a SQLite store is killed (SIGKILL, at a random moment) and started
 scripted annotators, each in a session of its own, go on: clicks, boxes, scribbles, undo, redo,
 removals. In the end another client attaches to every session. Then the same commands are said to a
 server that nobody kills, and every answer, and what stands in the end, must be the same.
+
+With `--gateways` there are several servers over one store, behind an Envoy (`--front`): any of them
+is killed, two at once now and then, or stopped (SIGTERM) as when servers are renewed in turn.
 """
 
 from __future__ import annotations
@@ -16,12 +19,14 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import seem_client
 from seem_server import settings
+from seem_server.commands.gateways import Gateways, Plan
 from seem_server.commands.progress import progress
 from seem_server.commands.serving import STARTING_S, ServerProcess
 from seem_wire.errors import CallerError, InvalidValue, SeemError
@@ -85,6 +90,7 @@ class Course:
     told: list[Told] = field(default_factory=list)
     standing: Told = ()
     attached: Told = ()
+    lost: bool = False
     hung: int = 0
     failed: list[str] = field(default_factory=list)
 
@@ -94,6 +100,8 @@ class ChaosReport:
     """What was held.
 
     Attributes:
+        kills, stops: Of processes, of all the gateways.
+        sessions_lost: Sessions that nobody can attach to in the end.
         answers_lost: Answers that differ from those of the undisturbed server.
         masks_different: Masks that stand, for the annotator or for who attached, that do.
         hung: Commands without an answer.
@@ -113,18 +121,22 @@ class ChaosReport:
     longest_wait_s: float
     seconds: float
     codes: Mapping[str, int] = field(default_factory=dict)
+    gateways: int = 1
+    stops: int = 0
+    sessions_lost: int = 0
 
     @property
     def nothing_was_lost(self) -> bool:
         """Whether all held."""
-        return not (self.answers_lost or self.masks_different or self.hung or self.failed)
+        differs = self.answers_lost or self.masks_different or self.sessions_lost
+        return not (differs or self.hung or self.failed)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Kills; gives the exit code: 1 where anything was lost.
 
     Raises:
-        InvalidValue: A server that runs already is named.
+        InvalidValue: A server that runs already is named, or several have no front.
         SeemError: The server does not start.
     """
     if arguments.server is not None:
@@ -134,29 +146,44 @@ def run(arguments: argparse.Namespace) -> int:
             settings.read(arguments, os.environ).bundle,
             kills=max(arguments.kills, 1),
             annotators=max(arguments.annotators, 1),
+            plan=Plan(arguments.gateways, Path(arguments.front) if arguments.front else None),
+            store=arguments.store,
         )
     )
     print(json.dumps(asdict(report)) if arguments.json else as_text(report))
     return 0 if report.nothing_was_lost else 1
 
 
-async def bench_chaos(bundle: str, *, kills: int, annotators: int, seed: int = 0) -> ChaosReport:
-    """Runs the annotators under kills, then again in peace, and compares."""
+async def bench_chaos(
+    bundle: str,
+    *,
+    kills: int,
+    annotators: int,
+    plan: Plan = Plan(),  # noqa: B008  (frozen)
+    store: str | None = None,
+    seed: int = 0,
+) -> ChaosReport:
+    """Runs the annotators under kills, then again in peace, and compares.
+
+    `store` is that of the servers that are killed; a file by default.
+    """
     started_s = time.monotonic()
     courses = [Course(seed * 1000 + number) for number in range(annotators)]
     waits_s: list[float] = []
     with tempfile.TemporaryDirectory(prefix="seem-chaos-") as folder:
-        server, peaceful = (
-            ServerProcess("--bundle", bundle, "--store", f"sqlite:{folder}/{name}.sqlite", *PATIENT)
-            for name in ("sessions", "peaceful")
-        )
-        model = await _under_kills(server, courses, kills, waits_s)
-        async with peaceful:
+        flags = ("--bundle", bundle, *PATIENT, "--store")
+        gateways = Gateways(plan, *flags, store or f"sqlite:{folder}/sessions.sqlite")
+        async with gateways:
+            model = await _under_kills(gateways, courses, kills, waits_s)
+        async with ServerProcess(*flags, f"sqlite:{folder}/peaceful.sqlite") as peaceful:
             reference = await _in_peace(peaceful.address, courses)
     return ChaosReport(
         model=model,
         annotators=annotators,
-        kills=kills,
+        gateways=plan.count,
+        kills=gateways.n_killed,
+        stops=gateways.n_stopped,
+        sessions_lost=sum(one.lost for one in courses),
         commands=sum(len(one.moves) for one in courses),
         answers_lost=sum(map(_n_different, courses, reference)),
         masks_different=sum(map(_n_masks_different, courses, reference)),
@@ -172,10 +199,12 @@ def as_text(report: ChaosReport) -> str:
     """The report as lines."""
     held = "nothing was lost" if report.nothing_was_lost else "SOMETHING WAS LOST"
     codes = ", ".join(f"{count} {code}" for code, count in sorted(report.codes.items()))
-    extent = f"{report.kills} kills, {report.commands} commands in {report.seconds:.0f} s"
+    stops = f", {report.stops} stops of {report.gateways} gateways" if report.gateways > 1 else ""
+    extent = f"{report.kills} kills{stops}, {report.commands} commands in {report.seconds:.0f} s"
     return "\n".join(
         [
             f"{report.model}, {report.annotators} annotators, {extent}",
+            f"sessions that are lost   {report.sessions_lost}",
             f"answers that differ      {report.answers_lost}",
             f"masks that differ        {report.masks_different}",
             f"commands that hung       {report.hung}",
@@ -187,46 +216,40 @@ def as_text(report: ChaosReport) -> str:
 
 
 async def _under_kills(
-    server: ServerProcess,
+    gateways: Gateways,
     courses: Sequence[Course],
     kills: int,
     waits_s: list[float],
 ) -> str:
-    """Plays all courses while the server is killed; what they said and were told is in them."""
-    await server.start()
+    """Plays all courses while servers are killed; what they said and were told is in them."""
     over = asyncio.Event()
-    try:
-        async with (
-            seem_client.connect_async(
-                server.address, token="", reconnect_s=2 * STARTING_S, timeout_s=5 * STARTING_S
-            ) as client,
-            asyncio.TaskGroup() as tasks,
-        ):
+    async with seem_client.connect_async(
+        gateways.address, token="", reconnect_s=2 * STARTING_S, timeout_s=5 * STARTING_S
+    ) as client:
+        async with asyncio.TaskGroup() as tasks:
             for course in courses:
                 tasks.create_task(_annotate(client, course, over, waits_s))
-            await _kill_again_and_again(server, kills, waits_s, 2 * len(courses))
+            await _kill_again_and_again(gateways, kills, waits_s, 2 * len(courses))
             over.set()
-        async with seem_client.connect_async(server.address, token="") as client:
-            return (await client.model()).model_id
-    finally:
-        await server.kill()
+        return (await client.model()).model_id
 
 
 async def _kill_again_and_again(
-    server: ServerProcess, kills: int, waits_s: Sequence[float], most_answers: int
+    gateways: Gateways, kills: int, waits_s: Sequence[float], most_answers: int
 ) -> None:
     """Kills and starts; `waits_s` has an entry for each answer."""
     chance = random.Random(kills)  # noqa: S311  (not a secret)
     with progress(kills, "kill") as done:
-        for _ in range(kills):
+        while gateways.n_killed < kills:
             enough = len(waits_s) + chance.randint(0, most_answers)
             end_s = time.monotonic() + LONGEST_LIFE_S
             while len(waits_s) < enough and time.monotonic() < end_s:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
             await asyncio.sleep(chance.uniform(0, LAST_MOMENTS_S))
-            await server.kill()
-            await server.start()
-            done()
+            before = gateways.n_killed
+            await gateways.strike(chance)
+            for _ in range(gateways.n_killed - before):
+                done()
 
 
 async def _annotate(
@@ -245,8 +268,11 @@ async def _annotate(
         await asyncio.sleep(chance.uniform(0, PAUSE_S))
     course.standing = _standing(session)
     await session.leave()
-    async with client.attach(session.id) as again:
-        course.attached = _standing(again)
+    try:
+        async with client.attach(session.id) as again:
+            course.attached = _standing(again)
+    except SeemError:
+        course.lost = True
 
 
 async def _in_peace(address: str, courses: Sequence[Course]) -> list[Course]:

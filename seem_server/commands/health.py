@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from seem_client._channel import error_of, reach_of
+from seem_client.channel import error_of, reach_of
 
 if TYPE_CHECKING:
     import argparse

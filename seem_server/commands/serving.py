@@ -48,6 +48,13 @@ class ServerProcess:
 
     async def kill(self) -> None:
         """Kills it at once, in the middle of whatever it does."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """Asks it to stop, and waits until it did."""
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, sign: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
+            self._process.send_signal(sign)
             await self._process.wait()

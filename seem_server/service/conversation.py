@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from seem_server.service.callers import ANONYMOUS
-from seem_wire.errors import AlreadyOpen, SeemError, UnknownSession
+from seem_wire.errors import AlreadyOpen, SeemError, ShuttingDown, UnknownSession
 from seem_wire.types import Attach, Failed, OpenImage
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ class Conversation:
 
         Raises:
             SessionMoved: Another stream attached to the session.
-            ShuttingDown: The server goes down, and all that was said here is answered.
+            ShuttingDown: The server goes down, and all that was said here is answered; or a session
+                is asked for, and it takes none any more.
+            PerhapsKept: The store does not tell whether it kept what was said here last.
         """
         try:
             async with asyncio.TaskGroup() as loops:
@@ -124,6 +126,8 @@ class Conversation:
             await self._outbox.expect(command.seq)
             try:
                 await self._take(command)
+            except ShuttingDown as error:
+                self._moved(error)  # in another stream another server answers
             except SeemError as error:
                 self._outbox.put(Failed.of(command.seq, error))
         self._outbox.finish()

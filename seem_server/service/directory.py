@@ -305,6 +305,7 @@ class Directory:
                 n_bytes = sum(map(len, claimed.records))
                 log = SessionLog(
                     *(journal, session_id, claimed.epoch, restored.replies, tenant, n_bytes),
+                    n_records=len(claimed.records),
                     masks=restored.masks,
                 )
                 session = LiveSession(

@@ -15,10 +15,12 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from seem_server.store.base import PerhapsKept
 from seem_wire.errors import Internal, SeemError, SessionExpired, SessionMoved, StoreFailed
 
 if TYPE_CHECKING:
@@ -75,8 +77,8 @@ class Journal:
     def write(self, entry: Entry, told: Told) -> None:
         """Appends an entry, and calls `told` on the loop: with None once it is kept.
 
-        Otherwise with StoreFailed, SessionMoved where another server has the session now, or
-        SessionExpired where nobody has it any more.
+        Otherwise with StoreFailed (PerhapsKept where nobody knows), SessionMoved where another
+        server has the session now, or SessionExpired where nobody has it any more.
         """
         if self._thread is None:
             told(self._append([entry])[0])
@@ -148,6 +150,10 @@ class Journal:
         """How each entry ended. What cannot be written together is tried one by one."""
         try:
             taken = self.store.append(entries, now_s=self._wall())
+        except PerhapsKept as error:
+            self.works = False
+            logger.exception("sessions' logs may not have been written")
+            return [copy(error) for _ in entries]
         except StoreFailed as error:
             self.works = False
             if len(entries) == 1:
@@ -160,12 +166,12 @@ class Journal:
         ]
 
     def _refused(self, entry: Entry) -> SeemError:
-        moved = SessionMoved("The session goes on elsewhere.")
         try:
-            return self.loss(entry.session_id, entry.epoch) or moved
+            loss = self.loss(entry.session_id, entry.epoch)
         except StoreFailed:
             logger.exception("why a session was lost could not be read")
-            return moved
+            return SessionMoved("The session goes on elsewhere.")
+        return loss or StoreFailed("What was said before this is not kept.")
 
     def loss(self, session_id: str, epoch: int) -> SessionMoved | SessionExpired | None:
         """How the session was lost to whoever had it by `epoch`; None where it was not.

@@ -28,6 +28,7 @@ from seem_server.engine.work import (
 from seem_server.session.events import Forget, FrameRead, ImageRead, Send, Withdraw
 from seem_server.session.machine import step
 from seem_server.session.sayings import check_kinds
+from seem_server.store.base import PerhapsKept
 from seem_wire.errors import (
     BadSequence,
     ImageUnknown,
@@ -161,8 +162,10 @@ class LiveSession:
         """
         await self._obey(command, None)
 
-    async def ask(self, command: Command) -> Reply:
+    async def ask(self, command: Command, *, again: bool = False) -> Reply:
         """Folds a command in and gives its reply. Cancelling this takes the command back.
+
+        `again`: it may have been folded in before, here or by another server; then it is not again.
 
         Raises:
             BadSequence: A command with this number is being answered.
@@ -172,7 +175,10 @@ class LiveSession:
         answer: asyncio.Future[Reply] = self._loop.create_future()
         self._n_asking += 1
         try:
-            await self._obey(command, answer)
+            if again and command.seq <= self._state.last_seq:
+                self._recall(command.seq, answer)
+            else:
+                await self._obey(command, answer)
             return await answer
         except asyncio.CancelledError:
             if self._asked.get(command.seq) is answer and (
@@ -184,6 +190,16 @@ class LiveSession:
             self._n_asking -= 1
             if self._asked.get(command.seq) is answer:
                 del self._asked[command.seq]
+
+    def _recall(self, seq: int, answer: asyncio.Future[Reply]) -> None:
+        """Gives the reply that a command had, or has once it is done."""
+        if seq in self._works or seq in self._unanswered:
+            self._asked[seq] = answer
+            self._take_up()
+            return
+        known = [] if self._log is None else self._log.since(seq - 1)
+        lost = Failed.of(seq, ReplyLost(f"The reply to command {seq} is not known any more."))
+        answer.set_result(next((reply for reply in known if reply.seq == seq), lost))
 
     async def _obey(self, command: Command, answer: asyncio.Future[Reply] | None) -> None:
         """Folds a command in; `answer` is who waits for its reply, None where a stream does."""
@@ -414,12 +430,19 @@ class LiveSession:
     def _kept(self, replies: Sequence[Reply], failure: SeemError | None) -> None:
         """An event is in the log, or could not be written: then the session ends here as it was."""
         if failure is not None:
+            if isinstance(failure, PerhapsKept):
+                self._break_off(failure)
             self._tell_all([Failed.of(reply.seq, failure) for reply in replies])
             self.close(failure)
         elif self._log is not None:
             self._unanswered.difference_update(reply.seq for reply in replies)
             self._log.remember(*replies)
             self._tell_all(replies)
+
+    def _break_off(self, because: PerhapsKept) -> None:
+        """Ends the stream unanswered: who attaches again hears what was done, and says the rest."""
+        self.dismiss(because)
+        self._tell_others, self._moved = tell_nobody, None
 
     async def _forget(self, log: SessionLog, replies: Sequence[Reply]) -> None:
         loss = None

@@ -42,9 +42,11 @@ class SessionLog:
         replies: Mapping[int, Reply],
         tenant: Tenant = EVERYBODY,
         n_bytes: int = 0,
+        n_records: int = 0,
         masks: Mapping[tuple[int, int], ObjectMask] | None = None,
     ) -> None:
         self._n_bytes = n_bytes
+        self._n_records = n_records
         self._tenant = tenant
         self._journal = journal
         self._session_id = session_id
@@ -60,12 +62,15 @@ class SessionLog:
         carried = [*self._replies.values()][-CARRIED:] if fresh else []
         record = records.encode(event, [*carried, *replies])
         self._n_bytes = len(record) + (0 if fresh else self._n_bytes)
+        place = 0 if fresh else self._n_records
+        self._n_records = place + 1
         entry = Entry(
             self._session_id,
             self._epoch,
             record,
             images=tuple(map(self._tenant.key_of, _images(event))),
             fresh=fresh,
+            place=place,
         )
         self._journal.write(entry, told)
 

@@ -30,11 +30,17 @@ if TYPE_CHECKING:
 
 
 async def execute(
-    directory: Directory, command: Command, *, now_s: float, caller: Caller = ANONYMOUS
+    directory: Directory,
+    command: Command,
+    *,
+    now_s: float,
+    caller: Caller = ANONYMOUS,
+    again: bool = False,
 ) -> Reply:
     """The reply to a command of the session that it names, or that it opens.
 
-    A session that is opened so lives until it is released, or left alone for too long.
+    A session that is opened so lives until it is released, or left alone for too long. A command
+    that is said `again`, by a proxy whose first try came to nothing, is done once.
 
     Raises:
         SeemError: The command was refused, failed, or was superseded.
@@ -46,7 +52,7 @@ async def execute(
         session = await directory.open(now_s=now_s, caller=caller)
     else:
         session = await directory.reach(command.session_id, now_s=now_s, caller=caller)
-    return _good(await session.ask(command))
+    return _good(await session.ask(command, again=again))
 
 
 async def segment(

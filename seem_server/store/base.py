@@ -9,8 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from seem_wire.errors import StoreFailed
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+
+class PerhapsKept(StoreFailed):
+    """The store did not tell whether it kept something; whoever claims the session next sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Entry:
     Attributes:
         images: Keys of images that the session needs from now on.
         fresh: What was before is past: records and needed images before this entry go.
+        place: How many records are before it, if that is to hold. A log never has a hole: neither
+            where an entry failed and the next did not, nor where the store forgot what it had kept.
     """
 
     session_id: str
@@ -49,6 +57,7 @@ class Entry:
     record: bytes
     images: tuple[str, ...] = ()
     fresh: bool = False
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +106,11 @@ class Store(Protocol):
     def append(self, entries: Sequence[Entry], *, now_s: float) -> tuple[bool, ...]:
         """Appends all entries at once, or none.
 
-        Returns whether each was taken; not so where another has claimed its session since, or it
-        is forgotten.
+        Returns whether each was taken; not so where another has claimed its session since, it is
+        forgotten, or the entry is out of its place.
+
+        Raises:
+            PerhapsKept: Some may have been appended.
         """
         ...
 

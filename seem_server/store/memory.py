@@ -82,6 +82,8 @@ class MemoryStore:
             return False
         if entry.fresh:
             log.records, log.images = [], set()
+        elif entry.place not in {None, len(log.records)}:
+            return False
         log.records.append(entry.record)
         log.images.update(entry.images)
         log.used_s = now_s

@@ -24,20 +24,22 @@ URL_SCHEMES = {
 """Both speak one protocol."""
 
 
-def open_store(name: str, keeping: Keeping) -> Store:
+def open_store(name: str, keeping: Keeping, *, replicas: int = 0) -> Store:
     """The store called memory, sqlite (a file of the user's), sqlite:PATH or valkey://….
+
+    `replicas`: how many of Valkey's must have what is kept, too.
 
     Raises:
         StoreFailed: It cannot be opened or reached.
     """
     try:
-        return _opened(name, keeping)
+        return _opened(name, keeping, replicas)
     except StoreFailed as error:
         error.hint = "Name another with --store, such as sqlite:PATH, or --store memory."
         raise
 
 
-def _opened(name: str, keeping: Keeping) -> Store:
+def _opened(name: str, keeping: Keeping, replicas: int) -> Store:
     if name == "memory":
         return MemoryStore(keeping)
     if name == SQLITE:
@@ -46,7 +48,7 @@ def _opened(name: str, keeping: Keeping) -> Store:
         return SqliteStore(Path(name.removeprefix(f"{SQLITE}:")), keeping)
     scheme, _, rest = name.partition("://")
     if scheme in URL_SCHEMES and rest:
-        return ValkeyStore(f"{URL_SCHEMES[scheme]}://{rest}", keeping)
+        return ValkeyStore(f"{URL_SCHEMES[scheme]}://{rest}", keeping, replicas=replicas)
     raise StoreFailed(f"No store is of the kind {scheme!r}.")
 
 

@@ -269,9 +269,17 @@ def _append(db: sqlite3.Connection, entry: Entry, *, now_s: float) -> bool:
     if entry.fresh:
         db.execute("DELETE FROM records WHERE session = ?", (entry.session_id,))
         db.execute("DELETE FROM needs WHERE session = ?", (entry.session_id,))
+    elif entry.place not in {None, _length(db, entry.session_id)}:
+        return False
     db.execute(
         "INSERT INTO records (session, data) VALUES (?, ?)", (entry.session_id, entry.record)
     )
     needs = [(entry.session_id, key) for key in entry.images]
     db.executemany("INSERT OR IGNORE INTO needs VALUES (?, ?)", needs)
     return True
+
+
+def _length(db: sqlite3.Connection, session_id: str) -> int:
+    counted = db.execute("SELECT COUNT(*) FROM records WHERE session = ?", (session_id,))
+    (length,) = counted.fetchone()
+    return int(length)

@@ -2,7 +2,10 @@
 
 How well a log survives the store's own death is the store's to say: `appendonly yes` with
 `appendfsync everysec` loses a second at worst, `always` nothing. One database of one instance (or
-of a primary with replicas); its keys begin with `seem:` and are of no use in a cluster.
+of a primary with replicas); its keys begin with `seem:` and are of no use in a cluster. What a
+primary acknowledged and no replica has is lost when the replica takes its place: `replicas` are
+waited for, and where that is not asked for, a log that went back is noticed by an entry's place,
+and an owner that the replica knows nothing of by its epoch, which is no other's.
 
     seem:session:ID  hash    owner, model, opened_s, used_s, epoch
     seem:log:ID      list    records, oldest first
@@ -19,10 +22,11 @@ What changes more than one of them is a script, which the store runs as one step
 
 from __future__ import annotations
 
+import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from seem_server.store.base import Claimed, Header, Keeping
+from seem_server.store.base import Claimed, Header, Keeping, PerhapsKept
 from seem_wire.errors import StoreFailed, StoreFull
 
 try:
@@ -38,6 +42,10 @@ if TYPE_CHECKING:
     from seem_server.store.base import Entry
 
 TIMEOUT_S = 10.0
+REPLICAS_S = 5.0
+"""How long replicas are waited for."""
+
+EPOCH_BITS = 62
 
 _LIBRARY = """
 local function leave(id)
@@ -80,12 +88,12 @@ redis.call('ZADD', 'seem:opened', now, id)
 """
 
 _CLAIM = """
-local id, owner, now = ARGV[1], ARGV[2], ARGV[3]
+local id, owner, now, epoch = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local session = 'seem:session:' .. id
 if redis.call('HGET', session, 'owner') ~= owner then return false end
 redis.call('ZADD', 'seem:sessions', now, id)
-local epoch = redis.call('HINCRBY', session, 'epoch', 1)
-return {redis.call('HGET', session, 'model'), redis.call('HGET', session, 'opened_s'), epoch,
+redis.call('HSET', session, 'epoch', epoch)
+return {redis.call('HGET', session, 'model'), redis.call('HGET', session, 'opened_s'),
         redis.call('LRANGE', 'seem:log:' .. id, 0, -1)}
 """
 
@@ -93,24 +101,26 @@ _APPEND = """
 local now, at, taken = ARGV[1], 2, {}
 while at <= #ARGV do
   local id, epoch, fresh, record = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local count = tonumber(ARGV[at + 4])
-  if redis.call('HGET', 'seem:session:' .. id, 'epoch') == epoch then
+  local place, count = tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
+  local log = 'seem:log:' .. id
+  local placed = fresh == '1' or not place or redis.call('LLEN', log) == place
+  if placed and redis.call('HGET', 'seem:session:' .. id, 'epoch') == epoch then
     if fresh == '1' then
-      redis.call('DEL', 'seem:log:' .. id)
+      redis.call('DEL', log)
       leave(id)
     end
-    redis.call('RPUSH', 'seem:log:' .. id, record)
+    redis.call('RPUSH', log, record)
     redis.call('ZADD', 'seem:sessions', now, id)
-    for place = at + 5, at + 4 + count do
-      if redis.call('SADD', 'seem:needs:' .. id, ARGV[place]) == 1 then
-        redis.call('HINCRBY', 'seem:needed', ARGV[place], 1)
+    for one = at + 6, at + 5 + count do
+      if redis.call('SADD', 'seem:needs:' .. id, ARGV[one]) == 1 then
+        redis.call('HINCRBY', 'seem:needed', ARGV[one], 1)
       end
     end
     table.insert(taken, 1)
   else
     table.insert(taken, 0)
   end
-  at = at + 5 + count
+  at = at + 6 + count
 end
 return taken
 """
@@ -205,16 +215,19 @@ return gone
 class ValkeyStore:
     """A `Store`; see there. `url`: valkey://[USER:PASSWORD@]HOST:PORT/DB, or valkeys:// over TLS.
 
+    What is appended is kept once so many `replicas` have it, too.
+
     Raises:
         StoreFailed: Nothing answers there, or the extra `scale` is not installed.
     """
 
     quick = False
 
-    def __init__(self, url: str, keeping: Keeping | None = None) -> None:
+    def __init__(self, url: str, keeping: Keeping | None = None, *, replicas: int = 0) -> None:
         if valkey is None:
             raise StoreFailed("The package valkey is missing: pip install 'seem-server[scale]'.")
         self._keeping = keeping or Keeping()
+        self._replicas = replicas
         with _told():
             self._client: Any = valkey.Valkey.from_url(
                 url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
@@ -237,13 +250,14 @@ class ValkeyStore:
 
     def claim(self, session_id: str, *, owner: str, now_s: float) -> Claimed | None:
         """Takes a session over from whoever has it; None where `owner` has no such session."""
+        epoch = secrets.randbits(EPOCH_BITS)  # counted, two would have one after a failover
         with _told():
-            found = self._claim(args=[session_id, owner, repr(now_s)])
+            found = self._claim(args=[session_id, owner, repr(now_s), epoch])
         if found is None:
             return None
-        model, opened_s, epoch, records = found
+        model, opened_s, records = found
         header = Header(session_id, model.decode(), float(opened_s), owner)
-        return Claimed(header, int(epoch), tuple(records))
+        return Claimed(header, epoch, tuple(records))
 
     def epoch(self, session_id: str) -> int | None:
         """The epoch of whoever claimed the session last; None where it is forgotten."""
@@ -256,9 +270,20 @@ class ValkeyStore:
         words: list[str | bytes | int] = [repr(now_s)]
         for entry in entries:
             words += [entry.session_id, entry.epoch, int(entry.fresh), entry.record]
+            words.append("" if entry.place is None else entry.place)
             words += [len(entry.images), *entry.images]
-        with _told():
-            return tuple(bool(one) for one in self._append(args=words))
+        with _told(PerhapsKept):
+            taken = self._append_everywhere(words) if self._replicas else self._append(args=words)
+        return tuple(bool(one) for one in taken)
+
+    def _append_everywhere(self, words: Sequence[str | bytes | int]) -> list[int]:
+        with self._client.pipeline(transaction=False) as pipeline:
+            self._append(args=words, client=pipeline)
+            pipeline.wait(self._replicas, int(REPLICAS_S * 1000))
+            taken, n_replicas = pipeline.execute()
+        if n_replicas < self._replicas:
+            raise PerhapsKept(f"{n_replicas} of {self._replicas} replicas keep what was said.")
+        return list(taken)
 
     def forget(self, session_id: str, epoch: int) -> bool:
         """Ends a session's log, unless somebody claimed it after that epoch; whether it did."""
@@ -311,11 +336,11 @@ class ValkeyStore:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(failure: type[StoreFailed] = StoreFailed) -> Iterator[None]:
     try:
         yield
     except valkey.exceptions.ValkeyError as error:
-        raise StoreFailed(f"The store could not be used: {_plain(error)}.") from error
+        raise failure(f"The store could not be used: {_plain(error)}.") from error
 
 
 def _plain(error: Exception) -> str:

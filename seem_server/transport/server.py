@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Seem"].full_name
 
+LEAST_PING_S = 5.0
+"""Whoever asks oftener whether the server is alive, over a silent connection, is hung up on. A
+proxy before many servers asks every few seconds, to notice one that hangs."""
+
 _SLACK_BYTES = 8 * 1024**2
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -171,5 +175,5 @@ def _options(config: TransportConfig, limits: Limits) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", keepalive_ms),
         ("grpc.http2.ping_timeout_ms", keepalive_ms),  # of pings that gRPC sends on its own account
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", keepalive_ms // 2),
+        ("grpc.http2.min_ping_interval_without_data_ms", int(LEAST_PING_S * 1000)),
     ]

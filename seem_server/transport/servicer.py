@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Message = TypeVar("Message")
 Read = TypeVar("Read")
 
+ATTEMPT_KEY = "x-envoy-attempt-count"
 LIGHT_BYTES = 16 * 1024
 """A message of up to so many bytes, and without masks, is read in well under a millisecond."""
 
@@ -65,7 +66,7 @@ class Servicer(SeemServicer):
         finally:
             logs.session_tag.set(session_tag(conversation.session_id))
 
-    async def Execute(self, request: pb.Command, context: Context) -> pb.Reply:  # noqa: ARG002, N802
+    async def Execute(self, request: pb.Command, context: Context) -> pb.Reply:  # noqa: N802
         """One command of a session."""
         command = await self._command(request)
         calls.watch.get().commanded(command)
@@ -73,7 +74,10 @@ class Servicer(SeemServicer):
             raise command.to_error()
         logs.session_tag.set(session_tag(command.session_id))
         caller = caller_of_call.get()
-        reply = await unary.execute(self._directory, command, now_s=self._now(), caller=caller)
+        again = _is_retry(context.invocation_metadata() or ())
+        reply = await unary.execute(
+            self._directory, command, now_s=self._now(), caller=caller, again=again
+        )
         if isinstance(reply, Opened):
             logs.session_tag.set(session_tag(reply.session_id))
         return convert.reply_to_proto(reply)
@@ -117,6 +121,11 @@ class Servicer(SeemServicer):
     async def _elsewhere(self, read: Callable[[Message, Limits], Read], message: Message) -> Read:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, read, message, self._limits)
+
+
+def _is_retry(metadata: Iterable[tuple[str, str | bytes]]) -> bool:
+    """Whether Envoy sends a call that it sent before, which it tells."""
+    return dict(metadata).get(ATTEMPT_KEY, "1") != "1"
 
 
 def _is_light(message: pb.Command | pb.SegmentRequest, objects: Iterable[pb.ObjectPrompt]) -> bool:

@@ -12,6 +12,7 @@ from scripted_server import HANG_UP, LEAVE, MODEL, SIZE, masks, obey, scripted_s
 import seem_client
 from seem_client._reconnecting import check_reconnect_s, delays_s, hint_s, is_away, is_transient
 from seem_wire import errors, types
+from seem_wire.tags import session_tag
 
 PIXELS = np.zeros((*SIZE, 3), np.uint8)
 
@@ -100,6 +101,19 @@ def test_a_server_that_never_opens_a_session_is_given_up():
         given_up,
     ):
         client.open(PIXELS)
+
+
+def test_all_streams_of_a_session_go_one_way_and_those_of_who_attaches_by_its_tag():
+    server, routes = Lossy(goes_on), []
+    with scripted_server(server, routes=routes) as address, seem_client.connect(address) as client:
+        with client.open(PIXELS) as session, client.open(PIXELS) as other:
+            session.click(1, 1)
+            other.click(1, 1)
+        with client.attach("session-1"):
+            pass
+    first, second, again, attached = routes
+    assert again == first != second
+    assert attached == session_tag("session-1")
 
 
 def test_what_the_server_knows_is_not_said_again():

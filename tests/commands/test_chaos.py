@@ -22,7 +22,14 @@ async def test_a_server_that_is_killed_again_and_again_loses_nothing():
 
 
 @pytest.mark.parametrize(
-    "lost", [{"answers_lost": 1}, {"masks_different": 1}, {"hung": 1}, {"failed": 1}]
+    "lost",
+    [
+        {"answers_lost": 1},
+        {"masks_different": 1},
+        {"sessions_lost": 1},
+        {"hung": 1},
+        {"failed": 1},
+    ],
 )
 def test_any_loss_is_told(lost):
     report = replace(chaos.ChaosReport("m@1", 1, 1, 9, 0, 0, 0, 0, 0.5, 2.0), **lost)
@@ -35,6 +42,11 @@ def test_answers_and_masks_that_differ_are_counted():
     peace = Course(0, [MOVE] * 2, [("a",), ("x",)], standing=(("a",),), attached=(("a",),))
     assert chaos._n_different(course, peace) == 1
     assert chaos._n_masks_different(course, peace) == 1
+
+
+def test_gateways_and_their_stops_are_told():
+    report = chaos.ChaosReport("m@1", 1, 1, 9, 0, 0, 0, 0, 0.5, 2.0, gateways=3, stops=4)
+    assert "1 kills, 4 stops of 3 gateways" in chaos.as_text(report)
 
 
 def test_a_server_of_somebody_else_is_not_killed(capsys):

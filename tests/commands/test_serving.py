@@ -16,6 +16,13 @@ async def test_a_server_that_was_killed_is_started_again_where_it_was():
             assert (await client.model()).provider == "fake"
 
 
+async def test_a_server_that_is_stopped_is_started_again_too():
+    async with ServerProcess("--bundle", "fake", "--store", "memory") as server:
+        await server.stop()
+        await server.stop()
+        await server.start()
+
+
 async def test_a_server_that_does_not_start_is_told():
     with pytest.raises(InvalidValue, match="no-such-bundle"):
         await ServerProcess("--bundle", "no-such-bundle").start()

@@ -18,7 +18,7 @@ from service_words import Talk, click, opening, served, until
 from valkey_process import ValkeyProcess
 
 import seem_client
-from seem_client import channel
+from seem_client.channel import error_of
 from seem_server import app
 from seem_server.service.journal import Journal
 from seem_wire import errors, types
@@ -64,14 +64,35 @@ async def test_a_valkey_that_is_killed_is_told_and_what_was_answered_is_there_wh
         await talk.say(*opening(), click(3))
         opened, _, answered = await talk.hear(3)
         store.kill()
-        assert (await talk.ask(types.Clear(4))).code == "STORE_FAILED"
-        assert (await talk.ask(types.OpenImage(5))).code == "STORE_FAILED"
+        await talk.say(types.Clear(4))
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await talk.hear()
+        assert error_of(ended.value, "").code == "STORE_FAILED"
+        assert (await Talk(stub).ask(types.OpenImage(5))).code == "STORE_FAILED"
         refused = await Talk(stub).ask(types.Attach(99, opened.session_id))
         assert refused.code == "STORE_FAILED"
         await becomes(channel, served=False)
         store.start()
         await goes_on(stub, opened.session_id, answered)
         await becomes(channel, served=True)
+    store.stop()
+
+
+async def test_a_session_goes_on_when_its_valkey_was_away_and_nothing_is_done_twice(tmp_path):
+    store = ValkeyProcess(tmp_path)
+    store.start()
+    async with (
+        served(store=store.url, **KEPT) as (running, _, _),
+        seem_client.connect_async(running.address) as client,
+        client.open(PIXELS) as session,
+    ):
+        masks = [await session.click(10 * n, 40) for n in range(1, 4)]
+        store.kill()
+        undone = asyncio.create_task(session.undo())
+        await asyncio.sleep(0)
+        store.start()
+        assert (await undone).rle == masks[1].rle
+        assert (await session.undo()).rle == masks[0].rle
     store.stop()
 
 

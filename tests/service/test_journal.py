@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import pytest
 
 from seem_server.service.journal import Journal
-from seem_server.store.base import Entry, Header
+from seem_server.store.base import Entry, Header, PerhapsKept
 from seem_server.store.memory import MemoryStore
 from seem_wire import errors
 
@@ -21,6 +22,7 @@ class Slow(MemoryStore):
     def __init__(self, *broken):
         super().__init__()
         self.broken = set(broken)
+        self.failure = errors.StoreFailed("It broke.")
         self.gate = threading.Event()
         self.gate.set()
         self.batches = []
@@ -29,7 +31,7 @@ class Slow(MemoryStore):
         assert self.gate.wait(20)
         self.batches.append([one.record for one in entries])
         if self.broken & set(self.batches[-1]):
-            raise errors.StoreFailed("It broke.")
+            raise self.failure
         return super().append(entries, now_s=now_s)
 
 
@@ -116,6 +118,28 @@ async def test_one_that_cannot_be_written_fails_alone():
     asyncio.get_running_loop().call_later(0.05, store.gate.set)
     told = await written(journal, *(entry(b"%d" % n) for n in range(4)))
     assert told == [(b"0", None), (b"1", None), (b"2", "STORE_FAILED"), (b"3", None)]
+    await journal.close()
+
+
+async def test_what_was_perhaps_kept_is_not_written_again():
+    store = Slow(b"2")
+    store.failure = PerhapsKept("Nobody knows.")
+    store.open(Header("s", "model@1", 0.0))
+    store.gate.clear()
+    journal = Journal(store)
+    waiting = asyncio.create_task(written(journal, entry(b"1"), entry(b"2"), entry(b"3")))
+    await asyncio.sleep(0)
+    store.gate.set()
+    told = await waiting
+    assert told[-1] == (b"3", "STORE_FAILED")
+    assert [one for batch in store.batches for one in batch] == [b"1", b"2", b"3"]
+    await journal.close()
+
+
+async def test_what_comes_after_something_that_was_not_kept_is_not_kept_either(store):
+    journal = Journal(store)
+    told = await written(journal, replace(entry(b"2"), place=1), replace(entry(b"1"), place=0))
+    assert told == [(b"2", "STORE_FAILED"), (b"1", None)]
     await journal.close()
 
 

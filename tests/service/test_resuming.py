@@ -27,7 +27,7 @@ from seem_server.engine.engine import EngineConfig
 from seem_server.engine.worker import CacheConfig
 from seem_server.service import unary
 from seem_server.service.callers import ANONYMOUS, Caller
-from seem_server.store.base import Keeping
+from seem_server.store.base import Keeping, PerhapsKept
 from seem_server.store.memory import MemoryStore
 from seem_wire import errors, types
 from seem_wire.prompts import ObjectPrompt, Point
@@ -359,6 +359,39 @@ async def test_a_server_that_goes_down_hands_its_sessions_over_once_all_is_answe
     with service(store=store) as second:
         again, reply = await attached(second, opened.session_id, after_seq=3)
         assert reply.session.object_ids == (1,)
+        await again.finish()
+
+
+async def test_a_server_that_goes_down_sends_who_comes_to_another(store):
+    with service(store=store) as first:
+        session_id, _ = await left(first)
+    with service(store=store) as second:
+        second.directory.drain()
+        for word in (opening()[0], types.Attach(9, session_id)):
+            stream = Stream(second.directory)
+            stream.say(word)
+            with pytest.raises(errors.ShuttingDown):
+                await stream.task
+
+
+async def test_where_nobody_knows_what_was_kept_the_next_stream_hears_it(store, monkeypatch):
+    def lost(entries, *, now_s):
+        append(entries, now_s=now_s)
+        raise PerhapsKept("The store did not answer.")
+
+    append = store.append
+    with service(store=store) as here:
+        stream = Stream(here.directory)
+        stream.say(*opening())
+        opened, _ = await stream.hear(2)
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "append", lost)
+            stream.say(types.Clear(3))
+            with pytest.raises(PerhapsKept):
+                await stream.task
+        again, reply = await attached(here, opened.session_id, after_seq=2, waiting=(3,))
+        assert reply.session.last_seq == 3
+        assert await again.hear() == [types.Done(3)]
         await again.finish()
 
 

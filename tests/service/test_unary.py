@@ -22,6 +22,7 @@ from seem_server.service import unary
 from seem_server.service.callers import Caller
 from seem_server.service.quotas import Quotas
 from seem_server.service.tenants import Tenants
+from seem_server.store.memory import MemoryStore
 from seem_wire import errors, types
 from seem_wire.prompts import ObjectPrompt
 
@@ -34,8 +35,8 @@ def here():
         yield made
 
 
-def execute(here, command):
-    return unary.execute(here.directory, command, now_s=0)
+def execute(here, command, **options):
+    return unary.execute(here.directory, command, now_s=0, **options)
 
 
 def segment(here, *said, image=IMAGE):
@@ -56,6 +57,38 @@ async def test_a_session_lives_from_call_to_call_until_it_is_released(here):
     await execute(here, types.Release(4, session_id=session_id))
     with pytest.raises(errors.UnknownSession):
         await execute(here, types.Undo(5, session_id=session_id))
+
+
+async def test_a_call_that_is_sent_again_is_done_once():
+    with service(store=MemoryStore()) as here:
+        session_id = await opened(here)
+        masks = await execute(here, click(3, session_id=session_id), again=True)
+        assert await execute(here, click(3, session_id=session_id), again=True) == masks
+        with pytest.raises(errors.BadSequence):
+            await execute(here, click(3, session_id=session_id))
+        undone = await execute(here, types.Undo(4, session_id=session_id))
+        assert undone.removed_object_ids == (1,)
+
+
+async def test_a_call_whose_server_died_in_its_midst_is_answered_by_the_next():
+    store, (backend, gate) = MemoryStore(), slow_backend()
+    with service(backend=backend, store=store) as first, service(store=store) as second:
+        session_id = await opened(first)
+        lost = asyncio.create_task(execute(first, click(3, session_id=session_id)))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        masks = await execute(second, click(3, session_id=session_id), again=True)
+        assert masks.objects[0].object_id == 1
+        gate.let_pass(10)
+        with pytest.raises(errors.SessionMoved):
+            await lost
+
+
+async def test_a_reply_that_was_not_kept_is_told_to_be_lost():
+    with service(store=MemoryStore()) as here:
+        session_id = await opened(here)
+        await execute(here, types.Clear(9, session_id=session_id))
+        with pytest.raises(errors.ReplyLost):
+            await execute(here, types.Clear(8, session_id=session_id), again=True)
 
 
 async def test_what_a_session_refuses_is_raised(here):

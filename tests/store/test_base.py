@@ -47,6 +47,15 @@ def test_who_claimed_last_has_the_session(store):
     assert read(store).records == (b"new",)
 
 
+def test_a_log_has_no_holes(store):
+    begun(store)
+    said = [(b"1", 0), (b"3", 2), (b"2", 1), (b"2", 1)]
+    written = store.append([entry(record, place=place) for record, place in said], now_s=1)
+    assert written == (True, False, True, False)
+    assert store.append([entry(b"4", fresh=True, place=0)], now_s=1) == (True,)
+    assert read(store).records == (b"4",)
+
+
 def test_it_tells_who_has_a_session(store):
     first = begun(store)
     assert store.epoch("s") == first

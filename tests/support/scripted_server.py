@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import grpc
 
+from seem_client.channel import ROUTE_KEY
 from seem_wire import convert, types
 from seem_wire.prompts import Box
 from seem_wire.rle import Rle
@@ -63,10 +64,12 @@ def obey(command):
 
 
 class _Servicer(seem_pb2_grpc.SeemServicer):
-    def __init__(self, answer, segment, model):
+    def __init__(self, answer, segment, model, routes):
         self._answer, self._segment, self._model = answer, segment, model
+        self._routes = routes
 
     def Interact(self, request_iterator, context):  # noqa: N802 - the name is the contract's
+        self._routes.append(dict(context.invocation_metadata()).get(ROUTE_KEY))
         for message in request_iterator:
             reply = self._answer(convert.command_from_proto(message))
             if reply is HANG_UP:
@@ -91,13 +94,15 @@ class _Servicer(seem_pb2_grpc.SeemServicer):
 
 
 @contextmanager
-def scripted_server(answer=obey, *, segment=None, model=MODEL):
+def scripted_server(answer=obey, *, segment=None, model=MODEL, routes=None):
     """The address of a server that answers each command with what `answer(command)` gives.
 
-    That is a reply, a list of replies, None for silence, HANG_UP or LEAVE.
+    That is a reply, a list of replies, None for silence, HANG_UP or LEAVE. `routes` gets the route
+    of each stream.
     """
+    routes = [] if routes is None else routes
     server = grpc.server(ThreadPoolExecutor(8))
-    seem_pb2_grpc.add_SeemServicer_to_server(_Servicer(answer, segment, model), server)
+    seem_pb2_grpc.add_SeemServicer_to_server(_Servicer(answer, segment, model, routes), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

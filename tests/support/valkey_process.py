@@ -13,7 +13,7 @@ import pytest
 class ValkeyProcess:
     """A server on a port of its own, its files in `folder`; `start` it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *, replica_of=None):
         pytest.importorskip("valkey", reason="the store for several machines needs the extra scale")
         self._program = shutil.which("valkey-server") or shutil.which("redis-server")
         if self._program is None:
@@ -22,6 +22,7 @@ class ValkeyProcess:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self._folder = folder
+        self._primary = replica_of
         self._process = None
 
     @property
@@ -32,6 +33,9 @@ class ValkeyProcess:
         command = [self._program, "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self._folder), "--save", ""]
         command += ["--appendonly", "yes", "--appendfsync", "always"]
+        command += ["--repl-diskless-sync-delay", "0"]
+        if self._primary is not None:
+            command += ["--replicaof", "127.0.0.1", str(self._primary)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         for _ in range(400):
             with socket.socket() as probe:
@@ -39,6 +43,12 @@ class ValkeyProcess:
                     return
             time.sleep(0.05)
         pytest.fail("the store of the tests did not start")
+
+    def promote(self):
+        import valkey
+
+        with valkey.Valkey(port=self.port) as client:
+            client.replicaof("NO", "ONE")
 
     def stop(self):
         self._process.terminate()

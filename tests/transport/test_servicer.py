@@ -20,7 +20,7 @@ from service_words import (
     set_image,
 )
 
-from seem_server.transport.servicer import LIGHT_BYTES
+from seem_server.transport.servicer import ATTEMPT_KEY, LIGHT_BYTES
 from seem_wire import convert, types
 from seem_wire.convert import ERROR_METADATA_KEY, error_from_bytes
 from seem_wire.prompts import MaskPrompt, ObjectPrompt
@@ -87,6 +87,18 @@ async def test_the_same_commands_one_call_at_a_time(stub):
     assert (await error_of(execute(stub, types.Undo(5, session_id=session)))).code == (
         "UNKNOWN_SESSION"
     )
+
+
+async def test_a_call_that_is_told_to_be_a_retry_is_done_once(stub):
+    opened = await execute(stub, open_image())
+    await execute(stub, set_image(session_id=opened.session_id))
+    clear = convert.command_to_proto(types.Clear(3, session_id=opened.session_id))
+    for _ in range(2):
+        reply = await stub.Execute(clear, metadata=((ATTEMPT_KEY, "2"),))
+        assert convert.reply_from_proto(reply) == types.Done(3)
+    assert (
+        await error_of(stub.Execute(clear, metadata=((ATTEMPT_KEY, "1"),)))
+    ).code == "BAD_SEQUENCE"
 
 
 async def test_a_call_that_cannot_be_read_fails_with_its_error(stub):

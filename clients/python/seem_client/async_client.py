@@ -19,7 +19,7 @@ from seem_client._reconnecting import RECONNECT_S, check_reconnect_s, delays_s, 
 from seem_client._waiting import RETRY_S, Patience
 from seem_client.async_session import AsyncSession
 from seem_client.async_video import AsyncVideo
-from seem_client.channel import error_of, reach_of
+from seem_client.channel import error_of, reach_of, route_of
 from seem_client.frames import HeldFrames
 from seem_client.image import image_bytes
 from seem_client.picture import Still
@@ -143,7 +143,7 @@ class AsyncClient(
         return Entering(self._tracked(source, session_id))
 
     async def _tracked(self, source: FrameSource, session_id: str | None) -> AsyncVideo:
-        video = self._session(AsyncVideo)
+        video = self._session(AsyncVideo, session_id or "")
         try:
             if session_id is None:
                 await video.begin(source)
@@ -159,7 +159,7 @@ class AsyncClient(
         card = convert.session_card_from_proto(await self._call(self._stub.GetSession, asked))
         if card.n_frames:
             return await self._tracked(HeldFrames(card.n_frames), session_id)
-        session = self._session(AsyncSession)
+        session = self._session(AsyncSession, session_id)
         try:
             await session.resume(session_id)
         except BaseException:
@@ -172,7 +172,7 @@ class AsyncClient(
         if self._closing.is_set():
             raise core.client_closed()
 
-    def _session(self, kind: type[Opened]) -> Opened:
+    def _session(self, kind: type[Opened], session_id: str = "") -> Opened:
         self._check_open()
         return kind(
             self._stub,
@@ -182,6 +182,7 @@ class AsyncClient(
             self._sessions,
             self._known,
             self._reconnect_s,
+            route_of(session_id),
         )
 
     async def _opened(self, image: ImageLike) -> AsyncSession:

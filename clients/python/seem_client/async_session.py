@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from seem_client._offering import KnownImages
     from seem_client._waiting import Patience
+    from seem_client.channel import Metadata
     from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
     from seem_wire.types import Command, ImageSet, ImageSource, ModelCard, Question, Reply
@@ -55,9 +56,11 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         sessions: set[AsyncSession],
         known: KnownImages,
         reconnect_s: float = RECONNECT_S,
+        route: Metadata = (),
     ) -> None:
         self._stub, self._reconnect_s = stub, reconnect_s
         self._home = Home(loop=asyncio.get_running_loop())
+        self._route = route
         self._closing = asyncio.Event()
         self._delays: Iterator[float] | None = None
         self._hint_s = 0.0
@@ -67,7 +70,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         self._sessions = sessions
         self._known = known
         self._outgoing: _Queue | None = asyncio.Queue()
-        self._stream = stub.Interact(_messages(self._outgoing))
+        self._stream = stub.Interact(_messages(self._outgoing), metadata=self._route)
         self._reader = asyncio.create_task(self._read(), name="seem-session")
         sessions.add(self)
 
@@ -318,7 +321,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         attach = self._core.attach_again()
         self._core.expect(attach, outcomes.append)
         queue.put_nowait(command_to_proto(attach))
-        self._stream = self._stub.Interact(_messages(queue))
+        self._stream = self._stub.Interact(_messages(queue), metadata=self._route)
         ending = await self._listen(until=attach.seq)
         if ending is not None:
             queue.put_nowait(None)
@@ -339,7 +342,7 @@ class AsyncSession(PromptMethods[Predicted, AllPredicted, asyncio.Future[Predict
         for command in self._core.unanswered():
             queue.put_nowait(command_to_proto(command))
         self._outgoing = queue
-        self._stream = self._stub.Interact(_messages(queue))
+        self._stream = self._stub.Interact(_messages(queue), metadata=self._route)
 
     def _end(self, error: SeemError) -> bool:
         """Says no more; whether all that was said is answered, so that the server ends it, too."""

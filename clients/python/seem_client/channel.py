@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -40,6 +41,7 @@ from seem_wire.errors import (
     SeemError,
     Unauthenticated,
 )
+from seem_wire.tags import TAG_LENGTH, session_tag
 from seem_wire.types import Failed
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from seem_wire.types import Reply
     from seem_wire.v1 import seem_pb2 as pb
 
+    Metadata = tuple[tuple[str, str], ...]
     PathLike = str | os.PathLike[str]
     Verified = bool | PathLike | None
     CertificateAndKey = tuple[PathLike, PathLike]
@@ -68,6 +71,9 @@ of which there are many; here a person waits, and calls meanwhile are refused un
 
 _ADDRESS = re.compile(r"unix:.+|(?!https?:).+:(?P<port>\d{1,5})", re.DOTALL)
 _LAST_PORT = 65535
+
+ROUTE_KEY = "x-seem-session"
+"""Metadata by which a proxy before many servers brings a session's streams to the same one."""
 _TOKEN = re.compile(r"[!-~]+")
 
 TOKEN_VARIABLE = "SEEM_TOKEN"  # noqa: S105  (where it lies, not what it is)
@@ -163,7 +169,7 @@ class Reach:
 class _WithMetadata:
     """A channel, as far as a stub uses it, whose calls carry metadata."""
 
-    def __init__(self, channel: Any, metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, channel: Any, metadata: Metadata) -> None:
         self._channel = channel
         self._metadata = metadata
 
@@ -174,8 +180,9 @@ class _WithMetadata:
         return self._carrying(self._channel.stream_stream(*arguments, **options))
 
     def _carrying(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def carrying(*arguments: Any, **options: Any) -> Any:  # no partial: its repr tells all
-            return call(*arguments, metadata=self._metadata, **options)
+        # no partial: its repr tells all
+        def carrying(*arguments: Any, metadata: Metadata = (), **options: Any) -> Any:
+            return call(*arguments, metadata=(*metadata, *self._metadata), **options)
 
         return carrying
 
@@ -195,6 +202,15 @@ def client_name() -> str:
         return f"seem_client/{version('seem-server')}"
     except PackageNotFoundError:  # run from source, without being installed
         return "seem_client"
+
+
+def route_of(session_id: str = "") -> Metadata:
+    """The metadata of all streams of a session.
+
+    By its tag where one attaches to it, for its id lets whoever reads it use it; otherwise by
+    chance, because the server names it only later.
+    """
+    return ((ROUTE_KEY, session_tag(session_id) or secrets.token_hex(TAG_LENGTH // 2)),)
 
 
 def check_address(address: str) -> str:

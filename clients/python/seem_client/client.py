@@ -13,7 +13,7 @@ from seem_client._methods import ClientMethods
 from seem_client._offering import KnownImages, check_image_size, offer
 from seem_client._reconnecting import RECONNECT_S, check_reconnect_s, delays_s, is_away
 from seem_client._waiting import RETRY_S, Patience
-from seem_client.channel import error_of, reach_of
+from seem_client.channel import error_of, reach_of, route_of
 from seem_client.frames import HeldFrames
 from seem_client.image import image_bytes
 from seem_client.picture import Still
@@ -134,7 +134,7 @@ class Client(ClientMethods[Prediction, Predictions, Session, Video]):
         card = convert.session_card_from_proto(self._call(self._stub.GetSession, asked))
         if card.n_frames:
             return self._track(HeldFrames(card.n_frames), session_id)
-        session = self._session(Session)
+        session = self._session(Session, session_id)
         try:
             session.resume(session_id)
         except BaseException:
@@ -147,7 +147,7 @@ class Client(ClientMethods[Prediction, Predictions, Session, Video]):
         if self._closing.is_set():
             raise core.client_closed()
 
-    def _session(self, kind: type[Opened]) -> Opened:
+    def _session(self, kind: type[Opened], session_id: str = "") -> Opened:
         self._check_open()
         return kind(
             self._stub,
@@ -157,10 +157,11 @@ class Client(ClientMethods[Prediction, Predictions, Session, Video]):
             self._sessions,
             self._known,
             self._reconnect_s,
+            route_of(session_id),
         )
 
     def _track(self, source: FrameSource, session_id: str | None) -> Video:
-        video = self._session(Video)
+        video = self._session(Video, session_id or "")
         try:
             if session_id is None:
                 video.begin(source)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from seem_client._offering import KnownImages
     from seem_client._waiting import Patience
+    from seem_client.channel import Metadata
     from seem_client.prompting import Shown
     from seem_wire.prompts import ObjectPrompt
     from seem_wire.types import Command, ImageSet, ImageSource, ModelCard, Question, Reply
@@ -50,9 +51,11 @@ class Session(PromptMethods[Prediction, Predictions, Future[Prediction]]):
         sessions: set[Session],
         known: KnownImages,
         reconnect_s: float = RECONNECT_S,
+        route: Metadata = (),
     ) -> None:
         self._stub, self._reconnect_s = stub, reconnect_s
         self._home = Home()
+        self._route = route
         self._closing = threading.Event()
         self._delays: Iterator[float] | None = None
         self._hint_s = 0.0
@@ -63,7 +66,7 @@ class Session(PromptMethods[Prediction, Predictions, Future[Prediction]]):
         self._known = known
         self._lock = threading.Lock()
         self._outgoing: SimpleQueue[pb.Command | None] | None = SimpleQueue()
-        self._stream = stub.Interact(iter(self._outgoing.get, None))
+        self._stream = stub.Interact(iter(self._outgoing.get, None), metadata=self._route)
         self._reader = threading.Thread(target=self._read, name="seem-session", daemon=True)
         sessions.add(self)
         self._reader.start()
@@ -310,7 +313,7 @@ class Session(PromptMethods[Prediction, Predictions, Future[Prediction]]):
             attach = self._core.attach_again()
             self._core.expect(attach, outcomes.append)
             queue.put(command_to_proto(attach))
-        self._stream = self._stub.Interact(iter(queue.get, None))
+        self._stream = self._stub.Interact(iter(queue.get, None), metadata=self._route)
         ending = self._listen(until=attach.seq)
         if ending is not None:
             queue.put(None)
@@ -333,7 +336,7 @@ class Session(PromptMethods[Prediction, Predictions, Future[Prediction]]):
         for command in self._core.unanswered():
             queue.put(command_to_proto(command))
         self._outgoing = queue
-        self._stream = self._stub.Interact(iter(queue.get, None))
+        self._stream = self._stub.Interact(iter(queue.get, None), metadata=self._route)
 
     def _end(self, error: SeemError) -> bool:
         """Says no more; whether all that was said is answered, so that the server ends it, too."""
