@@ -111,9 +111,9 @@ def test_all_streams_of_a_session_go_one_way_and_those_of_who_attaches_by_its_ta
             other.click(1, 1)
         with client.attach("session-1"):
             pass
-    first, second, again, attached = routes
+    first, second, again, asked, attached = routes
     assert again == first != second
-    assert attached == session_tag("session-1")
+    assert asked == attached == session_tag("session-1")
 
 
 def test_what_the_server_knows_is_not_said_again():

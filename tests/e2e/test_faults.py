@@ -214,8 +214,8 @@ def test_a_server_that_is_frozen_is_told_in_time_and_attached_to_when_it_is_not(
 
 
 def test_a_session_whose_connection_is_dead_goes_on_over_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(channel, "KEEPALIVE_S", 0.2)
-    monkeypatch.setattr(channel, "KEEPALIVE_PATIENCE_S", 0.2)
+    monkeypatch.setattr("seem_client.channel.KEEPALIVE_S", 0.2)
+    monkeypatch.setattr("seem_client.channel.KEEPALIVE_PATIENCE_S", 0.2)
     with (
         serving(tmp_path, bundle="fake") as server,
         proxied(server.port) as proxy,

@@ -89,6 +89,10 @@ class _Servicer(seem_pb2_grpc.SeemServicer):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "refused")
         return convert.segmented_to_proto(outcome)
 
+    def GetSession(self, request, context):  # noqa: N802 - the name is the contract's
+        self._routes.append(dict(context.invocation_metadata()).get(ROUTE_KEY))
+        return convert.session_card_to_proto(types.SessionCard(request.session_id, "model@1"))
+
     def GetModel(self, request, context):  # noqa: N802, ARG002 - the name is the contract's
         return convert.model_card_to_proto(self._model)
 
@@ -98,7 +102,7 @@ def scripted_server(answer=obey, *, segment=None, model=MODEL, routes=None):
     """The address of a server that answers each command with what `answer(command)` gives.
 
     That is a reply, a list of replies, None for silence, HANG_UP or LEAVE. `routes` gets the route
-    of each stream.
+    of each stream, and of each question about a session.
     """
     routes = [] if routes is None else routes
     server = grpc.server(ThreadPoolExecutor(8))

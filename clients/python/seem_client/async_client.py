@@ -32,7 +32,7 @@ from seem_wire.v1.seem_pb2_grpc import SeemStub
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-    from seem_client.channel import CertificateAndKey, Reach, Verified
+    from seem_client.channel import CertificateAndKey, Metadata, Reach, Verified
     from seem_client.frames import FrameSource
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
@@ -156,7 +156,9 @@ class AsyncClient(
 
     async def _attached(self, session_id: str) -> AsyncSession:
         asked = pb.GetSessionRequest(session_id=session_id)
-        card = convert.session_card_from_proto(await self._call(self._stub.GetSession, asked))
+        route = route_of(session_id)  # asking takes the session to where its stream will go
+        found = await self._call(self._stub.GetSession, asked, route)
+        card = convert.session_card_from_proto(found)
         if card.n_frames:
             return await self._tracked(HeldFrames(card.n_frames), session_id)
         session = self._session(AsyncSession, session_id)
@@ -234,13 +236,16 @@ class AsyncClient(
         return convert.segmented_from_proto(reply)
 
     async def _call(
-        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        route: Metadata = (),
     ) -> Response:
         self._check_open()
         waiting, delays = self._patience.begin(), delays_s(self._away_s)
         while True:
             try:
-                return await method(request, timeout=waiting.left_s)
+                return await method(request, timeout=waiting.left_s, metadata=route)
             except grpc.aio.AioRpcError as failure:
                 error = error_of(failure, self._address)
                 pause_s = next(delays, None) if is_away(error) else waiting.pause_s(error)

@@ -28,7 +28,7 @@ from seem_wire.v1.seem_pb2_grpc import SeemStub
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-    from seem_client.channel import CertificateAndKey, Reach, Verified
+    from seem_client.channel import CertificateAndKey, Metadata, Reach, Verified
     from seem_client.frames import FrameSource
     from seem_client.image import ImageLike
     from seem_client.prompting import Shown
@@ -131,7 +131,9 @@ class Client(ClientMethods[Prediction, Predictions, Session, Video]):
 
     def _attach(self, session_id: str) -> Session:
         asked = pb.GetSessionRequest(session_id=session_id)
-        card = convert.session_card_from_proto(self._call(self._stub.GetSession, asked))
+        route = route_of(session_id)  # asking takes the session to where its stream will go
+        found = self._call(self._stub.GetSession, asked, route)
+        card = convert.session_card_from_proto(found)
         if card.n_frames:
             return self._track(HeldFrames(card.n_frames), session_id)
         session = self._session(Session, session_id)
@@ -216,13 +218,16 @@ class Client(ClientMethods[Prediction, Predictions, Session, Video]):
         return convert.segmented_from_proto(reply)
 
     def _call(
-        self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        route: Metadata = (),
     ) -> Response:
         self._check_open()
         waiting, delays = self._patience.begin(), delays_s(self._away_s)
         while True:
             try:
-                return method(request, timeout=waiting.left_s)
+                return method(request, timeout=waiting.left_s, metadata=route)
             except grpc.RpcError as failure:
                 error = error_of(failure, self._address)
                 pause_s = next(delays, None) if is_away(error) else waiting.pause_s(error)
