@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import grpc
@@ -34,6 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar=("FILE", "KEYFILE"),
         help="a certificate of one's own and its key, in PEM",
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
         "--timeout-s", type=float, default=TIMEOUT_S, help="how long to wait (default: %(default)s)"
     )
@@ -54,5 +56,6 @@ def run(arguments: argparse.Namespace) -> int:
             answer = asking(health_pb2.HealthCheckRequest(), timeout=arguments.timeout_s)
         except grpc.RpcError as failure:
             raise error_of(failure, arguments.server) from None
-    print(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+    status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    print(json.dumps({"status": status}) if arguments.json else status)
     return int(answer.status != health_pb2.HealthCheckResponse.SERVING)

@@ -124,7 +124,7 @@ def test_its_environment_is_one_that_the_server_reads(kind):
 def test_by_itself_it_is_not_open_to_strangers(kind):
     told = environment(kind)
     read = settings.read(cli.build_parser().parse_args(["serve"]), told)
-    with pytest.raises(settings.SettingInvalid, match="tls_cert"):
+    with pytest.raises(settings.SettingInvalid, match="tls-cert"):
         read.check_exposure()
 
 
