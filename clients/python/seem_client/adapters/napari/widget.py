@@ -90,7 +90,8 @@ class SeemWidget(Panel):
         self._worker: Any = None
         self._stop = threading.Event()
         self._reach = self.reach()
-        self._tried: frozenset[Mark] = frozenset()
+        self._asked: frozenset[Mark] | None = None  # by the job that says what was drawn
+        self._stuck: frozenset[Mark] | None = None  # not to be asked again as they are
         self._names: dict[int, str] = {}
         self._soon, self._later = QTimer(self), QTimer(self)
         for timer, milliseconds in ((self._soon, SOON_MS), (self._later, RETRY_MS)):
@@ -148,7 +149,7 @@ class SeemWidget(Panel):
         self._say_what_is_new()
 
     def _server_chosen(self) -> None:
-        self._reach, self._tried = self.reach(), frozenset()
+        self._reach, self._stuck = self.reach(), None
 
     def end(self) -> None:
         """Lets go of the image: its session ends, and its masks stay."""
@@ -157,7 +158,7 @@ class SeemWidget(Panel):
         self._later.stop()
         board, sitting = self._board, self._sitting
         self._board = self._sitting = self._worker = None
-        self._tried, self._names = frozenset(), {}
+        self._asked, self._stuck, self._names = None, None, {}
         if board is not None:
             board.remove()
         if sitting is not None:  # it may wait for a server
@@ -236,10 +237,9 @@ class SeemWidget(Panel):
             return
         board.colour()
         marks = board.marks()
-        is_new = set(marks) != set(sitting.said) and self._tried != frozenset(marks)
-        if sitting.has_session and not is_new:
+        wanted = frozenset(marks)
+        if wanted == self._stuck or (sitting.has_session and wanted == set(sitting.said)):
             return
-        self._tried = frozenset(marks)
 
         def say() -> Iterator[object]:
             if not sitting.has_session:
@@ -252,7 +252,7 @@ class SeemWidget(Panel):
                     keep = isinstance(error, OnlyNegativePrompts)
                     yield _Refused(object_id, str(error), keep)
 
-        self._do(say, "…" if sitting.has_session else "The server looks at the image …")
+        self._do(say, "…" if sitting.has_session else "The server looks at the image …", wanted)
 
     def _change(self, act: Callable[[Sitting], None]) -> None:
         sitting, board = self._sitting, self._board
@@ -299,12 +299,12 @@ class SeemWidget(Panel):
 
     # --- jobs
 
-    def _do(self, job: Job, sentence: str) -> None:
+    def _do(self, job: Job, sentence: str, asked: frozenset[Mark] | None = None) -> None:
         """Runs a job in another thread; what it yields is shown, and what goes wrong told."""
         if self._worker is not None:
             return
         self._later.stop()
-        sitting = self._sitting
+        self._asked, sitting = asked, self._sitting
         self.say(sentence)
 
         def heard(news: object) -> None:
@@ -331,10 +331,12 @@ class SeemWidget(Panel):
             case _Trouble():
                 self.say(news.sentence, is_trouble=True)
                 if news.again:
-                    self._tried = frozenset()
                     self._later.start()
+                else:
+                    self._stuck = self._asked
             case _Refused():
                 self.say(news.sentence, is_trouble=True)
+                self._stuck = self._asked
                 if not news.keep:
                     self._take_back(board, sitting, news.object_id)
             case _Found():
@@ -349,7 +351,7 @@ class SeemWidget(Panel):
 
     def _take_back(self, board: Board, sitting: Sitting, object_id: int) -> None:
         """What was tried to say of an object leaves the layers; what counts comes back to them."""
-        tried = {one for one in self._tried if one.object_id == object_id}
+        tried = {one for one in self._asked or () if one.object_id == object_id}
         counts = {one for one in sitting.said if one.object_id == object_id}
         board.change(gone=tried - counts, back=counts - tried)
 
