@@ -64,8 +64,8 @@ class Person:
         _, self.widget = viewer.window.add_plugin_dock_widget("seem-server", "Seem")
         self.widget.address.setText(address)
 
-    def begin(self, pixels, **options):
-        layer = self.viewer.add_image(pixels, name="picture", **options)
+    def begin(self, pixels, name="picture", **options):
+        layer = self.viewer.add_image(pixels, name=name, **options)
         self.widget.begin.click()
         return layer
 
