@@ -2,7 +2,8 @@
 #   make demo     a photo, a click, the right mask: overlays under demo-output/
 #   make serve    the server on localhost:50051, and the annotator on http://localhost:8010
 #   make test     the suite            (make test ARGS="-m slow" or ARGS=tests/wire)
-#   make test-tools the adapters against the tools' own code, each in an environment of its own, and test-web
+#   make test-tools everything that runs an annotation tool itself, each in an environment of its own, and test-web;
+#                 tells at the end what was exercised  (SEEM_SCREENSHOTS=DIR keeps a picture of napari)
 #   make test-client the client alone, under the oldest and the newest gRPC, protobuf and NumPy that it takes
 #   make test-languages clients in TypeScript and Go, from stubs of their own (needs node; installs Go from Debian)
 #   make lint types arch               ruff, mypy, import contracts
@@ -28,14 +29,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SERVE := $(VENV)/.installed-serve
 ALL := $(VENV)/.installed-all
 PROTO := $(VENV)/proto
-# Annotation tools pin what they need, so each has an environment of its own, .venv-TOOL: CVAT's agent with our package,
-# which it loads, Label Studio alone, which calls us from a process of its own, and FiftyOne with what exports to it.
-TOOLS := cvat label-studio fiftyone
+# Annotation tools pin what they need, so each has an environment of its own, .venv-TOOL: CVAT's agent and napari with our
+# package, which they load, Label Studio alone, which calls us from a process of its own, and FiftyOne with what exports to
+# it. Ray pins much, too.
+TOOLS := cvat label-studio napari fiftyone ray
 NEEDS_cvat := --editable '.[serve,test,cvat]'
 NEEDS_label-studio := label-studio==1.23.2
+NEEDS_napari := --editable '.[serve,test,napari]' 'napari[pyqt6]==0.9.2'
 NEEDS_fiftyone := --editable '.[test]' fiftyone==1.22.1
+NEEDS_ray := --editable '.[serve,test,ray]'
 
-.PHONY: setup demo notebook serve test test-tools test-client test-languages test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check deploy-tools test-deploy lock docs chaos
+.PHONY: setup demo notebook serve test test-tools test-client test-languages test-web chromium lint types arch proto proto-check bench fuzz fmt clean web web-proto web-check deploy-tools test-deploy lock docs chaos screen install-chromium install-screen
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -66,15 +70,15 @@ serve: $(SERVE)
 test: $(ALL)
 	$(BIN)/python -m pytest $(ARGS)
 
-.venv-%/.installed: pyproject.toml Makefile
-	@echo "installing $* into .venv-$* (minutes) …"
-	$(PYTHON) -m venv .venv-$*
-	.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install $(NEEDS_$*)
+$(VENV)-%/.installed: pyproject.toml Makefile
+	@echo "installing $* into $(VENV)-$* (minutes) …"
+	$(PYTHON) -m venv $(VENV)-$*
+	@$(VENV)-$*/bin/python -m pip --disable-pip-version-check --quiet install $(NEEDS_$*) || { \
+		echo "$* CANNOT BE INSTALLED, so nothing of it is tested: is the package index reachable? (pip says why, above)" >&2; exit 1; }
 	@touch $@
 
-test-tools: $(TOOLS:%=.venv-%/.installed) test-web
-	.venv-cvat/bin/python -m pytest tests/adapters -m "slow or not slow" -rs $(ARGS)
-	.venv-fiftyone/bin/python -m pytest tests/client/exports -rs $(ARGS)
+test-tools: $(TOOLS:%=$(VENV)-%/.installed) chromium screen
+	$(BIN)/python tests/adapters/run.py $(VENV) -rs $(ARGS)
 
 # The client under the oldest and the newest versions of what it needs, each in an environment of its own.
 test-client: $(SERVE)
@@ -147,10 +151,26 @@ web-proto: $(WEB)/node_modules $(PROTO)/.installed
 web-check: web
 	git diff --exit-code -- seem_server/web/static || (echo "the annotator is stale: run 'make web' and commit" >&2; exit 1)
 
-# Chromium and what drives it: without them the tests of the browser are skipped, and say so.
+# What a browser or a window needs of the system, where it is not there: the tests are skipped without it, and say so.
+# The list of packages is fetched only where it is too old to be of use.
+define system
+	@apt-get install -y -qq $(1) >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq $(1) >/dev/null; } || { \
+		echo "THE SYSTEM LACKS $(1), so what needs it is not tested: install it" >&2; exit 1; }
+endef
+
 chromium: $(ALL)
-	command -v chromium >/dev/null || command -v google-chrome >/dev/null || apt-get install -y chromium
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || $(MAKE) --no-print-directory install-chromium
 	$(PIP) install 'playwright>=1.50'
+
+install-chromium:
+	$(call system,chromium)
+
+# A screen that nobody sees, with what Qt needs to draw on it.
+screen:
+	@command -v Xvfb >/dev/null && ldconfig -p | grep -q libxcb-icccm || $(MAKE) --no-print-directory install-screen
+
+install-screen:
+	$(call system,xvfb libgl1 libgl1-mesa-dri libegl1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1)
 
 test-web: chromium
 	$(BIN)/python -m pytest tests/web $(ARGS)
