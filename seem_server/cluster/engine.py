@@ -151,8 +151,8 @@ class ClusterEngine:
 
     def put_image(self, image_key: str, pixels: Pixels) -> None:
         """Keeps upright RGB uint8 (H, W, 3) pixels under a key that names them for good."""
-        if image_key not in self._images:
-            self._images.put(image_key, self._replicas.lend(pixels), pixels.nbytes)
+        # Anew, even where they are kept: they come again when what was lent is lost.
+        self._images.put(image_key, self._replicas.lend(pixels), pixels.nbytes)
 
     def has_image(self, image_key: str) -> bool:
         """Whether its pixels are kept here."""
@@ -271,8 +271,8 @@ class ClusterEngine:
         for n_lost in range(MOST_TRIES):
             try:
                 reply = await self._carried_out(route, work, wanted, tenant)
-                if reply.missing:  # it is new, or had to make room
-                    reply = await self._carried_out(route, work, reply.missing, tenant)
+                if reply.missing:  # it is new, or had to make room; and the next may be another
+                    reply = await self._carried_out(route, work, image_keys(work), tenant)
             except ReplicaLost:
                 self._n_lost += 1
                 if n_lost + 1 == MOST_TRIES:
@@ -283,7 +283,7 @@ class ClusterEngine:
         raise ReplicaLost
 
     async def _carried_out(
-        self, route: str, work: Work, wanted: frozenset[str] | set[str], tenant: str
+        self, route: str, work: Work, wanted: frozenset[str], tenant: str
     ) -> Reply:
         images = {key: lent for key in wanted if (lent := self._images.get(key)) is not None}
         reply = await self._replicas.carry_out(route, work, images, tenant=tenant)

@@ -114,7 +114,8 @@ class Decoder:
     async def carry_out(self, work: Work, images: Mapping[str, Any], tenant: str) -> Reply:
         """See `Replica.carry_out`; `images` are references to pixels."""
         await self.hold(serve.get_multiplexed_model_id())
-        pixels = {key: await reference for key, reference in images.items()}
+        lacking = self._replica.lacks(work)
+        pixels = {key: await lent for key, lent in images.items() if key in lacking}
         return await self._replica.carry_out(work, pixels, tenant=tenant)
 
     async def provider(self) -> str:

@@ -59,15 +59,23 @@ class Replica:
         self._encode = encode
         self._encoding: dict[str, asyncio.Task[None]] = {}
 
+    def lacks(self, work: Work) -> frozenset[str]:
+        """Images whose pixels the work needs; of all but its own image, features do."""
+        engine = self._engine
+        return frozenset(
+            key
+            for key in image_keys(work)
+            if not engine.has_image(key) and (key == work.image_key or not engine.has_features(key))
+        )
+
     async def carry_out(
         self, work: Work, pixels: Mapping[str, Pixels], *, tenant: str = ""
     ) -> Reply:
         """Does the work, or says what is missing for it. Cancelling this drops the work."""
         for key, image in pixels.items():
             self._engine.put_image(key, image)
-        missing = {key for key in image_keys(work) if not self._engine.has_image(key)}
-        if missing:
-            return Reply(missing=frozenset(missing))
+        if missing := self.lacks(work):
+            return Reply(missing=missing)
         if work.image_key in pixels:
             await self._encoded(work.image_key, pixels[work.image_key])
         spent_s: list[float] = []

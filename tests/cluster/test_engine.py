@@ -70,6 +70,30 @@ async def test_a_replica_that_lost_them_is_sent_them_again(made, nearby):
     assert nearby.sent == [{"k"}, set(), {"k"}]
 
 
+class Elsewhere(Nearby):
+    """Each time it is another replica, which knows nothing."""
+
+    async def carry_out(self, route, work, images, *, tenant):
+        self.restart()
+        return await super().carry_out(route, work, images, tenant=tenant)
+
+
+async def test_a_replica_asked_in_place_of_one_that_lacked_images_gets_all_of_them():
+    made = cluster(Elsewhere())
+    for seed, key in enumerate(("k", "seen")):
+        made.put_image(key, image(seed=seed))
+    await made.submit(click(1))
+    assert isinstance(await made.submit(follow()), Followed)
+    made.close(drain_s=0)
+
+
+async def test_pixels_that_come_again_are_lent_again(made, nearby):
+    lent = []
+    nearby.lend = lambda pixels: lent.append(pixels) or (pixels,)
+    made.put_image("k", image())
+    assert len(lent) == 1
+
+
 async def test_a_click_on_a_lost_replica_is_done_by_another(made, nearby):
     first = await made.submit(click(1, 2))
     nearby.losses = 2

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from engine_words import Gate, click, engine, image
+from engine_words import Gate, click, engine, follow, image
 
 from seem_server.cluster.replica import Replica
 from seem_server.engine.engine import EngineConfig
 from seem_server.engine.preprocess import prepare, to_input
 from seem_server.engine.scheduler import Limits
-from seem_server.engine.work import Everything, MasksReady
+from seem_server.engine.work import Encode, Everything, MasksReady
+from seem_server.engine.worker import CacheConfig
 from seem_server.runtime.fake_backend import MANIFEST, FakeBackend
 from seem_wire.errors import NotOffered, Superseded
 from seem_wire.types import SegmentKind
@@ -47,6 +49,19 @@ async def test_what_is_missing_is_told_and_nothing_is_begun(made):
     reply = await Replica(made(backend)).carry_out(click(1), {})
     assert reply.missing == {"k"}
     assert (reply.outcome, backend.n_decoded) == (None, 0)
+
+
+async def test_of_an_image_beside_its_own_its_features_do(made):
+    class Zooming(FakeBackend):
+        manifest = replace(MANIFEST, decoder=replace(MANIFEST.decoder, zoom=True))
+
+    little_room = EngineConfig(caches=CacheConfig(images_bytes=1))
+    replica = Replica(made(Zooming(), config=little_room))
+    for key in ("seen", "k"):
+        await replica.carry_out(Encode("s", key), {key: image()})
+    assert replica.lacks(follow()) == frozenset()
+    assert replica.lacks(click(1, key="seen")) == {"seen"}
+    assert replica.lacks(follow(seen="other")) == {"other"}
 
 
 async def test_any_replica_gives_the_same_mask_for_a_chain_that_it_never_saw(made):
