@@ -401,9 +401,13 @@ def _age(entry: Entry) -> tuple[float, int]:
 
 
 def _supersedes(newer: Work, older: Work) -> bool:
+    """Whether one takes the other's place. On the way to a replica one may overtake the other."""
     if isinstance(newer, Everything) and isinstance(older, Everything):
-        return newer.session_id == older.session_id
-    return _continues(newer, older) and _ids(newer) >= _ids(older)
+        return newer.session_id == older.session_id and newer.seq >= older.seq
+    if not (isinstance(newer, Decode) and isinstance(older, Decode)):
+        return False
+    covers = newer.object_ids >= older.object_ids and newer.seq >= older.seq
+    return covers and _continues(newer, older)
 
 
 def _continues(newer: Work, older: Work) -> bool:
@@ -415,10 +419,6 @@ def _continues(newer: Work, older: Work) -> bool:
         and newer.image_key == older.image_key
         and newer.frame == older.frame
     )
-
-
-def _ids(work: Work) -> frozenset[int]:
-    return work.object_ids if isinstance(work, Decode) else frozenset()
 
 
 def _seqs(entry: Entry) -> tuple[int, ...]:

@@ -117,6 +117,14 @@ def test_nobody_takes_the_place_of_work_that_he_does_not_include(older, newer):
     assert admitted.waiting == (old, admitted.entry)
 
 
+@pytest.mark.parametrize(
+    ("first", "late"), [(click(1, 2), click(1)), (everything(seq=2), everything(seq=1))]
+)
+def test_what_was_said_before_and_comes_late_takes_nobodys_place(first, late):
+    admitted = enter(entry(2, late), entry(1, first))
+    assert admitted.superseded == ()
+
+
 def test_a_click_on_more_objects_includes_one_on_fewer():
     admitted = enter(entry(2, click(2, objects=(1, 2))), entry(1, click(1, objects=(2,))))
     assert len(admitted.superseded) == 1
