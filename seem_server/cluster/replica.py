@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seem_server.engine.work import image_keys
@@ -38,7 +41,7 @@ class Reply:
     Attributes:
         outcome: Its result, or why there is none.
         superseded_by: The command that was served in its place, where that is why.
-        device_s: How long the device worked for it.
+        device_s: How long the device worked for it, and for what its tenant took back before.
         missing: Images whose pixels the replica needs first; then nothing was begun.
     """
 
@@ -58,6 +61,8 @@ class Replica:
         self._engine = engine
         self._encode = encode
         self._encoding: dict[str, asyncio.Task[None]] = {}
+        self._owed_s: defaultdict[str, float] = defaultdict(float)
+        self._lock = threading.Lock()
 
     def lacks(self, work: Work) -> frozenset[str]:
         """Images whose pixels the work needs; of all but its own image, features do."""
@@ -78,15 +83,23 @@ class Replica:
             return Reply(missing=missing)
         if work.image_key in pixels:
             await self._encoded(work.image_key, pixels[work.image_key])
-        spent_s: list[float] = []
         try:
-            ticket = self._engine.submit(work, tenant=tenant, pay=spent_s.append)
+            ticket = self._engine.submit(work, tenant=tenant, pay=partial(self._owe, tenant))
         except SeemError as error:
             return Reply(error)
         try:
-            return Reply(await ticket, device_s=sum(spent_s))
+            return Reply(await ticket, device_s=self._settled(tenant))
         except SeemError as error:
-            return Reply(error, ticket.superseded_by, sum(spent_s))
+            return Reply(error, ticket.superseded_by, self._settled(tenant))
+
+    def _owe(self, tenant: str, spent_s: float) -> None:
+        with self._lock:  # from the engine's thread
+            self._owed_s[tenant] += spent_s
+
+    def _settled(self, tenant: str) -> float:
+        """What the tenant owes, also for work that ran on when nobody waited for it any more."""
+        with self._lock:
+            return self._owed_s.pop(tenant, 0.0)
 
     async def _encoded(self, key: str, image: Pixels) -> None:
         """Has an image encoded elsewhere, once, however many pieces of work wait for that."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -113,6 +114,23 @@ async def test_work_that_nobody_waits_for_is_dropped(made):
     assert slow.stats.n_waiting == 0
     gate.let_pass(8)
     assert isinstance((await first).outcome, MasksReady)
+
+
+async def test_what_was_taken_back_while_it_ran_is_paid_with_the_tenants_next_work(made):
+    gate = Gate()
+    ticks = count()
+    replica = Replica(made(FakeBackend(decode_s=1, wait=gate), now=lambda: float(next(ticks))))
+    running = asyncio.create_task(replica.carry_out(click(1), {"k": image()}, tenant="acme"))
+    await asyncio.to_thread(gate.wait_for_somebody)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    gate.let_pass(8)
+    work = Encode("s", "k")
+    of_rival, of_acme = [
+        (await replica.carry_out(work, {}, tenant=one)).device_s for one in ("rival", "acme")
+    ]
+    assert of_acme > of_rival
 
 
 class Elsewhere:
