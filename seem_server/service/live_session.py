@@ -197,7 +197,7 @@ class LiveSession:
             self._asked[seq] = answer
             self._take_up()
             return
-        known = [] if self._log is None else self._log.since(seq - 1)
+        known = self._known(seq - 1)
         lost = Failed.of(seq, ReplyLost(f"The reply to command {seq} is not known any more."))
         answer.set_result(next((reply for reply in known if reply.seq == seq), lost))
 
@@ -283,7 +283,7 @@ class LiveSession:
 
     def go_on(self, command: Attach) -> None:
         """Sends again what the client lacks, and has the engine do what it was not done with."""
-        known = self._log.since(command.after_seq) if self._log is not None else []
+        known = [reply for reply in self._known(command.after_seq) if self._is_due(reply, command)]
         for reply in known:
             self._tell_others(reply)
         answered = {reply.seq for reply in known} | self._state.waiting
@@ -292,6 +292,14 @@ class LiveSession:
                 lost = ReplyLost(f"The reply to command {seq} is not known any more.")
                 self._tell_others(Failed.of(seq, lost))
         self._take_up()
+
+    def _known(self, after_seq: int) -> Sequence[Reply]:
+        return [] if self._log is None else self._log.since(after_seq)
+
+    def _is_due(self, reply: Reply, command: Attach) -> bool:
+        """Whether it answers this client: the number of a refused command is used again."""
+        is_of_another = reply.seq > self._state.last_seq and reply.seq not in command.waiting
+        return not is_of_another and reply.seq not in self._unanswered
 
     def _take_up(self) -> None:
         """Asks the engine for what it was not done with when whoever waited for it left."""

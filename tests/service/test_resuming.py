@@ -114,6 +114,32 @@ async def test_replies_that_a_client_lacks_are_sent_again_as_they_were(store):
         await stream.finish()
 
 
+async def test_a_refusal_is_sent_again_to_who_waits_for_it_alone(store):
+    with service(store=store) as here:
+        session_id, replies = await left(here, click(3), types.Choose(4, 1, 9))
+        for waiting, expected in (((4,), [replies[-1]]), ((), [])):
+            stream, _ = await attached(here, session_id, after_seq=3, waiting=waiting)
+            stream.say(types.RemoveObject(5, 77))
+            *again, refusal = await stream.hear(len(expected) + 1)
+            assert again == expected
+            assert refusal.code == "UNKNOWN_OBJECT"
+            await stream.finish()
+
+
+async def test_a_refusal_is_no_answer_to_a_later_command_of_its_number(store):
+    backend, gate = slow_backend()
+    with service(backend=backend, store=store) as here:
+        session_id, _ = await left(here, types.Choose(3, 1, 9))
+        stream, _ = await attached(here, session_id, after_seq=2)
+        stream.say(click(3))
+        await asyncio.to_thread(gate.wait_for_somebody)
+        again, _ = await attached(here, session_id, after_seq=2, waiting=(3,))
+        gate.let_pass(100)
+        (answer,) = await again.hear()
+        assert isinstance(answer, types.Masks)
+        await again.finish()
+
+
 async def test_what_was_not_answered_when_the_stream_was_lost_is_answered_in_the_next():
     backend, gate = slow_backend()
     with service(backend=backend, store=MemoryStore()) as here:
