@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,10 @@ class Decoder:
         """See `Replica.carry_out`; `images` are references to pixels."""
         await self.hold(serve.get_multiplexed_model_id())
         lacking = self._replica.lacks(work)
-        pixels = {key: await lent for key, lent in images.items() if key in lacking}
+        pixels = {}
+        for key in lacking & images.keys():
+            with suppress(RayError):  # what was lent is lost: it is missing still
+                pixels[key] = await images[key]
         return await self._replica.carry_out(work, pixels, tenant=tenant)
 
     async def provider(self) -> str:

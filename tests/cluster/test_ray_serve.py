@@ -18,10 +18,13 @@ from seem_server.cluster.engine import ClusterEngine
 from seem_server.engine.work import MasksReady
 from seem_server.runtime.fake_backend import MANIFEST
 from seem_server.settings import Settings
+from seem_wire.errors import ImageUnknown
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray's own
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'seem-server[ray]'")
+    import ray
+
     from seem_server.cluster import ray_serve
 
 pytestmark = [
@@ -90,3 +93,31 @@ async def test_clicks_on_an_image_find_it_encoded(made):
     await made.submit(click(1, session="warm"))
     answers = [await made.submit(click(1, n, session="warm")) for n in range(2, 10)]
     assert sum(answer.cache_hit for answer in answers) >= 6
+
+
+def is_lost(lent):
+    try:
+        ray.get(lent)
+    except ray.exceptions.OwnerDiedError:
+        return True
+    return False
+
+
+async def test_pixels_that_ray_lost_are_asked_for_again(replicas, made):
+    @ray.remote(num_cpus=0)
+    class Lender:
+        def lend(self, pixels):
+            return [ray.put(pixels)]
+
+    lender = Lender.remote()
+    (lost,) = ray.get(lender.lend.remote(image(600, 800, seed=7)))
+    ray.kill(lender)
+    while not is_lost(lost):  # noqa: ASYNC110  (Ray notices by itself)
+        await asyncio.sleep(0.01)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replicas, "lend", lambda _: lost)
+        made.put_image("m", image(600, 800, seed=7))
+    with pytest.raises(ImageUnknown):
+        await made.submit(click(1, session="lost", key="m"))
+    made.put_image("m", image(600, 800, seed=7))
+    assert isinstance(await made.submit(click(1, session="lost", key="m")), MasksReady)
