@@ -84,7 +84,7 @@ class Gateway:
         body = await request.read()
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
-            metadata = self._metadata(token)
+            metadata = self._metadata(_checked(token))
             ask: Any = self.channel.unary_unary(f"/{_SERVICE}/Segment")
             reply: bytes = await ask(body, metadata=metadata)
         except SeemError as error:
@@ -158,11 +158,19 @@ async def _token_of(socket: web.WebSocketResponse) -> str:
     message = await socket.receive(HELLO_WITHIN_S)
     try:
         token = json.loads(message.data)["token"] if message.type is WSMsgType.TEXT else None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         token = None
-    if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
+    if not isinstance(token, str):
         raise InvalidValue('The first frame is {"token": "…"}, as text.')
-    return token.strip()
+    return _checked(token)
+
+
+def _checked(token: str) -> str:
+    """A token as gRPC can send it on. Raises InvalidValue."""
+    token = token.strip()
+    if len(token) > MAX_TOKEN_CHARACTERS or not (token.isascii() and token.isprintable()):
+        raise InvalidValue(f"A token has at most {MAX_TOKEN_CHARACTERS} characters, all ASCII.")
+    return token
 
 
 async def _end(socket: web.WebSocketResponse, error: SeemError) -> None:

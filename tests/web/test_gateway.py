@@ -77,7 +77,11 @@ async def test_what_is_no_message_ends_the_socket_with_a_sentence():
         assert reply.error.message
 
 
-@pytest.mark.parametrize("first", ['{"token": 5}', "[]", "hello", '{"token": "ä"}', "{}"])
+@pytest.mark.parametrize(
+    "first",
+    ['{"token": 5}', "[]", "hello", '{"token": "ä"}', "{}", '{"token": "a\\nb"}', "[" * 100_000],
+    ids=lambda first: first[:12],
+)
 async def test_the_first_frame_tells_the_token_or_nothing_goes_on(first):
     async with site() as (_, browser), browser.ws_connect("/interact") as socket:
         await socket.send_str(first)
