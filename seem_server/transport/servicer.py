@@ -6,12 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from seem_server.service import unary
 from seem_server.service.conversation import Conversation
 from seem_server.telemetry import calls, logs
 from seem_server.transport.authentication import caller_of_call
 from seem_wire import convert
+from seem_wire.errors import InvalidValue
 from seem_wire.tags import session_tag
 from seem_wire.types import Failed, Opened
 from seem_wire.v1.seem_pb2_grpc import SeemServicer
@@ -108,10 +110,13 @@ class Servicer(SeemServicer):
     async def _commands(
         self, messages: AsyncIterator[pb.Command], watch: CallWatch
     ) -> AsyncIterator[Command | Failed]:
-        async for message in messages:
-            command = await self._command(message)
-            watch.commanded(command)
-            yield command
+        try:
+            async for message in messages:
+                command = await self._command(message)
+                watch.commanded(command)
+                yield command
+        except DecodeError:  # gRPC reads no further
+            yield Failed.of(0, InvalidValue("What was sent is no Command."))
 
     async def _command(self, message: pb.Command) -> Command | Failed:
         if _is_light(message, message.prompt.objects):

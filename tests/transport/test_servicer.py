@@ -52,6 +52,18 @@ async def test_a_model_is_told_with_what_it_offers(stub):
     assert card.capabilities.prompts == set(types.PromptKind)
 
 
+async def test_bytes_that_are_no_command_are_refused_and_end_the_stream():
+    async with served() as (_, _, channel):
+        call = channel.stream_stream("/seem_wire.v1.Seem/Interact")()
+        for command in (open_image(1), set_image(2)):
+            await call.write(convert.command_to_proto(command).SerializeToString())
+            await call.read()
+        await call.write(b"\xff")
+        refusal = pb.Reply.FromString(await call.read())
+        assert refusal.error.code == "INVALID_VALUE"
+        assert await call.read() is grpc.aio.EOF
+
+
 async def test_a_session_over_one_stream(stub):
     talk = Talk(stub)
     masks = await talk.ask(*opening(), click(3))
