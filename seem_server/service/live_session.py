@@ -569,8 +569,10 @@ class LiveSession:
             self._end(work.seq, Failed.of(work.seq, failure))
 
     async def _bring_images(self, work: Asked) -> None:
-        for name in image_keys(work):
+        """Its own image last, which must be there when it is asked for, however little fits in."""
+        for name in image_keys(work) - {work.image_key}:
             await self._images.bring(name)
+        await self._images.bring(work.image_key)
 
     def _encode(self, work: Encode) -> None:
         """Only a head start: where it fails, the first click tries again and tells."""

@@ -22,6 +22,8 @@ from service_words import (
 )
 from session_words import MODEL
 
+from seem_server.engine.engine import EngineConfig
+from seem_server.engine.worker import CacheConfig
 from seem_server.service import session_log
 from seem_server.service.callers import ANONYMOUS, Caller
 from seem_server.service.quotas import Quotas
@@ -193,6 +195,15 @@ async def test_frames_that_the_engine_lost_are_brought_again(store, undisturbed,
             lose_all_that_is_held(here)
             told.append(await session.ask(command))
         assert shapes(told) == undisturbed
+
+
+async def test_frames_are_followed_to_where_the_engine_has_room_for_one(store, undisturbed):
+    one = EngineConfig(caches=CacheConfig(images_bytes=1))
+    with service(store=store, engine=one) as here:
+        session = await here.directory.open(now_s=0, prewarm=False)
+        for command in filmed():
+            await session.ask(command)
+        assert shapes([await session.ask(one) for one in propagated()]) == undisturbed
 
 
 async def test_where_nothing_kept_a_frame_its_loss_is_told_and_others_are_followed_to():
