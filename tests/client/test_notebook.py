@@ -34,6 +34,12 @@ def test_the_mask_is_drawn_on_its_picture():
     assert picture[20, 30][2] > 90
 
 
+def test_a_mask_of_another_size_is_listed_and_not_drawn():
+    html = as_html([found(MASK), found(np.ones((5, 5), np.bool_), 2)])
+    assert shown(html).shape == (*SIZE, 3)
+    assert "25 pixels" in html
+
+
 def test_without_its_picture_the_mask_is_drawn_alone():
     picture = shown(as_html([found(MASK)]))
     assert picture[2, 2].min() > 220

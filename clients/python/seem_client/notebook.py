@@ -49,7 +49,8 @@ def _picture(predictions: Sequence[Prediction]) -> Pixels:
     size = predictions[0].rle.size
     step = -(-max(size) // LONGEST_SIDE)
     background = _background(predictions[0], size)
-    masks = [(one.object_id, _shrunk_mask(one.mask, step)) for one in predictions]
+    alike = (one for one in predictions if one.rle.size == size)
+    masks = [(one.object_id, _shrunk_mask(one.mask, step)) for one in alike]
     return overlaid(_shrunk(background, step), masks)
 
 

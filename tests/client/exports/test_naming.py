@@ -26,3 +26,9 @@ def test_names_that_are_given_keep_their_numbers():
 def test_a_name_without_a_class_is_refused():
     with pytest.raises(InvalidValue, match="no class for object"):
         numbered(THREE, ["cat"], 0)
+
+
+@pytest.mark.parametrize("names", ["cat", ["cat", "object", "cat"]])
+def test_names_that_would_number_something_else_are_refused(names):
+    with pytest.raises(InvalidValue, match=r"in a list|twice"):
+        numbered(THREE, names, 1)

@@ -26,11 +26,15 @@ def numbered(
     """The number of each name, from `first`: in the order of `names`, or in which they come.
 
     Raises:
-        InvalidValue: A prediction has a name that is not among `names`.
+        InvalidValue: A prediction has a name that is not among `names`, or one is there twice.
     """
     found = dict.fromkeys(map(name_of, predictions))
     if names is None:
         names = list(found)
+    if isinstance(names, str):
+        raise InvalidValue(f"Names are several; put {names!r} in a list.")
+    if len(set(names)) < len(names):
+        raise InvalidValue("A name is there twice.")
     missing = found.keys() - set(names)
     if missing:
         raise InvalidValue(f"There is no class for {', '.join(sorted(missing))}: name it, too.")
