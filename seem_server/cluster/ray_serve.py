@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,7 +49,6 @@ ONGOING = 64
 """Pieces of work that wait in a decoder at once; its own scheduler orders them."""
 
 ENCODED_AT_ONCE = 8
-REACHED_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +177,7 @@ def open_replicas(
 
     address: of a Ray cluster; where there is none, one is started on this machine for as long as
     this process needs it. `make_engine` and `make_backend` are called in the replicas.
-
-    Raises:
-        OSError: Nobody listens at `address`.
     """
-    if address:
-        _check_listens(address)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": NAMESPACE}
     owns_ray = not address
     ray.init(address=address or "local", include_dashboard=False, **quiet)
@@ -193,15 +186,6 @@ def open_replicas(
         app = application(make_engine, make_backend, plan)
         serve.run(app, name=APP, route_prefix=None)
     return RayReplicas(serve.get_app_handle(APP), owns_ray=owns_ray)
-
-
-def _check_listens(address: str) -> None:
-    """Ray itself would try for minutes, and say nothing."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=REACHED_WITHIN_S).close()
-    except (OSError, ValueError) as error:
-        raise OSError(f"There is no Ray cluster at {address}: {error}") from error
 
 
 def application(

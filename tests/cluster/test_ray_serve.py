@@ -89,11 +89,6 @@ async def test_no_answer_is_lost_or_changed_when_replicas_are_killed_in_mid_clic
     here.close()
 
 
-def test_where_no_cluster_is_that_is_told_at_once():
-    with pytest.raises(OSError, match="no Ray cluster at"):
-        ray_serve.open_replicas(None, None, ray_serve.Plan(), address="127.0.0.1:1")
-
-
 async def test_clicks_on_an_image_find_it_encoded(made):
     await made.submit(click(1, session="warm"))
     answers = [await made.submit(click(1, n, session="warm")) for n in range(2, 10)]
