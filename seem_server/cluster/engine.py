@@ -12,7 +12,7 @@ import asyncio
 import logging
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from seem_server.engine.cache import ByteCache
 from seem_server.engine.engine import EngineStats
@@ -23,7 +23,6 @@ from seem_wire.errors import (
     DeadlineExceeded,
     ImageUnknown,
     Internal,
-    InvalidValue,
     Overloaded,
     SeemError,
     ShuttingDown,
@@ -60,13 +59,6 @@ class ReplicaLost(Exception):
     """A replica ended before it answered: another may be asked."""
 
 
-class Running(NamedTuple):
-    """Where a replica runs its model, and which model that is."""
-
-    provider: str
-    model_id: str
-
-
 class Replicas(Protocol):
     """Brings work to replicas. Used on one event loop, but for `lend`."""
 
@@ -82,8 +74,8 @@ class Replicas(Protocol):
             ReplicaLost: Whoever did it is gone.
         """
 
-    async def running(self) -> Running:
-        """What a replica runs. Raises ReplicaLost."""
+    async def provider(self) -> str:
+        """Where a replica runs the model. Raises ReplicaLost."""
 
     async def close(self) -> None:
         """Lets go of them."""
@@ -97,7 +89,6 @@ class ClusterEngine:
 
     Raises:
         ReplicaLost: None answers, when the engine is made.
-        InvalidValue: They run another model.
     """
 
     def __init__(
@@ -124,8 +115,8 @@ class ClusterEngine:
         self._thread = threading.Thread(target=self._main, name="seem-cluster", daemon=True)
         self._thread.start()
         try:
-            self.provider = self._provider()
-        except (ReplicaLost, InvalidValue):
+            self.provider = self._run(replicas.provider())
+        except ReplicaLost:
             self._end()
             raise
         self._watching = asyncio.run_coroutine_threadsafe(self._watch(), self._loop)
@@ -221,15 +212,6 @@ class ClusterEngine:
         self._watching.cancel()
         self._end()
 
-    def _provider(self) -> str:
-        running = self._run(self._replicas.running())
-        if running.model_id != self.manifest.model_id:
-            raise InvalidValue(
-                f"The replicas run {running.model_id}, and not {self.manifest.model_id}: "
-                "name their bundle, or end their application in Ray first."
-            )
-        return running.provider
-
     def _run(self, doing: Coroutine[object, object, T]) -> T:
         return asyncio.run_coroutine_threadsafe(doing, self._loop).result()
 
@@ -313,7 +295,7 @@ class ClusterEngine:
             await asyncio.sleep(WATCH_S)
             try:
                 async with asyncio.timeout(5 * WATCH_S):
-                    await self._replicas.running()
+                    await self._replicas.provider()
             except (ReplicaLost, TimeoutError):
                 self._answers = False
             else:

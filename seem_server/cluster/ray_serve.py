@@ -22,7 +22,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
-from seem_server.cluster.engine import ReplicaLost, Running
+from seem_server.cluster.engine import ReplicaLost
 from seem_server.cluster.replica import Replica
 from seem_server.engine import preprocess
 
@@ -122,9 +122,9 @@ class Decoder:
                 pixels[key] = await images[key]
         return await self._replica.carry_out(work, pixels, tenant=tenant)
 
-    async def running(self) -> Running:
-        """What runs here."""
-        return Running(self._engine.provider, self._engine.manifest.model_id)
+    async def provider(self) -> str:
+        """Where the model runs."""
+        return self._engine.provider
 
     def check_health(self) -> None:
         """Raises where Ray Serve should take another in its place."""
@@ -154,10 +154,10 @@ class RayReplicas:
         reply: Reply = await _heard(handle.carry_out.remote(work, dict(images), tenant))
         return reply
 
-    async def running(self) -> Running:
-        """What a decoder runs. Raises ReplicaLost."""
-        running: Running = await _heard(self._handle.running.remote())
-        return running
+    async def provider(self) -> str:
+        """Where a decoder runs the model. Raises ReplicaLost."""
+        provider: str = await _heard(self._handle.provider.remote())
+        return provider
 
     async def close(self) -> None:
         """Leaves the cluster; ends it where it was started for this."""

@@ -1,24 +1,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from cluster_words import Nearby, cluster
 from engine_words import PATIENCE_S, Gate, click, engine, follow, image
 
 from seem_server.cluster import engine as cluster_engine
-from seem_server.cluster.engine import ClusterEngine
 from seem_server.engine.engine import EngineConfig
 from seem_server.engine.scheduler import Limits
 from seem_server.engine.work import Encode, Followed, MasksReady
-from seem_server.runtime.fake_backend import MANIFEST, FakeBackend
+from seem_server.runtime.fake_backend import FakeBackend
 from seem_wire.errors import (
     Cancelled,
     DeadlineExceeded,
     ImageUnknown,
     Internal,
-    InvalidValue,
     Overloaded,
     ShuttingDown,
 )
@@ -177,13 +174,6 @@ async def test_the_device_is_paid_for(made):
 async def test_encoding_ahead_works_too(made, nearby):
     await made.submit(Encode("s", "k"))
     assert nearby.engine.has_features("k")
-
-
-def test_replicas_of_another_model_are_refused(nearby):
-    other = replace(MANIFEST, model_id="other@1")
-    with pytest.raises(InvalidValue, match="run fake@1, and not other@1"):
-        ClusterEngine(nearby, other, max_waiting=8, images_bytes=1 << 24)
-    assert nearby.closed
 
 
 async def until(holds):

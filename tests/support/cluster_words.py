@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine_words import engine
 
-from seem_server.cluster.engine import ClusterEngine, ReplicaLost, Running
+from seem_server.cluster.engine import ClusterEngine, ReplicaLost
 from seem_server.cluster.replica import Replica
 from seem_server.runtime.fake_backend import MANIFEST, FakeBackend
 
@@ -41,10 +41,10 @@ class Nearby:
         pixels = {key: lent for key, (lent,) in images.items()}
         return await self._replica.carry_out(work, pixels, tenant=tenant)
 
-    async def running(self):
+    async def provider(self):
         if self.losses:
             raise ReplicaLost("gone")
-        return Running(self.engine.provider, self.engine.manifest.model_id)
+        return self.engine.provider
 
     async def close(self):
         self.closed = True
