@@ -74,9 +74,10 @@ async def check(own: Settings, times: StageTimes, *, seconds: float) -> list[Che
             found.append(_beside(0, annotators, real, times, habits))
             done()
         for replicas in in_ray:
-            model = ("--bundle", "fake", "--fake-encode-s", str(WAITING.encode_ms / 1000))
-            model += ("--fake-decode-s", str(WAITING.click_ms / 1000))
-            async with ServerProcess(*model, *PATIENT, *ray_flags(replicas)) as server:
+            encode_s, click_s = (ms / 1000 for ms in (WAITING.encode_ms, WAITING.click_ms))
+            model = ("--fake-encode-s", str(encode_s), "--fake-decode-s", str(click_s))
+            flags = ("--bundle", "fake", *model, *PATIENT, *ray_flags(replicas))
+            async with ServerProcess(*flags) as server:
                 annotators = EACH * replicas
                 real = await _at(server.address, annotators, habits, photos, seconds=seconds)
                 await server.stop()
