@@ -85,6 +85,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "rivals": {
         "checkpoint": {"metavar": "FILE", "help": "a published one (made-up weights)"},
+        "variant": {"help": "of the checkpoint, where its file fits several"},
         "published": {"metavar": "DIR", "help": "the bundle of it (it is converted: minutes)"},
     },
     "scale": {
