@@ -1,19 +1,14 @@
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 
 import pytest
 from fake_server import fake_client
 
-import seem_client
-from seem_server.app import local_server
 from seem_server.cli import main
 from seem_server.commands import scale
-from seem_server.commands.bench import made_photos
-from seem_server.commands.simulation import Habits, Routing, StageTimes
-from seem_server.settings import Settings
+from seem_server.commands.simulation import Routing, StageTimes
 from seem_wire.errors import InvalidValue
 
 TIMES = StageTimes(encode_ms=40, click_ms=10)
@@ -53,19 +48,6 @@ def test_a_server_is_measured():
         times = scale._times(client, clicks=3, images=1)
     assert times.click_ms > 0
     assert (times.batch_share, times.most) == (1.0, 1)
-
-
-def test_real_annotators_click_at_a_server():
-    async def click(address):
-        async with seem_client.connect_async(address, token="") as client:
-            habits = Habits(think_s=0.02, objects=2, clicks=2)
-            photos = list(made_photos(2))
-            return await scale.click_for(client, 2, habits, photos, seconds=2)
-
-    with local_server(Settings(bundle="fake", store="memory", port=0)) as address:
-        found = asyncio.run(click(address))
-    assert found.clicks_s > 0
-    assert found.click_ms[2] >= found.click_ms[0] > 0
 
 
 def test_another_machines_times_are_read(tmp_path, capsys):
