@@ -365,8 +365,12 @@ def _cluster_engine(
 
 
 def replica_engine(settings: Settings, make_backend: MakeBackend | None = None) -> Engine:
-    """The engine of a replica, in a process of its own, with a bundle of its own to check."""
+    """The engine of a replica, in a process of its own, with a bundle of its own to check.
+
+    It has as many threads as Ray keeps cores for it, unless the settings say how many.
+    """
     threadpool_limits(1, user_api="blas")  # as beside an engine of this process
+    settings = replace(settings, threads=settings.threads or max(int(settings.replica_cpus), 1))
     return Engine(make_backend or _backend_maker(settings), _engine_config(settings))
 
 

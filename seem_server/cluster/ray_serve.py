@@ -117,9 +117,9 @@ class Decoder:
         pixels = {key: await reference for key, reference in images.items()}
         return await self._replica.carry_out(work, pixels, tenant=tenant)
 
-    async def provider(self) -> str:
-        """Where the model runs."""
-        return self._engine.provider
+    async def about(self) -> tuple[str, str]:
+        """Where the model runs, and its id."""
+        return self._engine.provider, self._engine.manifest.model_id
 
     def check_health(self) -> None:
         """Raises where Ray Serve should take another in its place."""
@@ -149,10 +149,10 @@ class RayReplicas:
         reply: Reply = await _heard(handle.carry_out.remote(work, dict(images), tenant))
         return reply
 
-    async def provider(self) -> str:
-        """Where a decoder runs the model. Raises ReplicaLost."""
-        provider: str = await _heard(self._handle.provider.remote())
-        return provider
+    async def about(self) -> tuple[str, str]:
+        """Where a decoder runs the model, and the model's id. Raises ReplicaLost."""
+        provider, model_id = await _heard(self._handle.about.remote())
+        return provider, model_id
 
     async def close(self) -> None:
         """Leaves the cluster; ends it where it was started for this."""

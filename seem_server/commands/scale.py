@@ -20,8 +20,10 @@ import numpy as np
 
 import seem_client
 from seem_server import settings
+from seem_server.app import replica_backend
 from seem_server.commands import scale_check, simulation
 from seem_server.commands.bench import (
+    IMAGE_SIZE,
     WARM_UP_CLICKS,
     encode_ms,
     made_photos,
@@ -30,6 +32,7 @@ from seem_server.commands.bench import (
 from seem_server.commands.echo import echo_process
 from seem_server.commands.reach import server_process
 from seem_server.commands.simulation import Fleet, Habits, Outcome, Routing, StageTimes
+from seem_server.engine import preprocess
 from seem_wire.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -129,7 +132,17 @@ def measure(own: Settings, *, clicks: int, images: int) -> tuple[str, StageTimes
     On a CPU nothing shares a run, so nothing is batched.
     """
     with server_process(own) as address, seem_client.connect(address, token="") as client:
-        return client.model().model_id, _times(client, clicks=clicks, images=images)
+        times = _times(client, clicks=clicks, images=images)
+        model_id = client.model().model_id
+    return model_id, replace(times, kept=max(own.features_bytes // features_bytes(own), 1))
+
+
+def features_bytes(own: Settings) -> int:
+    """What a server keeps of an image of IMAGE_SIZE."""
+    backend = replica_backend(own)
+    pixels = preprocess.prepare(np.zeros((*IMAGE_SIZE, 3), np.uint8), backend.manifest)
+    (features,) = backend.encode(preprocess.to_input(pixels, backend.manifest))
+    return features.nbytes
 
 
 def _times(client: Client, *, clicks: int, images: int) -> StageTimes:
@@ -172,6 +185,7 @@ def as_text(result: ScaleBench) -> str:
     times = result.times
     found = f"encode {times.encode_ms:.1f} ms, click {times.click_ms:.1f} ms"
     lines = [f"{result.model}: {found}, and {times.beyond_ms:.1f} ms beyond"]
+    lines += [f"a machine holds the features of {times.kept} images"]
     lines += [f"p95 of a click ≤ {result.goal_ms:g} ms", ""]
     needs = ["annotators a machine", f"machines for {ANNOTATORS}", "busy", "encodings an image"]
     needs += ["p50 ms", "p95 ms", "cost an hour"]

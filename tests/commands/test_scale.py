@@ -9,6 +9,7 @@ from fake_server import fake_client
 from seem_server.cli import main
 from seem_server.commands import scale
 from seem_server.commands.simulation import Routing, StageTimes
+from seem_server.settings import Settings
 from seem_wire.errors import InvalidValue
 
 TIMES = StageTimes(encode_ms=40, click_ms=10)
@@ -75,3 +76,11 @@ def test_times_that_say_something_else_are_refused(tmp_path, times):
 def test_a_server_that_runs_already_cannot_be_measured_so(capsys):
     assert main(["bench", "scale", "--server", "localhost:1"]) != 0
     assert "--server" in capsys.readouterr().err
+
+
+def test_a_machine_holds_as_many_images_as_its_cache_has_room_for():
+    own = Settings(bundle="fake", store="memory")
+    assert scale.features_bytes(own) == 3 * 4 * (256 // 4) * (192 // 4)  # the photo at stride 4
+    model, times = scale.measure(replace(own, features_bytes=1 << 20), clicks=1, images=1)
+    assert model == "fake@1"
+    assert times.kept == (1 << 20) // scale.features_bytes(own)
