@@ -22,6 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from seem_server.cluster.engine import ClusterEngine
+from seem_server.cluster.loopback import keep_to_loopback
 from seem_server.engine.engine import Engine, EngineConfig
 from seem_server.engine.scheduler import Limits as QueueLimits
 from seem_server.engine.shelf import NoShelf
@@ -333,6 +334,8 @@ def _cluster_engine(
         SettingInvalid: Ray is not installed.
         SeemError: No replica starts.
     """
+    if not settings.ray_address:
+        keep_to_loopback()
     try:
         from seem_server.cluster import ray_serve  # noqa: PLC0415  (only where asked for)
     except ImportError as error:
