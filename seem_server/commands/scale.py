@@ -58,7 +58,7 @@ class Need:
     Attributes:
         batched, routing: The way.
         per_machine: Annotators whom one machine alone serves in time.
-        machines: For ANNOTATORS.
+        machines: For ANNOTATORS; None where MOST_MACHINES are late, too.
         outcome: Of these machines.
         price: Of ANNOTATORS for an hour, in the unit of a machine's price; None without one.
     """
@@ -66,7 +66,7 @@ class Need:
     batched: bool
     routing: Routing
     per_machine: int
-    machines: int
+    machines: int | None
     outcome: Outcome
     price: float | None
 
@@ -168,10 +168,11 @@ def need(times: StageTimes, routing: Routing, *, batched: bool, price: float | N
         return found.click_ms[1] <= GOAL_MS and found.busy < 1
 
     per_machine = _first(ANNOTATORS, lambda count: not in_time(count + 1, 1))
-    machines = 1 + _first(MOST_MACHINES, lambda count: in_time(ANNOTATORS, count + 1))
-    fleet = Fleet(machines, times, routing=routing)
+    enough = 1 + _first(MOST_MACHINES, lambda count: in_time(ANNOTATORS, count + 1))
+    machines = enough if enough <= MOST_MACHINES else None
+    fleet = Fleet(machines or MOST_MACHINES, times, routing=routing)
     outcome = simulation.simulate(ANNOTATORS, fleet, habits, seconds=SIMULATED_S)
-    cost = None if price is None else price * machines
+    cost = None if price is None or machines is None else price * machines
     return Need(times.most > 1, routing, per_machine, machines, outcome, cost)
 
 
@@ -200,7 +201,12 @@ def _need_line(one: Need) -> str:
     way = f"{one.routing}{', batched' if one.batched else ''}"
     found = one.outcome
     cells = [
-        *(way, str(one.per_machine), str(one.machines), f"{100 * found.busy:.0f} %"),
+        *(
+            way,
+            str(one.per_machine),
+            str(one.machines or f"> {MOST_MACHINES}"),
+            f"{100 * found.busy:.0f} %",
+        ),
         *(f"{found.encodings:.2f}", f"{found.click_ms[0]:.0f}", f"{found.click_ms[1]:.0f}"),
         "" if one.price is None else f"{one.price:.2f}",
     ]

@@ -8,7 +8,7 @@ from fake_server import fake_client
 
 from seem_server.cli import main
 from seem_server.commands import scale
-from seem_server.commands.simulation import Routing, StageTimes
+from seem_server.commands.simulation import Habits, Routing, StageTimes
 from seem_server.settings import Settings
 from seem_wire.errors import InvalidValue
 
@@ -33,6 +33,15 @@ def test_fewer_machines_would_be_late():
     assert found.price == 2.0 * found.machines
     slow = replace(TIMES, click_ms=100, encode_ms=100)
     assert scale.need(slow, Routing.AFFINITY, batched=False, price=None).machines > found.machines
+
+
+def test_what_is_late_on_any_number_of_machines_needs_no_number_of_them(monkeypatch):
+    monkeypatch.setattr(scale, "MOST_MACHINES", 4)
+    hopeless = replace(TIMES, encode_ms=2 * scale.GOAL_MS, click_ms=scale.GOAL_MS + 1)
+    found = scale.need(hopeless, Routing.AFFINITY, batched=False, price=1.0)
+    assert (found.machines, found.price) == (None, None)
+    result = scale.ScaleBench("m@1", scale.GOAL_MS, hopeless, Habits(), (found,), ())
+    assert "> 4" in scale.as_text(result)
 
 
 def test_what_shares_runs_needs_no_more_machines():
