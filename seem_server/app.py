@@ -22,6 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from seem_server.cluster.engine import ClusterEngine
+from seem_server.cluster.loopback import keep_to_loopback
 from seem_server.engine.engine import Engine, EngineConfig
 from seem_server.engine.scheduler import Limits as QueueLimits
 from seem_server.engine.shelf import NoShelf
@@ -333,6 +334,8 @@ def _cluster_engine(
         SettingInvalid: Ray is not installed.
         SeemError: No replica starts.
     """
+    if not settings.ray_address:
+        keep_to_loopback()
     try:
         from seem_server.cluster import ray_serve  # noqa: PLC0415  (only where asked for)
     except ImportError as error:
@@ -365,8 +368,12 @@ def _cluster_engine(
 
 
 def replica_engine(settings: Settings, make_backend: MakeBackend | None = None) -> Engine:
-    """The engine of a replica, in a process of its own, with a bundle of its own to check."""
+    """The engine of a replica, in a process of its own, with a bundle of its own to check.
+
+    It has as many threads as Ray keeps cores for it, unless the settings say how many.
+    """
     threadpool_limits(1, user_api="blas")  # as beside an engine of this process
+    settings = replace(settings, threads=settings.threads or max(int(settings.replica_cpus), 1))
     return Engine(make_backend or _backend_maker(settings), _engine_config(settings))
 
 

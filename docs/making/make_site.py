@@ -33,6 +33,7 @@ SHOWN: Mapping[str, str] = {
     "CHANGELOG.md": "changelog.md",
     "DECISIONS.md": "decisions.md",
     "SECURITY.md": "security.md",
+    "deploy/README.md": "deploying.md",
     "model/MODEL_CARD.md": "model-card.md",
     "clients/demo/photos/LICENCES.md": "photos.md",
 }

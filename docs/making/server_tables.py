@@ -14,11 +14,11 @@ import numpy as np
 import seem_client
 from seem_server import cli
 from seem_server.app import local_server
+from seem_server.commands.bench import BENCHES
 from seem_server.settings import Settings
 from seem_wire.errors import BY_CODE
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
     from collections.abc import Iterable, Sequence
 
 _MIB = 1024 * 1024
@@ -55,10 +55,8 @@ def commands_table() -> str:
 
 
 def benches_table() -> str:
-    """Every benchmark of `seem bench`, as its help tells them."""
-    action = next(one for one in parser_of("bench")._actions if one.dest == "what")  # noqa: SLF001
-    told = (part.partition(": ") for part in (action.help or "").split("; "))
-    rows = ((f"`seem bench {name}`", meaning) for name, _, meaning in told)
+    """Every benchmark of `seem bench`, with its line of help."""
+    rows = ((f"`seem bench {name}`", meaning) for name, meaning in BENCHES.items())
     return table(("command", "what it measures"), rows)
 
 
@@ -95,15 +93,6 @@ def _labels(name: str, text: str) -> set[str]:
     """The labels of a metric's samples; a histogram's bounds are none of its own."""
     samples = re.findall(rf"^{name}(?:_bucket|_sum|_count)?{{(.*)}} ", text, re.MULTILINE)
     return {label for sample in samples for label in re.findall(r'(\w+)="', sample)} - {"le"}
-
-
-def parser_of(command: str) -> ArgumentParser:
-    """The parser of one subcommand of `seem`."""
-    actions = cli.build_parser()._actions  # noqa: SLF001
-    parser: ArgumentParser = next(
-        one.choices[command] for one in actions if isinstance(one, _SubParsersAction)
-    )
-    return parser
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

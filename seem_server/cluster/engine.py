@@ -20,6 +20,7 @@ from seem_server.engine.observing import Unobserved
 from seem_server.engine.tickets import Ticket, TicketState
 from seem_server.engine.work import Follow, image_keys
 from seem_wire.errors import (
+    BundleInvalid,
     DeadlineExceeded,
     ImageUnknown,
     Internal,
@@ -74,8 +75,8 @@ class Replicas(Protocol):
             ReplicaLost: Whoever did it is gone.
         """
 
-    async def provider(self) -> str:
-        """Where a replica runs the model. Raises ReplicaLost."""
+    async def about(self) -> tuple[str, str]:
+        """Where a replica runs the model, and the model's id. Raises ReplicaLost."""
 
     async def close(self) -> None:
         """Lets go of them."""
@@ -89,6 +90,7 @@ class ClusterEngine:
 
     Raises:
         ReplicaLost: None answers, when the engine is made.
+        BundleInvalid: They run another model than `manifest` tells of.
     """
 
     def __init__(
@@ -115,10 +117,15 @@ class ClusterEngine:
         self._thread = threading.Thread(target=self._main, name="seem-cluster", daemon=True)
         self._thread.start()
         try:
-            self.provider = self._run(replicas.provider())
+            self.provider, model_id = self._run(replicas.about())
         except ReplicaLost:
             self._end()
             raise
+        if model_id != manifest.model_id:
+            self._end()
+            raise BundleInvalid(
+                f"The replicas run {model_id}, and this server has {manifest.model_id}."
+            )
         self._watching = asyncio.run_coroutine_threadsafe(self._watch(), self._loop)
 
     @property
@@ -295,7 +302,7 @@ class ClusterEngine:
             await asyncio.sleep(WATCH_S)
             try:
                 async with asyncio.timeout(5 * WATCH_S):
-                    await self._replicas.provider()
+                    await self._replicas.about()
             except (ReplicaLost, TimeoutError):
                 self._answers = False
             else:

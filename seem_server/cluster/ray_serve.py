@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,14 @@ import numpy as np
 import ray
 from ray import serve
 from ray.exceptions import RayError
+from ray.serve._private import replica as replica_of_ray
 from ray.serve.exceptions import RayServeException
 
+from seem_server.cluster import loopback
 from seem_server.cluster.engine import ReplicaLost
 from seem_server.cluster.replica import Replica
 from seem_server.engine import preprocess
+from seem_wire.errors import Disconnected, Internal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
 
     Pixels = npt.NDArray[np.uint8]
     Float32 = npt.NDArray[np.float32]
+
+REACH_S = 5.0
+"""How long a cluster may take to let itself be reached."""
 
 APP, DECODER, ENCODER = "seem", "decoder", "encoder"
 NAMESPACE = "seem"
@@ -78,6 +85,7 @@ class Encoder:
     """Encodes images, as many at once as have come."""
 
     def __init__(self, make_backend: Callable[[], Backend]) -> None:
+        _keep_replica_to_loopback()
         self._backend = make_backend()
         self._lock = asyncio.Lock()
 
@@ -104,6 +112,7 @@ class Decoder:
     """A replica of `cluster.replica`, as Ray Serve calls it."""
 
     def __init__(self, make_engine: Callable[[], Engine], encoder: Any = None) -> None:
+        _keep_replica_to_loopback()
         self._engine = make_engine()
         self._replica = Replica(self._engine, None if encoder is None else encoder.encode.remote)
 
@@ -122,9 +131,9 @@ class Decoder:
                 pixels[key] = await images[key]
         return await self._replica.carry_out(work, pixels, tenant=tenant)
 
-    async def provider(self) -> str:
-        """Where the model runs."""
-        return self._engine.provider
+    async def about(self) -> tuple[str, str]:
+        """Where the model runs, and its id."""
+        return self._engine.provider, self._engine.manifest.model_id
 
     def check_health(self) -> None:
         """Raises where Ray Serve should take another in its place."""
@@ -154,10 +163,10 @@ class RayReplicas:
         reply: Reply = await _heard(handle.carry_out.remote(work, dict(images), tenant))
         return reply
 
-    async def provider(self) -> str:
-        """Where a decoder runs the model. Raises ReplicaLost."""
-        provider: str = await _heard(self._handle.provider.remote())
-        return provider
+    async def about(self) -> tuple[str, str]:
+        """Where a decoder runs the model, and the model's id. Raises ReplicaLost."""
+        provider, model_id = await _heard(self._handle.about.remote())
+        return provider, model_id
 
     async def close(self) -> None:
         """Leaves the cluster; ends it where it was started for this."""
@@ -177,15 +186,36 @@ def open_replicas(
 
     address: of a Ray cluster; where there is none, one is started on this machine for as long as
     this process needs it. `make_engine` and `make_backend` are called in the replicas.
+
+    Raises:
+        Disconnected: There is no cluster at that address.
+        Internal: The replicas do not start.
     """
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": NAMESPACE}
-    owns_ray = not address
-    ray.init(address=address or "local", include_dashboard=False, **quiet)
+    _enter(address)
     serve.start(proxy_location="Disabled")  # nobody comes over HTTP
     if APP not in serve.status().applications:
         app = application(make_engine, make_backend, plan)
-        serve.run(app, name=APP, route_prefix=None)
-    return RayReplicas(serve.get_app_handle(APP), owns_ray=owns_ray)
+        try:
+            serve.run(app, name=APP, route_prefix=None)
+        except RuntimeError as error:  # which does not say more than Ray's own logs
+            raise Internal(f"The replicas do not start: {error}") from error
+    return RayReplicas(serve.get_app_handle(APP), owns_ray=not address)
+
+
+def _enter(address: str) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": NAMESPACE}
+    if not address:
+        ray.init("local", include_dashboard=False, _node_ip_address=loopback.ADDRESS, **quiet)
+        return
+    host, _, port = address.rpartition(":")
+    try:  # Ray itself would ask for ever
+        socket.create_connection((host, int(port)), timeout=REACH_S).close()
+    except (OSError, ValueError) as error:
+        raise Disconnected(f"No Ray cluster answers at {address}: {error}.") from error
+    try:
+        ray.init(address, **quiet)
+    except (RayError, ConnectionError, RuntimeError, ValueError) as error:
+        raise Disconnected(f"What answers at {address} is no Ray cluster: {error}.") from error
 
 
 def application(
@@ -206,6 +236,18 @@ def application(
         name=DECODER, health_check_period_s=2, **count, **options
     )
     return decoder.bind(make_engine, None if encoder is None else encoder.bind(make_backend))
+
+
+def _keep_replica_to_loopback() -> None:
+    """In a cluster of one's own: Ray Serve has a replica listen to all addresses, say what one may.
+
+    It does so after the replica was made, by a function that no setting reaches.
+    """
+    bind = getattr(replica_of_ray, "add_port_to_grpc_server", None)
+    if loopback.is_kept() and bind is not None:
+        replica_of_ray.add_port_to_grpc_server = lambda server, _: bind(
+            server, f"{loopback.ADDRESS}:0"
+        )
 
 
 async def _heard(response: Any) -> Any:

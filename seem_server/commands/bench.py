@@ -42,6 +42,7 @@ BENCHES = {
     "chaos": "what is lost when a server is killed again and again under annotators",
     "floor": "what each stage costs, for each least that its arithmetic costs on this machine",
     "load": "what becomes of clicks at 4 times the capacity, and of a light tenant beside it",
+    "replicas": "how many more clicks more replicas in Ray answer",
     "rivals": "the same pictures and clicks through other programs, side by side",
     "scale": "how many machines a thousand annotators need, simulated from measured times",
     "soak": "what many clicks with cancels and disconnects leave behind",
@@ -67,6 +68,7 @@ COUNTS_OF: dict[str, tuple[str, ...]] = {
     "keeping": ("clicks",),
     "chaos": ("kills", "annotators"),
     "floor": ("clicks",),
+    "replicas": ("seconds",),
     "rivals": ("images",),
     "scale": ("clicks", "images", "seconds"),
     "load": ("seconds", "sessions"),
@@ -79,9 +81,11 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "gateways": {"type": positive, "metavar": "N", "help": "servers over one store (1)"},
         "front": {"metavar": "FILE", "help": "an Envoy's file, such as deploy/envoy/envoy.yaml"},
         "store": {"help": "what keeps their sessions (a new file)"},
+        "ray": {"type": positive, "metavar": "N", "help": "replicas in Ray, killed instead (none)"},
     },
     "rivals": {
         "checkpoint": {"metavar": "FILE", "help": "a published one (made-up weights)"},
+        "variant": {"help": "of the checkpoint, where its file fits several"},
         "published": {"metavar": "DIR", "help": "the bundle of it (it is converted: minutes)"},
     },
     "scale": {
@@ -92,7 +96,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """What else can be said of one benchmark alone; in brackets what holds where it is not."""
 
-UNSAID = {"gateways": 1, "check": False}
+UNSAID = {"gateways": 1, "ray": 0, "check": False}
 
 ELSEWHERE = {
     "watching": "watching",
@@ -100,6 +104,7 @@ ELSEWHERE = {
     "chaos": "chaos",
     "floor": "floor",
     "load": "load",
+    "replicas": "replicas",
     "rivals": "rivals",
     "scale": "scale",
     "soak": "soak",

@@ -146,7 +146,11 @@ def run(arguments: argparse.Namespace) -> int:
             settings.read(arguments, os.environ).bundle,
             kills=max(arguments.kills, 1),
             annotators=max(arguments.annotators, 1),
-            plan=Plan(arguments.gateways, Path(arguments.front) if arguments.front else None),
+            plan=Plan(
+                arguments.gateways,
+                Path(arguments.front) if arguments.front else None,
+                arguments.ray,
+            ),
             store=arguments.store,
         )
     )

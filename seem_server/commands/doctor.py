@@ -21,6 +21,7 @@ from seem_server.commands.checkup.bundles import try_bundle
 from seem_server.commands.checkup.finding import SERVE_REMEDY, Finding, State, looked
 from seem_server.commands.reach import add_reach_options, how_to_connect
 from seem_server.runtime.bundle import shipped_bundles
+from seem_server.runtime.load import available_providers
 from seem_server.settings import SettingInvalid, Settings
 
 if TYPE_CHECKING:
@@ -195,12 +196,9 @@ def _runtimes() -> Finding:
 def _providers() -> list[str] | None:
     """Where ONNX Runtime says that it can run; None where it does not load."""
     try:
-        import onnxruntime  # noqa: PLC0415  (heavy, and may be missing)
-
-        providers: list[str] = onnxruntime.get_available_providers()
-    except (ImportError, AttributeError):  # the latter of what pip left of two in one folder
+        return available_providers()
+    except (ImportError, AttributeError):
         return None
-    return providers
 
 
 def _door(settings: Settings) -> Finding:

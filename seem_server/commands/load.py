@@ -4,6 +4,7 @@ Against a server in a process of its own, one after the other:
 
     unloaded    one annotator clicks
     capacity    ever more annotators click as soon as they are answered, until that brings no more
+    sharing     all annotators click as soon as they are answered, and should get as much each
     overload    clicks come at 4 times the capacity, at random, whatever becomes of those before
     tenants     a light tenant's annotator clicks alone, and beside a heavy tenant's overload
 
@@ -59,10 +60,14 @@ MOST_ANNOTATORS = 64
 MORE = 1.05
 """Twice the annotators must bring so many times the clicks, or the capacity is found."""
 
+FAIR = 0.9
+"""The least fairness (Jain et al. 1984) of many sessions: 1 where each is answered as often, 1/n
+where one of n has all."""
+
 TURNS = 4
 """How often the light tenant is alone, and not, in turn: what else the machine does hits both."""
 
-N_PARTS = 4
+N_PARTS = 5
 
 EXHAUSTED = "RESOURCE_EXHAUSTED"
 
@@ -160,6 +165,7 @@ class LoadReport:
         slowdown: The p99 of admitted clicks under overload for each unloaded p99, client's times.
         goodput: Clicks answered under overload for each that the capacity allows.
         harm: The light tenant's p99 beside the heavy one for each p99 alone, client's times.
+        fairness: Of the sessions that share the server, by how often each was answered.
     """
 
     model: str
@@ -167,6 +173,7 @@ class LoadReport:
     sessions: int
     unloaded: Clicks
     capacity_per_s: float
+    sharing: Clicks
     overload: Clicks
     light_alone: Clicks
     light_beside: Clicks
@@ -174,12 +181,18 @@ class LoadReport:
     slowdown: float
     goodput: float
     harm: float
+    fairness: float
+
+    @property
+    def parts(self) -> tuple[Clicks, ...]:
+        """What was measured, one after the other."""
+        shared = (self.unloaded, self.sharing, self.overload)
+        return (*shared, self.light_alone, self.light_beside, self.heavy)
 
     @property
     def refused_well(self) -> bool:
         """Whether every click ended, and each refusal was typed and said when to come again."""
-        parts = (self.unloaded, self.overload, self.light_alone, self.light_beside, self.heavy)
-        return all(part.refused_well for part in parts)
+        return all(part.refused_well for part in self.parts)
 
 
 class Annotator:
@@ -189,6 +202,7 @@ class Annotator:
         self._session = session
         self._chance = random.Random(seed)  # noqa: S311  (not a secret)
         self._said = 0
+        self.n_answered = 0
 
     async def click(self, tally: Tally) -> float:
         """Says one thing and waits for the answer; gives how long to wait before another try."""
@@ -204,6 +218,7 @@ class Annotator:
             tally.without_hint += error.retry_after_ms is None
             return (error.retry_after_ms or 0) / 1000
         self._said += 1
+        self.n_answered += 1
         tally.client_ms.append((time.perf_counter() - start_s) * 1000)
         tally.server_ms.append(prediction.timings.total_ms)
         tally.queue_ms.append(prediction.timings.queue_ms)
@@ -266,11 +281,14 @@ async def bench_load(
             done()
             capacity_per_s = await _capacity_per_s(many, seconds / 5)
             done()
+            sharing, fairness = await _all_at_once(many[:sessions], seconds)
+            done()
             await _at_random(many[:sessions], overload, OVERLOAD * capacity_per_s, seconds=seconds)
             done()
             alone, beside, flood = await _side_by_side(light, heavy, capacity_per_s, seconds)
             done()
         model = await client.model()
+    shared = Clicks.of(sharing)
     found = [Clicks.of(one) for one in (unloaded, overload, alone, beside, flood)]
     slow, quick = found[1].client_ms.p99, found[0].client_ms.p99
     return LoadReport(
@@ -279,6 +297,7 @@ async def bench_load(
         sessions=sessions,
         unloaded=found[0],
         capacity_per_s=capacity_per_s,
+        sharing=shared,
         overload=found[1],
         light_alone=found[2],
         light_beside=found[3],
@@ -286,6 +305,7 @@ async def bench_load(
         slowdown=slow / quick if quick else 0.0,
         goodput=found[1].answered_per_s / capacity_per_s if capacity_per_s else 0.0,
         harm=found[3].client_ms.p99 / found[2].client_ms.p99 if found[2].answered else 0.0,
+        fairness=fairness,
     )
 
 
@@ -330,6 +350,26 @@ async def _capacity_per_s(annotators: Sequence[Annotator], seconds: float) -> fl
             return max(found, best)
         best, count = found, 2 * count
     return best
+
+
+async def _all_at_once(annotators: Sequence[Annotator], seconds: float) -> tuple[Tally, float]:
+    """Everybody clicks without a pause: what became of it, and how fair it was."""
+    tally = Tally()
+    before = [one.n_answered for one in annotators]
+    with _timed(tally):
+        end_s = time.monotonic() + seconds
+        await asyncio.gather(*(_without_pause(one, tally, end_s) for one in annotators))
+    counts = [one.n_answered - start for one, start in zip(annotators, before, strict=True)]
+    return tally, jain(counts)
+
+
+def jain(counts: Sequence[int]) -> float:
+    """The fairness index of what each of n has: 1 where all have as much, 1/n where one has all.
+
+    Source: Jain, Chiu & Hawe 1984, A Quantitative Measure of Fairness, section 3.
+    """
+    squares = sum(count * count for count in counts)
+    return sum(counts) ** 2 / (len(counts) * squares) if squares else 0.0
 
 
 async def _without_pause(annotator: Annotator, tally: Tally, end_s: float) -> None:
@@ -383,6 +423,7 @@ def as_text(report: LoadReport) -> str:
     """The report as a table, beside the goals."""
     rows = [
         ("one annotator", report.unloaded),
+        (f"sharing, {report.sessions} sessions", report.sharing),
         (f"overload, {report.sessions} sessions", report.overload),
         ("light tenant, alone", report.light_alone),
         ("light tenant, beside the heavy one", report.light_beside),
@@ -401,6 +442,8 @@ def as_text(report: LoadReport) -> str:
         + _met(met=report.slowdown <= SLOWEST),
         f"light p99 beside / alone      {report.harm:6.2f}   ≤ {HARM:g}   "
         + _met(met=report.harm <= HARM),
+        f"fairness of {report.sessions:>3} sessions       {report.fairness:6.2f}   ≥ {FAIR:g}   "
+        + _met(met=report.fairness >= FAIR),
         f"refusals                      {well}   {_met(met=report.refused_well)}",
         f"{report.model} on {report.provider}",
     ]
@@ -416,16 +459,9 @@ def _row(name: str, one: Clicks) -> str:
 
 
 def _badly(report: LoadReport) -> list[str]:
-    parts = (
-        report.unloaded,
-        report.overload,
-        report.light_alone,
-        report.light_beside,
-        report.heavy,
-    )
     return [
         f"{one.refusals}, {one.without_hint} without a hint, {one.unended} never ended"
-        for one in parts
+        for one in report.parts
         if not one.refused_well
     ]
 

@@ -26,6 +26,7 @@ import seem_client
 from seem_server import settings
 from seem_server.commands.bench import IMAGE_SIZE, Spread, made_photos
 from seem_server.commands.reach import server_process
+from seem_server.runtime.bundle import read_bundle
 from seem_wire import rle
 from seem_wire.errors import InvalidValue, NotOffered
 from seem_wire.rle import Rle
@@ -123,12 +124,14 @@ def run(arguments: argparse.Namespace) -> int:
     own = settings.read(arguments, os.environ)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         checkpoint, bundle = _published(arguments, Path(folder))
+        variant = read_bundle(bundle).manifest.variant
         there = Field(stack, own.threads or len(os.sched_getaffinity(0)))
         there.add_server(OURS, own)
         for title, name in SAMS.items():
             there.add_program(title, name)
         there.add_server(PUBLISHED, replace(own, bundle=str(bundle)))
-        there.add_program(REFERENCE, "reference", f"--checkpoint={checkpoint}")
+        options = (f"--checkpoint={checkpoint}", f"--variant={variant}")
+        there.add_program(REFERENCE, "reference", *options)
         result = bench_rivals(there, Path(folder), pictures=arguments.images)
     print(json.dumps(asdict(result)) if arguments.json else as_text(result))
     return 0
@@ -285,8 +288,9 @@ def _published(arguments: argparse.Namespace, folder: Path) -> tuple[Path, Path]
         _done("seem_model.rule_weights", VARIANT, str(checkpoint))
     if arguments.published:
         return checkpoint, Path(arguments.published)
-    variant = [] if arguments.checkpoint else [f"--variant={VARIANT}"]
-    options = ["--vocabulary=none", f"--out={folder / 'bundle'}", *variant]
+    variant = arguments.variant if arguments.checkpoint else VARIANT
+    options = ["--vocabulary=none", f"--out={folder / 'bundle'}"]
+    options += [f"--variant={variant}"] if variant else []
     _done("seem_model.convert", *options, "--", str(checkpoint))
     return checkpoint, folder / "bundle"
 

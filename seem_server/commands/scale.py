@@ -3,18 +3,15 @@
 First a server on this machine tells what its stages take (or --times does, for another machine),
 then `simulation` looks for the fewest machines whose clicks are answered in time, with and without
 what saves work: clicks that share a run, and images that stay with the machine that encoded them.
-With --check real annotators, hurried, click on a real server, beside a simulation of just that.
+With --check real annotators click on real servers, beside simulations of just that (`scale_check`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import bisect
-import itertools
 import json
 import os
-import random
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +20,8 @@ import numpy as np
 
 import seem_client
 from seem_server import settings
-from seem_server.commands import simulation
+from seem_server.app import replica_backend
+from seem_server.commands import scale_check, simulation
 from seem_server.commands.bench import (
     IMAGE_SIZE,
     WARM_UP_CLICKS,
@@ -34,13 +32,15 @@ from seem_server.commands.bench import (
 from seem_server.commands.echo import echo_process
 from seem_server.commands.reach import server_process
 from seem_server.commands.simulation import Fleet, Habits, Outcome, Routing, StageTimes
+from seem_server.engine import preprocess
 from seem_wire.errors import InvalidValue
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from seem_client import AsyncClient, AsyncSession, Client
+    from seem_client import Client
+    from seem_server.commands.scale_check import Checked
     from seem_server.settings import Settings
 
 GOAL_MS = 150.0
@@ -50,15 +50,6 @@ ANNOTATORS = 1000
 SIMULATED_S = 300.0
 MOST_MACHINES = 1024
 
-HURRY = 0.25
-"""Annotators of the check think for this share of the usual time: few of them load a server."""
-
-CHECKED = (1, 4, 8, 16)
-"""How many annotators, one after the other, the check has."""
-
-PHOTOS = 64
-"""Different photos of the check."""
-
 
 @dataclass(frozen=True, slots=True)
 class Need:
@@ -67,7 +58,7 @@ class Need:
     Attributes:
         batched, routing: The way.
         per_machine: Annotators whom one machine alone serves in time.
-        machines: For ANNOTATORS.
+        machines: For ANNOTATORS; None where MOST_MACHINES are late, too.
         outcome: Of these machines.
         price: Of ANNOTATORS for an hour, in the unit of a machine's price; None without one.
     """
@@ -75,18 +66,9 @@ class Need:
     batched: bool
     routing: Routing
     per_machine: int
-    machines: int
+    machines: int | None
     outcome: Outcome
     price: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """Real annotators at one real server, and the same simulated."""
-
-    annotators: int
-    real: Outcome
-    simulated: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         model, times = measure(own, clicks=arguments.clicks, images=arguments.images)
         if arguments.check:
-            check = asyncio.run(_checked(own, times, seconds=arguments.seconds))
+            check = asyncio.run(scale_check.check(own, times, seconds=arguments.seconds))
     needs = tuple(
         need(times, routing, batched=batched, price=arguments.price)
         for routing in Routing
@@ -150,7 +132,17 @@ def measure(own: Settings, *, clicks: int, images: int) -> tuple[str, StageTimes
     On a CPU nothing shares a run, so nothing is batched.
     """
     with server_process(own) as address, seem_client.connect(address, token="") as client:
-        return client.model().model_id, _times(client, clicks=clicks, images=images)
+        times = _times(client, clicks=clicks, images=images)
+        model_id = client.model().model_id
+    return model_id, replace(times, kept=max(own.features_bytes // features_bytes(own), 1))
+
+
+def features_bytes(own: Settings) -> int:
+    """What a server keeps of an image of IMAGE_SIZE."""
+    backend = replica_backend(own)
+    pixels = preprocess.prepare(np.zeros((*IMAGE_SIZE, 3), np.uint8), backend.manifest)
+    (features,) = backend.encode(preprocess.to_input(pixels, backend.manifest))
+    return features.nbytes
 
 
 def _times(client: Client, *, clicks: int, images: int) -> StageTimes:
@@ -176,10 +168,11 @@ def need(times: StageTimes, routing: Routing, *, batched: bool, price: float | N
         return found.click_ms[1] <= GOAL_MS and found.busy < 1
 
     per_machine = _first(ANNOTATORS, lambda count: not in_time(count + 1, 1))
-    machines = 1 + _first(MOST_MACHINES, lambda count: in_time(ANNOTATORS, count + 1))
-    fleet = Fleet(machines, times, routing=routing)
+    enough = 1 + _first(MOST_MACHINES, lambda count: in_time(ANNOTATORS, count + 1))
+    machines = enough if enough <= MOST_MACHINES else None
+    fleet = Fleet(machines or MOST_MACHINES, times, routing=routing)
     outcome = simulation.simulate(ANNOTATORS, fleet, habits, seconds=SIMULATED_S)
-    cost = None if price is None else price * machines
+    cost = None if price is None or machines is None else price * machines
     return Need(times.most > 1, routing, per_machine, machines, outcome, cost)
 
 
@@ -188,118 +181,33 @@ def _first(end: int, holds: Callable[[int], bool]) -> int:
     return bisect.bisect_left(range(end), 1, key=lambda number: int(holds(number)))
 
 
-async def _checked(own: Settings, times: StageTimes, *, seconds: float) -> list[Checked]:
-    """Ever more annotators at a real server, each number beside its simulation."""
-    found = []
-    habits = replace(Habits(), think_s=HURRY * Habits().think_s)
-    photos = list(made_photos(PHOTOS))
-    for annotators in CHECKED:
-        with server_process(own) as address:
-            async with seem_client.connect_async(address, token="") as client:
-                real = await click_for(client, annotators, habits, photos, seconds=seconds)
-        fleet = Fleet(1, times)
-        simulated = simulation.simulate(annotators, fleet, habits, seconds=max(seconds, 60.0))
-        found.append(Checked(annotators, real, simulated))
-    return found
-
-
-async def click_for(
-    client: AsyncClient,
-    annotators: int,
-    habits: Habits,
-    photos: Sequence[bytes],
-    *,
-    seconds: float,
-) -> Outcome:
-    """Annotators of these habits at a server for so long; the first fifth is not counted.
-
-    What is busy is not known, and every image counts as encoded once.
-    """
-    start_s = time.monotonic()
-    answered: list[tuple[float, float]] = []
-    async with asyncio.TaskGroup() as group:
-        for number in range(annotators):
-            mine = [*photos[number % len(photos) :], *photos[: number % len(photos)]]
-            one = _Hurried(client, habits, mine, number)
-            group.create_task(one.work(answered, until_s=start_s + seconds))
-    counted = [ms for when_s, ms in answered if when_s >= start_s + seconds / 5] or [0.0]
-    p50, p95, p99 = np.percentile(counted, [50, 95, 99]).tolist()
-    return Outcome((p50, p95, p99), len(counted) / (0.8 * seconds), busy=0.0, encodings=1.0)
-
-
-class _Hurried:
-    """An annotator at a real server, with the habits of a simulated one."""
-
-    def __init__(
-        self, client: AsyncClient, habits: Habits, photos: Sequence[bytes], seed: int
-    ) -> None:
-        self._client, self._habits, self._photos = client, habits, photos
-        self._chance = random.Random(f"real {seed}")  # noqa: S311  (not a secret)
-
-    async def work(self, answered: list[tuple[float, float]], *, until_s: float) -> None:
-        """Cuts things out of photo after photo, and notes when each click was answered."""
-        for photo in itertools.cycle(self._photos):
-            async with await self._client.open(photo) as session:
-                for object_id, is_first in self._to_do():
-                    await asyncio.sleep(simulation.think_ms(self._chance, self._habits) / 1000)
-                    if time.monotonic() > until_s:
-                        return
-                    start_s = time.perf_counter()
-                    await self._say(session, object_id, is_first=is_first)
-                    answered.append((time.monotonic(), (time.perf_counter() - start_s) * 1000))
-
-    def _to_do(self) -> Iterator[tuple[int, bool]]:
-        """The clicks on a photo: on which object, and whether it is the first one."""
-        for object_id in range(1, 1 + simulation.about(self._chance, self._habits.objects)):
-            for number in range(simulation.about(self._chance, self._habits.clicks)):
-                yield object_id, number == 0
-
-    async def _say(self, session: AsyncSession, object_id: int, *, is_first: bool) -> None:
-        """A click; first a box around much, because a small thing would be encoded besides."""
-        height, width = IMAGE_SIZE
-        if is_first:
-            x, y = (self._chance.uniform(0, 0.2) * side for side in (width, height))
-            await session.box(x, y, width - x, height - y, object_id=object_id)
-        else:
-            x, y = (self._chance.uniform(0.3, 0.7) * side for side in (width, height))
-            await session.click(x, y, object_id=object_id)
-
-
 def as_text(result: ScaleBench) -> str:
     """The result as tables, in Markdown, which read as ones in a terminal too."""
     times = result.times
     found = f"encode {times.encode_ms:.1f} ms, click {times.click_ms:.1f} ms"
     lines = [f"{result.model}: {found}, and {times.beyond_ms:.1f} ms beyond"]
+    lines += [f"a machine holds the features of {times.kept} images"]
     lines += [f"p95 of a click ≤ {result.goal_ms:g} ms", ""]
     needs = ["annotators a machine", f"machines for {ANNOTATORS}", "busy", "encodings an image"]
     needs += ["p50 ms", "p95 ms", "cost an hour"]
     lines += [f"| way | {' | '.join(needs)} |", "| --- |" + " ---: |" * len(needs)]
     lines += [_need_line(one) for one in result.needs]
     if result.check:
-        heads = " | ".join(f"{what} {of}" for of in ("real", "simulated") for what in _CHECKED)
-        lines += ["", f"| annotators | {heads} |", "| ---: |" + " ---: |" * 2 * len(_CHECKED)]
-        lines += [_check_line(one) for one in result.check]
+        lines += ["", *scale_check.as_lines(result.check)]
     return "\n".join(lines)
-
-
-_CHECKED = ("clicks/s", "p50 ms", "p95 ms")
 
 
 def _need_line(one: Need) -> str:
     way = f"{one.routing}{', batched' if one.batched else ''}"
     found = one.outcome
     cells = [
-        *(way, str(one.per_machine), str(one.machines), f"{100 * found.busy:.0f} %"),
+        *(
+            way,
+            str(one.per_machine),
+            str(one.machines or f"> {MOST_MACHINES}"),
+            f"{100 * found.busy:.0f} %",
+        ),
         *(f"{found.encodings:.2f}", f"{found.click_ms[0]:.0f}", f"{found.click_ms[1]:.0f}"),
         "" if one.price is None else f"{one.price:.2f}",
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def _check_line(one: Checked) -> str:
-    cells = [
-        f"{value:.1f}"
-        for found in (one.real, one.simulated)
-        for value in (found.clicks_s, found.click_ms[0], found.click_ms[1])
-    ]
-    return f"| {one.annotators} | {' | '.join(cells)} |"

@@ -28,6 +28,11 @@ class ServerProcess:
         self._command += ["--log-level", "error", *flags]
         self._process: asyncio.subprocess.Process | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process, once it was started."""
+        return None if self._process is None else self._process.pid
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

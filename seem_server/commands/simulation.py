@@ -33,6 +33,7 @@ class StageTimes:
         beyond_ms: Of a click, what passes beyond the machine's turn: network, and both ends.
         batch_share: What a further click in a run adds, in clicks: 1 where nothing is shared.
         most: Clicks in a run.
+        kept: Images whose features the machine holds.
     """
 
     encode_ms: float
@@ -40,6 +41,7 @@ class StageTimes:
     beyond_ms: float = 0.0
     batch_share: float = 1.0
     most: int = 1
+    kept: int = 100
 
     def run_ms(self, clicks: int) -> float:
         """A run of so many clicks."""
@@ -73,11 +75,10 @@ class Routing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The machines. `kept`: images whose features one of them holds."""
+    """The machines."""
 
     machines: int
     times: StageTimes
-    kept: int = 64
     routing: Routing = Routing.AFFINITY
 
 
@@ -225,7 +226,7 @@ class _Run:
     def _encode(self, machine: _Machine, image: int) -> float:
         self._n_encodings += 1
         machine.held[image] = None
-        if len(machine.held) > self._fleet.kept:
+        if len(machine.held) > self._times.kept:
             machine.held.popitem(last=False)
         return self._times.encode_ms
 

@@ -131,6 +131,18 @@ class Graph:
         return Tensor(value, array.nbytes)
 
 
+def available_providers() -> list[str]:
+    """Where ONNX Runtime says that it can run.
+
+    Raises:
+        ImportError, AttributeError: It is not there, or what pip left of two in one folder.
+    """
+    import onnxruntime  # noqa: PLC0415  (heavy: see the module's docstring)
+
+    available: list[str] = onnxruntime.get_available_providers()
+    return available
+
+
 def open_graph(
     path: Path,
     *,

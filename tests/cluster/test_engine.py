@@ -12,6 +12,7 @@ from seem_server.engine.scheduler import Limits
 from seem_server.engine.work import Encode, Followed, MasksReady
 from seem_server.runtime.fake_backend import FakeBackend
 from seem_wire.errors import (
+    BundleInvalid,
     Cancelled,
     DeadlineExceeded,
     ImageUnknown,
@@ -191,4 +192,11 @@ async def test_it_does_not_answer_while_nobody_does(nearby, monkeypatch):
     nearby.losses = 0
     await until(lambda: made.answers)
     made.close(drain_s=0)
+    assert nearby.closed
+
+
+def test_replicas_of_another_model_are_refused(nearby):
+    nearby.model_id = "another@1"
+    with pytest.raises(BundleInvalid, match="another@1"):
+        cluster(nearby)
     assert nearby.closed

@@ -15,11 +15,13 @@ from engine_words import click, engine, image
 
 from seem_server.app import replica_backend, replica_engine
 from seem_server.cluster.engine import ClusterEngine
+from seem_server.cluster.loopback import keep_to_loopback
 from seem_server.engine.work import MasksReady
 from seem_server.runtime.fake_backend import MANIFEST
 from seem_server.settings import Settings
-from seem_wire.errors import ImageUnknown
+from seem_wire.errors import Disconnected, ImageUnknown
 
+keep_to_loopback()
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray's own
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'seem-server[ray]'")
@@ -121,3 +123,47 @@ async def test_pixels_that_ray_lost_are_asked_for_again(replicas, made):
         await made.submit(click(1, session="lost", key="m"))
     made.put_image("m", image(600, 800, seed=7))
     assert isinstance(await made.submit(click(1, session="lost", key="m")), MasksReady)
+
+
+def listening():
+    """(address, process id) of all TCP sockets of this machine that listen, and whose they are."""
+    owners = {}
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            target = str(link.readlink())
+            if target.startswith("socket:["):
+                owners[target[8:-1]] = int(link.parts[2])
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A":
+                yield local.split(":")[0], owners.get(rest[5])
+
+
+def is_loopback(address):
+    return address in {"0100007F", "0000000000000000FFFF00000100007F", "0" * 24 + "01000000"}
+
+
+@pytest.mark.usefixtures("made")
+def test_a_cluster_of_ones_own_listens_to_this_machine_alone():
+    ours = descendants(os.getpid())
+    found = [(address, pid) for address, pid in listening() if pid in ours]
+    assert found
+    assert [one for one in found if not is_loopback(one[0])] == []
+
+
+def descendants(pid):
+    parents = {}
+    for one in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(one.parent.name)] = int(one.read_text().rpartition(")")[2].split()[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "nohost.invalid:6379"])
+def test_a_cluster_that_is_not_there_is_told_at_once(address):
+    with pytest.raises(Disconnected, match=address.split(":", maxsplit=1)[0]):
+        ray_serve._enter(address)

@@ -64,17 +64,22 @@ def test_a_click_that_never_ended_or_was_refused_otherwise_is_told(badly):
 
 def report(**changes):
     part = clicks()
-    made = load.LoadReport("m@1", "cpu", 64, part, 50.0, part, part, part, part, 2.0, 0.9, 1.2)
+    made = load.LoadReport(
+        *("m@1", "cpu", 64, part, 50.0, part, part, part, part, part, 2.0, 0.9, 1.2, 0.97)
+    )
     return replace(made, **changes)
 
 
 @pytest.mark.parametrize(
     ("changes", "verdicts"),
-    [({}, ["OK", "OK"]), ({"slowdown": 3.01, "harm": 1.51}, ["missed", "missed"])],
+    [
+        ({}, ["OK"] * 3),
+        ({"slowdown": 3.01, "harm": 1.51, "fairness": 0.89}, ["missed"] * 3),
+    ],
 )
 def test_what_was_measured_is_held_against_the_goals(changes, verdicts):
     lines = load.as_text(report(**changes)).splitlines()
-    assert [line.split()[-1] for line in lines[-4:-2]] == verdicts
+    assert [line.split()[-1] for line in lines[-5:-2]] == verdicts
     assert lines[-2].endswith("OK")
     assert any(line.startswith("capacity 50 clicks/s; under overload 90 %") for line in lines)
 
@@ -134,3 +139,10 @@ def test_the_command_loads_a_server_of_its_own(capsys):
     assert main(words) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["overload"]["answered"] > 0
+
+
+@pytest.mark.parametrize(
+    ("counts", "fairness"), [([5, 5, 5], 1.0), ([9, 0, 0], 1 / 3), ([2, 1], 0.9), ([0, 0], 0.0)]
+)
+def test_fairness_is_1_where_all_have_as_much_and_less_where_few_have_more(counts, fairness):
+    assert load.jain(counts) == pytest.approx(fairness)

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 
 import pytest
 from fake_server import fake_client
 
-import seem_client
-from seem_server.app import local_server
 from seem_server.cli import main
 from seem_server.commands import scale
-from seem_server.commands.bench import made_photos
 from seem_server.commands.simulation import Habits, Routing, StageTimes
 from seem_server.settings import Settings
 from seem_wire.errors import InvalidValue
@@ -39,6 +35,15 @@ def test_fewer_machines_would_be_late():
     assert scale.need(slow, Routing.AFFINITY, batched=False, price=None).machines > found.machines
 
 
+def test_what_is_late_on_any_number_of_machines_needs_no_number_of_them(monkeypatch):
+    monkeypatch.setattr(scale, "MOST_MACHINES", 4)
+    hopeless = replace(TIMES, encode_ms=2 * scale.GOAL_MS, click_ms=scale.GOAL_MS + 1)
+    found = scale.need(hopeless, Routing.AFFINITY, batched=False, price=1.0)
+    assert (found.machines, found.price) == (None, None)
+    result = scale.ScaleBench("m@1", scale.GOAL_MS, hopeless, Habits(), (found,), ())
+    assert "> 4" in scale.as_text(result)
+
+
 def test_what_shares_runs_needs_no_more_machines():
     shared = replace(TIMES, click_ms=60, batch_share=0.1, most=8)
     alone, together = (
@@ -53,19 +58,6 @@ def test_a_server_is_measured():
         times = scale._times(client, clicks=3, images=1)
     assert times.click_ms > 0
     assert (times.batch_share, times.most) == (1.0, 1)
-
-
-def test_real_annotators_click_at_a_server():
-    async def click(address):
-        async with seem_client.connect_async(address, token="") as client:
-            habits = Habits(think_s=0.02, objects=2, clicks=2)
-            photos = list(made_photos(2))
-            return await scale.click_for(client, 2, habits, photos, seconds=2)
-
-    with local_server(Settings(bundle="fake", store="memory", port=0)) as address:
-        found = asyncio.run(click(address))
-    assert found.clicks_s > 0
-    assert found.click_ms[2] >= found.click_ms[0] > 0
 
 
 def test_another_machines_times_are_read(tmp_path, capsys):
@@ -93,3 +85,11 @@ def test_times_that_say_something_else_are_refused(tmp_path, times):
 def test_a_server_that_runs_already_cannot_be_measured_so(capsys):
     assert main(["bench", "scale", "--server", "localhost:1"]) != 0
     assert "--server" in capsys.readouterr().err
+
+
+def test_a_machine_holds_as_many_images_as_its_cache_has_room_for():
+    own = Settings(bundle="fake", store="memory")
+    assert scale.features_bytes(own) == 3 * 4 * (256 // 4) * (192 // 4)  # the photo at stride 4
+    model, times = scale.measure(replace(own, features_bytes=1 << 20), clicks=1, images=1)
+    assert model == "fake@1"
+    assert times.kept == (1 << 20) // scale.features_bytes(own)

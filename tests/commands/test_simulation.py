@@ -51,12 +51,13 @@ def test_images_that_do_not_stay_are_encoded_again():
 
 
 def test_a_machine_that_holds_too_few_images_encodes_again():
-    assert simulate(20, Fleet(1, TIMES, kept=4)).encodings > 2
+    assert simulate(20, Fleet(1, replace(TIMES, kept=4))).encodings > 2
 
 
 def test_clicks_that_share_a_run_take_less_of_the_machine():
-    alone, shared = TIMES, replace(TIMES, batch_share=0.2, most=8)
-    late, early = (simulate(150, Fleet(1, one, kept=1000)) for one in (alone, shared))
+    alone = replace(TIMES, kept=1000)
+    shared = replace(alone, batch_share=0.2, most=8)
+    late, early = (simulate(150, Fleet(1, one)) for one in (alone, shared))
     assert early.click_ms[1] < late.click_ms[1] / 2
 
 

@@ -16,7 +16,7 @@ from seem_server.cli import SUBCOMMANDS, build_parser
 from seem_server.settings import Settings
 from seem_wire.errors import BY_CODE
 
-RUNBOOK = (ROOT / "docs/operating/runbook.md").read_text("utf-8")
+RUNBOOK = (ROOT / "docs/runbook.md").read_text("utf-8")
 README = (DEPLOY / "README.md").read_text("utf-8")
 ALERTS = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text("utf-8"))
 NAMES = [rule["alert"] for group in ALERTS["groups"] for rule in group["rules"]]
@@ -68,7 +68,7 @@ def test_every_command_can_be_parsed(text):
 
 @both_texts
 def test_every_link_leads_to_what_is_there(text):
-    folder = {RUNBOOK: ROOT / "docs/operating", README: DEPLOY}[text]
+    folder = {RUNBOOK: ROOT / "docs", README: DEPLOY}[text]
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert links
     made_elsewhere = set() if (DEPLOY / "envoy").is_dir() else {"envoy/"}

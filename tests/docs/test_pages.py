@@ -10,10 +10,16 @@ from page_blocks import ROOT, blocks_of, reading
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 NOT_RUN = {
-    "README.md": 10,
-    "docs/benchmarks.md": 1,
+    "README.md": 1,
+    "docs/benchmarks.md": 2,
     "docs/cvat.md": 2,
-    "docs/model.md": 1,
+    "docs/model.md": 2,
+    "docs/napari.md": 1,
+    "docs/operating.md": 1,
+    "docs/other-languages.md": 2,
+    "docs/published.md": 4,
+    "docs/runbook.md": 2,
+    "docs/scaling.md": 3,
 }
 """How many blocks of each page are not run: one more is a decision, and is made here."""
 

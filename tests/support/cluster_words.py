@@ -15,6 +15,7 @@ class Nearby:
     def __init__(self, make_engine=None):
         self._make_engine = make_engine or (lambda: engine(FakeBackend(), keys=()))
         self.engine = None
+        self.model_id = MANIFEST.model_id
         self.losses = 0
         self.sent = []
         self.routes = []
@@ -41,10 +42,10 @@ class Nearby:
         pixels = {key: lent for key, (lent,) in images.items()}
         return await self._replica.carry_out(work, pixels, tenant=tenant)
 
-    async def provider(self):
+    async def about(self):
         if self.losses:
             raise ReplicaLost("gone")
-        return self.engine.provider
+        return self.engine.provider, self.model_id
 
     async def close(self):
         self.closed = True

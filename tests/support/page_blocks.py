@@ -36,7 +36,7 @@ RUN = {"sh": "sh", "bash": "sh", "console": "console", "python": "python"}
 SHOWN_ONLY = {"", "text", "yaml", "xml", "json", "toml", "proto"}
 """Languages of blocks that are no code to be run."""
 
-PORTS = ("50051", "8080", "8070", "9090", "9464")
+PORTS = ("50051", "8010", "8080", "8070", "9090", "9464")
 
 PATIENCE_S = 240
 """How long a block may take."""

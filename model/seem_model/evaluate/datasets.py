@@ -25,7 +25,7 @@ class DatasetInvalid(CallerError):
     """The files are no dataset of this kind, or can't be read; the message says which and why."""
 
     code = "DATASET_INVALID"
-    hint = "Compare the files with those that README.md names for this protocol."
+    hint = "Compare the files with those that docs/published.md names for this protocol."
 
 
 def read_json(path: Path) -> Any:

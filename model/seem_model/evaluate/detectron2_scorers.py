@@ -1,8 +1,8 @@
 """detectron2's own evaluators behind our scorers' interface, where the real one is installed.
 
-It is on no package index (README.md says how to install it), so nothing here is imported before it
-is asked for. Each evaluator gets a catalogue entry of its own that describes the files at hand;
-labels are places in the vocabulary, as in detectron2's catalogue of COCO.
+It is on no package index (docs/published.md says how to install it), so nothing here is imported
+before it is asked for. Each evaluator gets a catalogue entry of its own that describes the files at
+hand; labels are places in the vocabulary, as in detectron2's catalogue of COCO.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Detectron2Missing(CallerError):
     """detectron2's evaluator was asked for, and it can't be imported."""
 
     code = "DETECTRON2_MISSING"
-    hint = "Install it as README.md says, or ask for --evaluator builtin."
+    hint = "Install it as docs/published.md says, or ask for --evaluator builtin."
 
 
 def is_installed(*, panoptic: bool) -> bool:

@@ -70,7 +70,7 @@ def test_detectron2_scores_where_it_is_installed(
 def test_detectron2_that_is_asked_for_and_missing_is_an_error(panoptic, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "detectron2", None)
     assert run(*panoptic, "--evaluator", "detectron2") == 1
-    assert "README.md" in capsys.readouterr().err
+    assert "docs/published.md" in capsys.readouterr().err
 
 
 def test_errors_go_to_stderr_and_nothing_to_stdout(tmp_path, capsys):
