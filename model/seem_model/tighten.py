@@ -10,20 +10,16 @@ channels one number at a time; a convolution with ones is ten times as fast.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import re
-import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from seem_model.bundle_folder import new_bundle
-from seem_model.published_bundle import MANIFEST
+from seem_model.bundle_folder import remake_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +36,7 @@ _TERM = re.compile(r"(?:(\d+)\*)?([A-Za-z]\w*)")
 def tighten(model: onnx.ModelProto) -> None:
     """Rewrites what there is to rewrite, and drops what nothing needs any more."""
     graph = model.graph
-    shapes = _shapes(graph)
+    shapes = map_shapes(graph)
     constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
@@ -70,17 +66,13 @@ def tighten_bundle(bundle: Path, out: Path, *, force: bool) -> None:
         OutputTaken: Something is there that is not to be replaced.
         DiskFull: The disk is.
     """
-    manifest = json.loads((bundle / MANIFEST).read_text("utf-8"))
-    n_bytes = sum(one["bytes"] for one in manifest["files"].values())
-    with new_bundle(out, n_bytes=n_bytes, force=force) as part:
-        for name, told in manifest["files"].items():
-            file = Path(shutil.copy(bundle / name, part / name))
-            if file.suffix == ".onnx":
-                tighten_file(file)
-            content = file.read_bytes()
-            told |= {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+    def change(part: Path, manifest: dict[str, Any]) -> None:
+        for file in part.glob("*.onnx"):
+            tighten_file(file)
         manifest["provenance"]["graphs"] = COMMAND
-        (part / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+
+    remake_bundle(bundle, out, change, force=force)
 
 
 def _scaled(
@@ -137,7 +129,8 @@ def _keep(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:
     graph.initializer.extend(constants)
 
 
-def _shapes(graph: onnx.GraphProto) -> dict[str, Shape]:
+def map_shapes(graph: onnx.GraphProto) -> dict[str, Shape]:
+    """The shapes that a graph tells, by its values' names; a side may be a name, or a multiple."""
     values = (*graph.value_info, *graph.input, *graph.output)
     return {
         one.name: tuple(side.dim_param or side.dim_value for side in one.type.tensor_type.shape.dim)
@@ -149,11 +142,11 @@ def _ratio(before: int | str, after: int | str) -> float | None:
     """How many times a side another is: of 2*rows and 8*rows 4; None where that depends."""
     if before == after:
         return 1.0
-    (n, of), (m, of_other) = _term(before), _term(after)
+    (n, of), (m, of_other) = side_term(before), side_term(after)
     return m / n if of == of_other and n else None
 
 
-def _term(side: int | str) -> tuple[int, str]:
+def side_term(side: int | str) -> tuple[int, str]:
     """A side as a number of times a name; of no name where it is a number."""
     if isinstance(side, int):
         return side, ""
