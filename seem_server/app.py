@@ -207,6 +207,7 @@ async def _pages(
         yield
         return
     from seem_server.telemetry import metrics as measured  # noqa: PLC0415  (only where asked for)
+    from seem_server.telemetry.lag import watch_lag  # noqa: PLC0415
     from seem_server.telemetry.pages import Pages, loop_answers, serve_pages  # noqa: PLC0415
 
     ask_device = partial(device_memory, engine.provider)
@@ -219,7 +220,7 @@ async def _pages(
         alive=lambda: engine.is_alive and loop_answers(loop),
         ready=lambda: server.is_ready and engine.answers and journal.works and loop_answers(loop),
     )
-    with ExitStack() as stack:
+    with watch_lag(loop, metrics.turned), ExitStack() as stack:
         stack.enter_context(serve_pages(settings.metrics_host, settings.metrics_port, pages))
         try:
             yield

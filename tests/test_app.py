@@ -224,6 +224,14 @@ async def test_metrics_and_probes_are_served_where_they_are_asked_for():
         await page(port, "/livez")
 
 
+async def test_the_event_loop_of_a_server_is_watched():
+    port = free_port()
+    async with serve(replace(FAKE, metrics_port=port)):
+        while "seem_loop_lag_seconds_count 0.0" in (await page(port, "/metrics"))[1]:
+            pass
+        assert "seem_loop_lag_seconds_count" in (await page(port, "/metrics"))[1]
+
+
 async def test_a_server_whose_worker_is_gone_is_neither_alive_nor_ready(monkeypatch):
     monkeypatch.setattr(app, "HEALTH_PERIOD_S", 0.001)
     port = free_port()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seem_model.published_bundle import MANIFEST
 from seem_wire.errors import DiskFull, OutputTaken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -48,6 +50,29 @@ def new_bundle(out: Path, *, n_bytes: int, force: bool) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def remake_bundle(
+    bundle: Path, out: Path, change: Callable[[Path, dict[str, Any]], None], *, force: bool
+) -> None:
+    """A bundle made of another: `change` is given the copy's folder, and its manifest to alter.
+
+    Hashes are written after. `force`: a bundle that is there may be replaced.
+
+    Raises:
+        OutputTaken: Something is there that is not to be replaced.
+        DiskFull: The disk is.
+    """
+    manifest = json.loads((bundle / MANIFEST).read_text("utf-8"))
+    files = manifest["files"]
+    with new_bundle(out, n_bytes=sum(one["bytes"] for one in files.values()), force=force) as part:
+        for name in files:
+            shutil.copy(bundle / name, part / name)
+        change(part, manifest)
+        for name in files:
+            content = (part / name).read_bytes()
+            files[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        (part / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 
 
 def check_free(out: Path, *, force: bool) -> None:

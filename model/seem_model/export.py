@@ -32,6 +32,7 @@ from seem_model.graph import export_graph
 from seem_model.refiner import ImageMaps
 from seem_model.seem import Answers, ImageFeatures, Prompts, Seem, sentence
 from seem_model.text import load_text_encoder
+from seem_model.tighten import tighten_file
 from seem_wire.pixels import MAP_NAMES
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ def export_image_encoder(model: Seem, file: Path) -> None:
         outputs=list(FEATURE_NAMES),
         shapes={"image": {0: batch, 2: 32 * rows, 3: 32 * columns}},
     )
+    tighten_file(file)
 
 
 def export_prompt_decoder(model: Seem, file: Path) -> None:
@@ -216,6 +218,7 @@ def export_prompt_decoder(model: Seem, file: Path) -> None:
         outputs=list(ANSWER_NAMES),
         shapes=shapes,
     )
+    tighten_file(file)
 
 
 def export_text_encoder(encoder: TextEncoder, model: Seem, file: Path) -> None:

@@ -27,6 +27,10 @@ _REDUCING_GAP = 2.0
 twice as fast for 12 megapixels, and no eye sees it. Only where no published figures depend on it.
 """
 
+_STRIP = 64
+"""Rows that are shrunk by a whole factor at a time, so that what is copied for it stays in the
+processor's caches: for 12 megapixels half the time of a copy of everything."""
+
 _FILTERS = {Filter.BILINEAR: Image.Resampling.BILINEAR, Filter.BICUBIC: Image.Resampling.BICUBIC}
 
 
@@ -86,25 +90,42 @@ def prepare(pixels: Pixels, manifest: BundleManifest) -> Prepared:
     layout = lay_out(pixels.shape[:2], manifest)
     height, width = layout.resized
     spec = manifest.image
-    gap = _REDUCING_GAP if isinstance(spec.resize, LongSide) else None
-    image = Image.fromarray(pixels)
-    resized = image.resize((width, height), _FILTERS[spec.filter], reducing_gap=gap)
-    return Prepared(np.asarray(resized), layout)
+    across = down = 1
+    if isinstance(spec.resize, LongSide):
+        across = max(int(pixels.shape[1] / width / _REDUCING_GAP), 1)
+        down = max(int(pixels.shape[0] / height / _REDUCING_GAP), 1)
+    box = (0, 0, pixels.shape[1] / across, pixels.shape[0] / down)
+    image = _shrunk(pixels, across, down)
+    return Prepared(np.asarray(image.resize((width, height), _FILTERS[spec.filter], box)), layout)
 
 
 def to_input(prepared: Prepared, manifest: BundleManifest) -> Float32:
     """The network's input, float32 (1, 3, H, W): normalised, then padded with zeros."""
     frame = prepared.layout.frame
     height, width = prepared.layout.resized
-    mean, std = (np.array(v, np.float32) for v in (manifest.image.mean, manifest.image.std))
+    spec = manifest.image
+    mean, std = (np.array(v, np.float32)[:, None, None] for v in (spec.mean, spec.std))
     image = np.zeros((1, 3, frame.height, frame.width), np.float32)
-    centred = prepared.pixels.astype(np.float32) - mean
+    shown = image[0, :, :height, :width]  # in place: each further array costs as much as the sums
+    shown[...] = prepared.pixels.transpose(2, 0, 1)
+    shown -= mean
     # To the last bit as each was made: one that differs can turn over a published model's hard
     # attention masks, and with them 2 % of a segment.
-    by_product = isinstance(manifest.image.resize, LongSide)
-    normalised = centred * (np.float32(1) / std) if by_product else centred / std
-    image[0, :, :height, :width] = normalised.transpose(2, 0, 1)
+    if isinstance(spec.resize, LongSide):
+        shown *= np.float32(1) / std
+    else:
+        shown /= std
     return image
+
+
+def _shrunk(pixels: Pixels, across: int, down: int) -> Image.Image:
+    """An image in which each pixel is the mean of so many; those at the far edges of fewer."""
+    if across == down == 1:
+        return Image.fromarray(pixels)
+    rows = max(_STRIP // down, 1) * down
+    strips = (pixels[top : top + rows] for top in range(0, len(pixels), rows))
+    means = [np.asarray(Image.fromarray(strip).reduce((across, down))) for strip in strips]
+    return Image.fromarray(np.concatenate(means))
 
 
 def _rounded(side: float, rule: LongSide) -> int:

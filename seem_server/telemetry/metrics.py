@@ -110,6 +110,12 @@ class Metrics:
         )
         for code in BY_CODE:  # from 0 on: a rate does not see a counter that begins with 1
             self._refusals.labels(code)
+        self._lag = Histogram(
+            "seem_loop_lag_seconds",
+            "How late the event loop took its turns.",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
         self._standing = _Standing()
         self.registry.register(self._standing)
 
@@ -128,6 +134,10 @@ class Metrics:
     def ran(self, works: Sequence[Work]) -> None:
         """Counts a batch."""
         self._batches.labels(CLASSES[type(works[0])]).observe(len(works))
+
+    def turned(self, lag_s: float) -> None:
+        """Counts a turn of the event loop."""
+        self._lag.observe(lag_s)
 
     def began(self, method: str, metadata: Metadata) -> CallWatch:  # noqa: ARG002
         """What counts a call."""

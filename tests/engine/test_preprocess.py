@@ -61,6 +61,24 @@ def test_fine_stripes_become_grey_instead_of_moire():
     assert np.abs(resized.astype(int) - 128).max() <= 2
 
 
+@pytest.mark.parametrize("size", [(1201, 1603), (1700, 1100), (40, 3000), (3000, 40), (513, 515)])
+def test_large_images_are_shrunk_in_strips_to_the_bits_of_the_whole(size):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    prepared = prepare(pixels, MANIFEST)
+    wanted, bilinear = prepared.layout.resized[::-1], Image.Resampling.BILINEAR
+    whole = Image.fromarray(pixels).resize(wanted, bilinear, reducing_gap=2.0)
+    np.testing.assert_array_equal(prepared.pixels, np.asarray(whole))
+
+
+def test_inputs_are_products_to_the_last_bit():
+    pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    manifest = replace(MANIFEST, image=replace(SPEC, mean=mean, std=std))
+    image = to_input(prepare(pixels, manifest), manifest)[0].transpose(1, 2, 0)
+    exact = (pixels.astype(np.float32) - np.float32(mean)) * (np.float32(1) / np.float32(std))
+    assert (image == exact).all()
+
+
 def test_equal_pixels_give_equal_bits():
     pixels = np.random.default_rng(0).integers(0, 256, (333, 517, 3), np.uint8)
     once, again = (to_input(prepare(pixels, MANIFEST), MANIFEST) for _ in range(2))

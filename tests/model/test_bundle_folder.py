@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import shutil
 from types import SimpleNamespace
 
 import pytest
 
 from seem_model import bundle_folder
-from seem_model.bundle_folder import new_bundle
+from seem_model.bundle_folder import new_bundle, remake_bundle
 from seem_wire.errors import DiskFull, OutputTaken
 
 
@@ -157,3 +159,34 @@ def test_whatever_breaks_on_a_full_disk_is_the_disks_fault(out, monkeypatch):
 
     with pytest.raises(DiskFull):
         fill()
+
+
+def made(folder):
+    """A bundle of one file, whose manifest doesn't know its hash."""
+    folder.mkdir(parents=True)
+    (folder / "a.bin").write_bytes(b"old")
+    told = {"name": "a", "files": {"a.bin": {"sha256": "", "bytes": 3}}}
+    (folder / "bundle.json").write_text(json.dumps(told))
+    return folder
+
+
+def test_a_remade_bundle_has_what_was_changed_with_its_hash(out, tmp_path):
+    def change(part, manifest):
+        assert (part / "a.bin").read_bytes() == b"old"
+        (part / "a.bin").write_bytes(b"newer")
+        manifest["name"] = "b"
+
+    remake_bundle(made(tmp_path / "old"), out, change, force=False)
+    digest = hashlib.sha256(b"newer").hexdigest()
+    told = json.loads((out / "bundle.json").read_text())
+    assert told == {"name": "b", "files": {"a.bin": {"sha256": digest, "bytes": 5}}}
+    assert (tmp_path / "old" / "a.bin").read_bytes() == b"old"
+
+
+def test_a_change_that_fails_leaves_nothing(out, tmp_path):
+    def change(_part, _manifest):
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        remake_bundle(made(tmp_path / "old"), out, change, force=False)
+    assert left(out) == []

@@ -65,6 +65,12 @@ def test_each_format_gives_rgb_bytes_of_height_and_width(kind):
     assert pixels.dtype == np.uint8
 
 
+@pytest.mark.parametrize("size", [(1, 1), (64, 3), (65, 2), (800, 5)])
+def test_an_image_of_any_height_is_copied_whole(size):
+    pixels = RNG.integers(0, 256, (*size, 3), np.uint8)
+    assert (read(encoded(pixels)) == pixels).all()
+
+
 @pytest.mark.parametrize(
     ("kind", "options"),
     [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})],

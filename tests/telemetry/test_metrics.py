@@ -79,6 +79,15 @@ def test_work_that_came_to_nothing_has_no_times(metrics):
     assert ("seem_stage_seconds_count", "click", "total") not in found
 
 
+def test_turns_of_the_event_loop_are_counted_by_how_late_they_came(metrics):
+    for lag_s in (0.0004, 0.004, 0.7):
+        metrics.turned(lag_s)
+    found = samples(metrics)
+    assert found["seem_loop_lag_seconds_count",] == 3
+    assert found["seem_loop_lag_seconds_bucket", "0.001"] == 1
+    assert found["seem_loop_lag_seconds_bucket", "0.5"] == 2
+
+
 def test_calls_commands_and_refusals_are_counted(metrics):
     watch = metrics.began("Interact", {})
     watch.commanded(types.Undo(1))
