@@ -94,8 +94,9 @@ class Reader:
         self._python = None
         _furnish(folder)
         (folder / "Makefile").write_text(self._here((ROOT / "Makefile").read_text("utf-8")))
+        told = {"MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "ARGS"}  # by the make that runs the tests
         self._environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in told},
             "PATH": f"{folder / '.venv/bin'}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": os.pathsep.join(
                 str(ROOT / one) for one in ("", "model", "clients/python", "protos")
