@@ -51,6 +51,9 @@ logger = logging.getLogger(__name__)
 MOST_TRIES = 5
 """Replicas that work is brought to, one after the other, as they are lost."""
 
+MOST_GIVEN = 65_536
+"""Images that are remembered to have been sent, before those that are gone are forgotten."""
+
 RETRY_MS = 500
 WATCH_S = 2.0
 """How often it is asked whether there is anybody who answers."""
@@ -211,6 +214,8 @@ class ClusterEngine:
     def close(self, *, drain_s: float = 10.0) -> None:
         """Takes no new work, waits for what is on its way, and ends every ticket. It blocks."""
         with self._lock:
+            if self._closing:
+                return
             self._closing = True
             left = list(self._tickets)
         self._run(_ended(left, drain_s))
@@ -295,6 +300,8 @@ class ClusterEngine:
         images = {key: lent for key in wanted if (lent := self._images.get(key)) is not None}
         reply = await self._replicas.carry_out(route, work, images, tenant=tenant)
         self._given |= images.keys()
+        if len(self._given) > MOST_GIVEN:  # nothing can be asked of those that are not kept here
+            self._given = {key for key in self._given if key in self._images}
         return reply
 
     async def _watch(self) -> None:

@@ -167,7 +167,8 @@ class Images:
         loop = asyncio.get_running_loop()
         pixels = await loop.run_in_executor(self._executor, read_image, data, self._limits)
         size = (pixels.shape[0], pixels.shape[1])
-        self._engine.put_image(key, pixels)
+        # Elsewhere, as a cluster's engine copies them.
+        await loop.run_in_executor(self._executor, self._engine.put_image, key, pixels)
         self._remember(key, size)
         return size
 

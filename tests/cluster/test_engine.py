@@ -200,3 +200,21 @@ def test_replicas_of_another_model_are_refused(nearby):
     with pytest.raises(BundleInvalid, match="another@1"):
         cluster(nearby)
     assert nearby.closed
+
+
+async def test_images_that_are_gone_are_not_remembered_for_ever(nearby, monkeypatch):
+    monkeypatch.setattr(cluster_engine, "MOST_GIVEN", 2)
+    made = cluster(nearby, images_bytes=1)
+    for number in range(6):
+        made.put_image(str(number), image(seed=number))
+        await made.submit(click(1, key=str(number)))
+    assert len(made._given) <= 3
+    assert made.has_features("5")
+    made.close(drain_s=0)
+
+
+def test_who_closes_twice_waits_for_nothing(nearby):
+    made = cluster(nearby)
+    made.close()
+    made.close()
+    assert nearby.closed

@@ -28,7 +28,7 @@ async def test_bytes_are_read_once_and_named_by_their_hash(here):
     assert here.engine.has_image(KEY)
     again = await here.images.find(types.ImageBytes(PHOTO))
     assert again.key == KEY
-    assert here.executor.done == ["content_hash", "read_image", "content_hash"]
+    assert here.executor.done == ["content_hash", "read_image", "put_image", "content_hash"]
 
 
 async def test_an_image_that_is_held_is_found_by_its_hash_alone(here):
@@ -68,7 +68,7 @@ async def test_an_image_of_one_tenant_is_unknown_to_another_and_read_anew_for_it
         await here.images.find(types.ImageKey(KEY), tenants.of(ROB))
     found = await TenantImages(here.images, tenants.of(ROB)).find(types.ImageBytes(PHOTO))
     assert (found.key, found.encoded) == (KEY, False)
-    assert here.executor.done == ["content_hash", "read_image"] * 2
+    assert here.executor.done == ["content_hash", "read_image", "put_image"] * 2
 
 
 async def test_tenants_that_share_know_each_others_images(here):
@@ -82,7 +82,7 @@ async def test_bytes_beyond_a_tenants_quota_are_refused_before_they_are_hashed(h
     await here.images.find(types.ImageBytes(PHOTO), tenants.of(ANN))
     with pytest.raises(errors.QuotaExceeded, match="tenant_image_bytes_per_minute"):
         await here.images.find(types.ImageBytes(PHOTO), tenants.of(ANN))
-    assert here.executor.done == ["content_hash", "read_image"]
+    assert here.executor.done == ["content_hash", "read_image", "put_image"]
     await here.images.find(types.ImageKey(KEY), tenants.of(ANN))
     await here.images.find(types.ImageBytes(PHOTO), tenants.of(ROB))
 

@@ -52,8 +52,12 @@ class Nearby:
         self.engine.close(drain_s=0)
 
 
-def cluster(replicas=None, *, max_waiting=8, **options):
+def cluster(replicas=None, *, max_waiting=8, images_bytes=1 << 24, **options):
     """A cluster engine over one replica at a time."""
     return ClusterEngine(
-        replicas or Nearby(), MANIFEST, max_waiting=max_waiting, images_bytes=1 << 24, **options
+        replicas or Nearby(),
+        MANIFEST,
+        max_waiting=max_waiting,
+        images_bytes=images_bytes,
+        **options,
     )
