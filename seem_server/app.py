@@ -21,18 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from seem_server.cluster.engine import ClusterEngine
-from seem_server.cluster.loopback import keep_to_loopback
-from seem_server.engine.engine import Engine, EngineConfig
-from seem_server.engine.scheduler import Limits as QueueLimits
 from seem_server.engine.shelf import NoShelf
 from seem_server.engine.work import Encode
-from seem_server.engine.worker import CacheConfig
-from seem_server.runtime.bundle import read_bundle
+from seem_server.engines import make_engine
 from seem_server.runtime.device_memory import device_memory
-from seem_server.runtime.fake_backend import MANIFEST as FAKE_MANIFEST
-from seem_server.runtime.fake_backend import NAME as FAKE
-from seem_server.runtime.fake_backend import FakeBackend
 from seem_server.service.callers import read_callers
 from seem_server.service.directory import Directory, DirectoryConfig
 from seem_server.service.images import Images
@@ -40,7 +32,7 @@ from seem_server.service.journal import Journal
 from seem_server.service.quotas import Quotas
 from seem_server.service.store_shelf import StoreShelf
 from seem_server.service.tenants import Tenants
-from seem_server.settings import DEFAULT_STORE, LOCAL_ENGINE, SettingInvalid, Settings
+from seem_server.settings import DEFAULT_STORE, SettingInvalid, Settings
 from seem_server.store.base import Keeping
 from seem_server.store.opening import open_store
 from seem_server.telemetry.observers import Observers, TracingMissing, open_observers
@@ -54,14 +46,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from concurrent.futures import Executor
 
-    from seem_server.engine.observing import Observer
     from seem_server.engine.port import EnginePort
-    from seem_server.engine.shelf import Shelf
-    from seem_server.runtime.backend import Backend
+    from seem_server.engines import MakeBackend
     from seem_server.service.callers import Callers
     from seem_server.telemetry.metrics import Metrics
-
-    MakeBackend = Callable[[], Backend]
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +116,6 @@ async def serve(
         shelf = NoShelf() if store.quick else StoreShelf(journal)  # in memory the caches do as well
         # ONNX Runtime has a thread a core of its own; NumPy's, beside them, would make both slower.
         stack.enter_context(threadpool_limits(1, user_api="blas"))
-        make_engine = _engine if settings.engine == LOCAL_ENGINE else _cluster_engine
         engine = await asyncio.to_thread(
             make_engine, settings, make_backend, observers.engine, shelf
         )
@@ -317,99 +304,6 @@ class _LocalServer:
 
 
 # --- from settings to parts
-
-
-def _engine(
-    settings: Settings, make_backend: MakeBackend | None, observer: Observer, shelf: Shelf
-) -> EnginePort:
-    make = make_backend or _backend_maker(settings)
-    return Engine(make, _engine_config(settings), observer=observer, shelf=shelf)
-
-
-def _cluster_engine(
-    settings: Settings, make_backend: MakeBackend | None, observer: Observer, _: Shelf
-) -> EnginePort:
-    """An engine whose work is done by replicas in Ray, which have no shelf: they make it again.
-
-    Raises:
-        SettingInvalid: Ray is not installed.
-        SeemError: No replica starts.
-    """
-    if not settings.ray_address:
-        keep_to_loopback()
-    try:
-        from seem_server.cluster import ray_serve  # noqa: PLC0415  (only where asked for)
-    except ImportError as error:
-        raise SettingInvalid(
-            f"--engine is {settings.engine!r}, and Ray is not installed ({error}): "
-            "pip install 'seem-server[serve,ray]'"
-        ) from error
-    plan = ray_serve.Plan(
-        replicas=settings.replicas,
-        most_replicas=max(settings.most_replicas, settings.replicas),
-        encoders=settings.encoders,
-        cpus=settings.replica_cpus,
-        gpus=settings.replica_gpus,
-    )
-    replicas = ray_serve.open_replicas(
-        partial(replica_engine, settings, make_backend),
-        partial(replica_backend, settings, make_backend),
-        plan,
-        address=settings.ray_address,
-    )
-    is_fake = settings.bundle == FAKE
-    manifest = FAKE_MANIFEST if is_fake else read_bundle(settings.bundle).manifest
-    return ClusterEngine(
-        replicas,
-        manifest,
-        max_waiting=settings.max_waiting,
-        images_bytes=settings.images_bytes,
-        observer=observer,
-    )
-
-
-def replica_engine(settings: Settings, make_backend: MakeBackend | None = None) -> Engine:
-    """The engine of a replica, in a process of its own, with a bundle of its own to check.
-
-    It has as many threads as Ray keeps cores for it, unless the settings say how many.
-    """
-    threadpool_limits(1, user_api="blas")  # as beside an engine of this process
-    settings = replace(settings, threads=settings.threads or max(int(settings.replica_cpus), 1))
-    return Engine(make_backend or _backend_maker(settings), _engine_config(settings))
-
-
-def replica_backend(settings: Settings, make_backend: MakeBackend | None = None) -> Backend:
-    """The backend of a replica that only encodes."""
-    return (make_backend or _backend_maker(settings))()
-
-
-def _backend_maker(settings: Settings) -> MakeBackend:
-    """What opens the backend; the bundle's files are checked once."""
-    if settings.bundle == FAKE:
-        return lambda: FakeBackend(encode_s=settings.fake_encode_s, decode_s=settings.fake_decode_s)
-    bundle = read_bundle(settings.bundle)
-
-    def open_it() -> Backend:
-        from seem_server.runtime.onnx_backend import open_backend  # noqa: PLC0415  (heavy)
-
-        return open_backend(bundle, provider=settings.provider, n_threads=settings.threads)
-
-    return open_it
-
-
-def _engine_config(settings: Settings) -> EngineConfig:
-    return EngineConfig(
-        QueueLimits(
-            max_waiting=settings.max_waiting,
-            max_batch=settings.max_batch,
-            max_wait_s=settings.max_wait_s,
-        ),
-        CacheConfig(
-            images_bytes=settings.images_bytes,
-            features_bytes=settings.features_bytes,
-            memory_bytes=settings.memory_bytes,
-        ),
-    )
 
 
 def _keeping(settings: Settings) -> Keeping:

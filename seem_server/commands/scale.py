@@ -20,7 +20,6 @@ import numpy as np
 
 import seem_client
 from seem_server import settings
-from seem_server.app import replica_backend
 from seem_server.commands import scale_check, simulation
 from seem_server.commands.bench import (
     IMAGE_SIZE,
@@ -33,6 +32,7 @@ from seem_server.commands.echo import echo_process
 from seem_server.commands.reach import server_process
 from seem_server.commands.simulation import Fleet, Habits, Outcome, Routing, StageTimes
 from seem_server.engine import preprocess
+from seem_server.engines import replica_backend
 from seem_wire.errors import InvalidValue
 
 if TYPE_CHECKING:

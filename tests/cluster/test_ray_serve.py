@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from engine_words import click, engine, image
 
-from seem_server.app import replica_backend, replica_engine
 from seem_server.cluster.engine import ClusterEngine
 from seem_server.cluster.loopback import keep_to_loopback
 from seem_server.engine.work import MasksReady
+from seem_server.engines import replica_backend, replica_engine
 from seem_server.runtime.fake_backend import MANIFEST
 from seem_server.settings import Settings
 from seem_wire.errors import Disconnected, ImageUnknown

@@ -98,7 +98,7 @@ def test_a_bundle_that_looks_closer_encodes_a_window_for_each_first_click(monkey
             super().__init__(**options)
             backends.append(self)
 
-    monkeypatch.setattr("seem_server.app.FakeBackend", Counting)
+    monkeypatch.setattr("seem_server.engines.FakeBackend", Counting)
     with fake_client() as client:
         before = sum(one.n_encoded for one in backends)
         things = iter(bench.clicked_twice(client))
