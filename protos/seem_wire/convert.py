@@ -590,8 +590,11 @@ def _hypothesis_from_proto(message: pb.Hypothesis) -> types.Hypothesis:
     )
 
 
+_TIMINGS = tuple(one.name for one in fields(types.Timings))
+
+
 def _timings_to_proto(timings: types.Timings) -> pb.Timings:
-    return pb.Timings(**asdict(timings))
+    return pb.Timings(**{name: getattr(timings, name) for name in _TIMINGS})
 
 
 def _timings_from_proto(message: pb.Timings) -> types.Timings:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
 from seem_server.engine.work import ObjectRounds, Round
@@ -238,12 +238,15 @@ def _put_in(changes: tuple[Change, ...], change: Change) -> tuple[Change, ...]:
     return (*changes[:place], change, *changes[place:])
 
 
+_N_MASK_PIXELS = attrgetter("n_mask_pixels")
+
+
 def _bounded(
     changes: tuple[Change, ...], max_mask_pixels: int, *, keep: int = 0
 ) -> tuple[Change, ...]:
     """The last of them: MAX_UNDO at most, and no more mask pixels, but at least `keep`."""
     changes = changes[-MAX_UNDO:]
-    weight = sum(change.n_mask_pixels for change in changes)
+    weight = sum(map(_N_MASK_PIXELS, changes))
     while weight > max_mask_pixels and len(changes) > keep:
         weight -= changes[0].n_mask_pixels
         changes = changes[1:]
