@@ -94,7 +94,8 @@ class Reader:
         self._python = None
         _furnish(folder)
         (folder / "Makefile").write_text(self._here((ROOT / "Makefile").read_text("utf-8")))
-        told = {"MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "ARGS"}  # by the make that runs the tests
+        # To the make that runs the tests, and not for those that pages call.
+        told = {"MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "ARGS", "VENV", "PYTHON"}
         self._environment = {
             **{name: value for name, value in os.environ.items() if name not in told},
             "PATH": f"{folder / '.venv/bin'}{os.pathsep}{os.environ['PATH']}",
