@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from seem_server.commands.checkup.finding import PIP
 from seem_server.commands.progress import bars
 from seem_server.settings import SettingInvalid
 from seem_wire.errors import InvalidValue, SeemError
@@ -140,7 +141,7 @@ def _module(command: str) -> ModuleType:
 
 def _remedy(missing: ModuleNotFoundError) -> str:
     return (
-        f"{missing.name} is not installed: pip install 'seem-server[serve]'. "
+        f"{missing.name} is not installed: {PIP} install 'seem-server[serve]'. "
         "'seem doctor' tells all that is missing."
     )
 

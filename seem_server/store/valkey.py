@@ -345,7 +345,7 @@ def _told(failure: type[StoreFailed] = StoreFailed, place: str = "") -> Iterator
         raise failure(f"The store{place} could not be used: {_plain(error)}.") from error
 
 
-def _place(client: Any) -> str:  # noqa: ANN401  (valkey is imported only where it is there)
+def _place(client: Any) -> str:
     """Where a store is, without its password."""
     told = client.connection_pool.connection_kwargs
     return str(told.get("path") or f"{told.get('host', 'localhost')}:{told.get('port', 6379)}")
