@@ -26,6 +26,7 @@ from seem_server.commands.bench import (
     IMAGE_SIZE,
     WARM_UP_CLICKS,
     encode_ms,
+    legend,
     made_photos,
     timed_clicks,
 )
@@ -192,7 +193,7 @@ def as_text(result: ScaleBench) -> str:
     needs = ["annotators a machine", f"machines for {ANNOTATORS}", "busy", "encodings an image"]
     needs += ["p50 ms", "p95 ms", "cost an hour"]
     lines += [f"| way | {' | '.join(needs)} |", "| --- |" + " ---: |" * len(needs)]
-    lines += [_need_line(one) for one in result.needs]
+    lines += [_need_line(one) for one in result.needs] + legend("scale")
     if result.check:
         lines += ["", *scale_check.as_lines(result.check)]
     return "\n".join(lines)
