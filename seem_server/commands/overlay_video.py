@@ -79,7 +79,7 @@ def write_overlay(path: Path, frames: Iterable[OverlayFrame]) -> Path:
 def images_instead(path: Path) -> Path | None:
     """The folder of images that is written in place of a video; None where it is a video.
 
-    A name without a suffix is a folder. Without PyAV it is the name of the video without its suffix.
+    A name without a suffix is a folder; without PyAV, so is a name of a video, its suffix left out.
     """
     if not path.suffix:
         return path
