@@ -373,11 +373,9 @@ def _model_card(engine: EnginePort, settings: Settings) -> ModelCard:
         max_image_pixels=settings.max_image_pixels,
         max_objects=settings.max_objects,
     )
-    commands, vocabulary = COMMAND_NAMES, manifest.vocabulary.names
+    commands = COMMAND_NAMES
     if manifest.everything is None:
         commands -= {"everything"}
-    else:
-        vocabulary = vocabulary[:-1]  # the last stands for none of the others
     if not manifest.follows:
         commands -= VIDEO_COMMAND_NAMES
     return ModelCard(
@@ -388,7 +386,7 @@ def _model_card(engine: EnginePort, settings: Settings) -> ModelCard:
         input_sizes=manifest.image.buckets,
         licences=manifest.licences,
         provider=engine.provider,
-        vocabulary=vocabulary,
+        vocabulary=manifest.given_names,
         server_version=server_version(),
     )
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from seem_server.commands.checkup.finding import PIP
 from seem_server.commands.progress import bars
 from seem_server.settings import SettingInvalid
 from seem_wire.errors import InvalidValue, SeemError
@@ -44,7 +46,16 @@ DONE, FAILED, MISUSED = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line `argv`, the process's own if None, and gives the exit code."""
-    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        code = _main(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has read enough, as `head` does: no more is to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code
+
+
+def _main(words: list[str]) -> int:
     try:
         parser = build_parser(_wanted(words))
         _check_command(parser, words)
@@ -58,7 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the chosen subcommand; one of the edges where any exception becomes an exit code."""
+    """Runs the chosen subcommand; one of the edges where any exception becomes an exit code.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more what it prints.
+    """
     try:
         with bars(shown=not getattr(arguments, "json", False)):
             code: int = _module(arguments.command).run(arguments)
@@ -66,7 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
         return _say(arguments, error, MISUSED)
     except ModuleNotFoundError as missing:
         return _say(arguments, _remedy(missing), FAILED)
-    except (SeemError, OSError) as error:
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _say(arguments, _sentence(error), FAILED)
+    except SeemError as error:
         return _say(arguments, error, FAILED)
     except KeyboardInterrupt:
         return FAILED
@@ -122,9 +141,18 @@ def _module(command: str) -> ModuleType:
 
 def _remedy(missing: ModuleNotFoundError) -> str:
     return (
-        f"{missing.name} is not installed: pip install 'seem-server[serve]'. "
+        f"{missing.name} is not installed: {PIP} install 'seem-server[serve]'. "
         "'seem doctor' tells all that is missing."
     )
+
+
+def _sentence(error: OSError) -> str:
+    """What the system refused, and of which file."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return f"There is no file or folder {os.fspath(error.filename)!r}."
+    return f"{os.fspath(error.filename)!r} cannot be used: {error.strerror}."
 
 
 def _say(arguments: argparse.Namespace, error: Exception | str, code: int) -> int:

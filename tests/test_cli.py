@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -106,6 +107,29 @@ def test_an_error_says_which_command_failed_and_what_to_do(breaking, capsys):
 def test_an_error_of_the_program_names_its_kind(breaking, capsys):
     breaking(ZeroDivisionError("oh"))
     assert "seem info: ZeroDivisionError: oh" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (FileNotFoundError(2, "No such file", "cat.jpg"), "There is no file or folder 'cat.jpg'."),
+        (PermissionError(13, "Denied", Path("out")), "'out' cannot be used: Denied."),
+        (OSError("Can't listen."), "Can't listen."),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_in_a_sentence(breaking, error, told, capsys):
+    breaking(error)
+    assert capsys.readouterr().err == f"seem info: {told}\n"
+
+
+@pytest.mark.parametrize("words", [["info", "tiny"], ["token", "acme", "--json"]])
+def test_whoever_stops_reading_ends_a_command_quietly(words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "seem_server", *words]
+    with os.fdopen(writing) as out:
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (cli.FAILED, b"")
 
 
 def test_a_bad_setting_is_wrong_use(capsys, monkeypatch):

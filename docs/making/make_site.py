@@ -51,6 +51,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
 }
 """What takes the place of `<!-- table: NAME -->`."""
 
+_ONLY_IN_THE_FILE = re.compile(r"<!-- only in the file: -->\n.*?<!-- end -->\n", re.DOTALL)
 _PART = re.compile(r"(?<=\S\n)(?=\*\*[A-Z]\w+\.\*\* )")
 """Where a decision goes on with its next part: in the site that is a paragraph."""
 
@@ -97,8 +98,12 @@ def site_pages() -> dict[str, str]:
 
 
 def with_tables(text: str) -> str:
-    """`text` with each mark of a table replaced by the table."""
-    return re.sub(r"<!-- table: (\w+) -->", lambda found: TABLES[found[1]](), text)
+    """`text` with each mark of a table replaced by the table.
+
+    What is there only for those who read the file itself, in place of what is made, is left out.
+    """
+    shown = _ONLY_IN_THE_FILE.sub("", text)
+    return re.sub(r"<!-- table: (\w+) -->", lambda found: TABLES[found[1]](), shown)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import textwrap
 import time
 from argparse import SUPPRESS
 from dataclasses import asdict, dataclass
@@ -50,6 +51,28 @@ BENCHES = {
 }
 
 DEFAULT = "click"
+
+LEGENDS = {
+    "chaos": (
+        "A kill takes about a quarter of a minute, with what is answered around it and compared "
+        "afterwards: the usual 200 take most of an hour, --kills 4 about a minute."
+    ),
+    "floor": (
+        "A ceiling is the most that was measured on this machine: of operations in a product of "
+        "matrices or the quickest kernel, of bytes in copies within the caches. floor: the least "
+        "time of a stage's operations (MFLOP) and of the bytes that no program could spare (MB), "
+        "at these. kernels: a graph's steps; their floor counts what each of them reads and "
+        "writes besides. least / floor is of the quickest run, which others on the machine "
+        "disturbed least; p50 / floor of the usual one. 1 is as quick as can be."
+    ),
+    "scale": (
+        "affinity: a click goes to the machine that encoded its image; any: to the less busy of "
+        "two. batched: clicks share a run. annotators a machine: as many as one alone answers in "
+        "time. machines: the fewest that do so for all. busy: the share of the time in which they"
+        " work. encodings an image: what is above 1 was encoded again."
+    ),
+}
+"""What is told under a benchmark's help, and under its table."""
 
 COUNTS = {
     "clicks": (300, "clicks to time"),
@@ -215,7 +238,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for name, meaning in BENCHES.items():
         # What is not said here stands as it was said, or not, before the name.
         one = names.add_parser(
-            name, help=meaning, description=f"Measures {meaning}.", argument_default=SUPPRESS
+            name,
+            help=meaning,
+            description=f"Measures {meaning}.",
+            epilog=LEGENDS.get(name),
+            argument_default=SUPPRESS,
         )
         _add_options(one, COUNTS_OF[name], shown=COUNTS_OF[name])
         for option, how in OPTIONS.get(name, {}).items():
@@ -426,6 +453,11 @@ def _jpeg(pixels: Pixels) -> bytes:
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
+
+
+def legend(name: str) -> list[str]:
+    """The lines under a benchmark's table that say what its columns mean."""
+    return ["", *textwrap.wrap(LEGENDS[name], 100)]
 
 
 def as_text(result: ClickBench) -> str:

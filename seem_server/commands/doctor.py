@@ -18,7 +18,7 @@ from seem_client.channel import check_address
 from seem_server import settings as options
 from seem_server.commands.checkup import formats, machine, packages, remote
 from seem_server.commands.checkup.bundles import try_bundle
-from seem_server.commands.checkup.finding import SERVE_REMEDY, Finding, State, looked
+from seem_server.commands.checkup.finding import PIP, SERVE_REMEDY, Finding, State, looked
 from seem_server.commands.reach import add_reach_options, how_to_connect
 from seem_server.runtime.bundle import shipped_bundles
 from seem_server.runtime.load import available_providers
@@ -105,13 +105,21 @@ def _rows(findings: Sequence[Finding]) -> Iterator[str]:
     for one in findings:
         head = f"{one.state:9}{one.subject:{_INDENT - 9}}"
         beside = " " * _INDENT
-        yield textwrap.fill(
-            one.told, _WIDTH, initial_indent=head, subsequent_indent=beside, break_long_words=False
-        )
+        yield _filled(one.told, head)
         if one.mend:
-            yield textwrap.fill(
-                f"mend: {one.mend}", _WIDTH, initial_indent=beside, subsequent_indent=beside
-            )
+            yield _filled(f"mend: {one.mend}", beside)
+
+
+def _filled(text: str, head: str) -> str:
+    """A paragraph, in which commands and paths stay whole, to be copied."""
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=head,
+        subsequent_indent=" " * _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 # --- what is looked at here
@@ -140,7 +148,7 @@ def _packages() -> Iterator[Finding]:
     try:
         about = metadata.metadata(DISTRIBUTION)
     except metadata.PackageNotFoundError:
-        mend = "pip install -e '.[serve]' in the clone."
+        mend = f"{PIP} install -e '.[serve]' in the clone."
         told = "this runs from files that pip did not install: what they need is not known"
         yield Finding("packages", State.MISSING, told, mend, needed=False)
         return

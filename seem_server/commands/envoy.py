@@ -126,5 +126,5 @@ def _read(config: Path) -> dict[str, Any]:
     try:
         read: dict[str, Any] = yaml.safe_load(config.read_text("utf-8"))
     except OSError as error:
-        raise InvalidValue(f"{config} cannot be read: {error}.") from error
+        raise InvalidValue(f"{config} cannot be read: {error.strerror}.") from error
     return read

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from seem_server import settings
 from seem_server.commands import ceilings
-from seem_server.commands.bench import IMAGE_SIZE, Spread
+from seem_server.commands.bench import IMAGE_SIZE, Spread, legend
 from seem_server.commands.stages import Stages, demands
 from seem_server.runtime.bundle import read_bundle
 from seem_server.runtime.onnx_backend import open_backend
@@ -128,7 +128,7 @@ def as_text(result: FloorBench) -> str:
     heads += ["least ms", "p50 ms", "p95 ms", "least / floor", "p50 / floor"]
     lines.append(f"| {'stage':<24} | {' | '.join(heads)} |")
     lines.append(f"| --- | {' | '.join('---:' for _ in heads)} |")
-    return "\n".join(lines + [_line(one) for one in result.stages])
+    return "\n".join(lines + [_line(one) for one in result.stages] + legend("floor"))
 
 
 def _line(one: Stage) -> str:

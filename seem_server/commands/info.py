@@ -62,7 +62,7 @@ def about(bundle: Bundle) -> dict[str, Any]:
         "presence_threshold": manifest.presence_threshold,
         "resized": _resizing(manifest.image.resize),
         "long_side": manifest.image.long_side,
-        "vocabulary": list(manifest.vocabulary.names),
+        "vocabulary": list(manifest.given_names),
         "licences": [asdict(licence) for licence in manifest.licences],
         "provenance": manifest.provenance,
         "files": {

@@ -1,4 +1,4 @@
-"""Masks drawn over the frames they are of, as a video file or, without PyAV, as images.
+"""Masks drawn over the frames they are of, as a video file, or as images in a folder.
 
 Each frame is shown at the time it has in its source, and those of a folder at FOLDER_RATE; sound is
 not copied. The objects have the colours of their indexed PNGs.
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     Indices = npt.NDArray[np.uint8]
 
 SUFFIXES = (".mp4", ".mkv", ".mov")
+"""Of videos; a name without one is a folder's."""
+
 FOLDER_RATE = 10
 """Frames a second of what has no times of its own."""
 
@@ -47,7 +49,7 @@ class OverlayFrame:
 
 
 def write_overlay(path: Path, frames: Iterable[OverlayFrame]) -> Path:
-    """Writes the video, or a folder of images beside it where PyAV is missing; gives its path.
+    """Writes the video, or images where a folder is named or PyAV is missing; gives its path.
 
     Raises:
         NotOffered: PyAV has no encoder for it.
@@ -55,7 +57,8 @@ def write_overlay(path: Path, frames: Iterable[OverlayFrame]) -> Path:
     """
     folder = images_instead(path)
     if folder is not None:
-        print(f"PyAV is not installed: the overlay is images in {folder}.", file=sys.stderr)
+        if folder != path:
+            print(f"PyAV is not installed: the overlay is images in {folder}.", file=sys.stderr)
         return _write_images(folder, frames)
     import av  # noqa: PLC0415 - an extra, and large
 
@@ -74,7 +77,12 @@ def write_overlay(path: Path, frames: Iterable[OverlayFrame]) -> Path:
 
 
 def images_instead(path: Path) -> Path | None:
-    """The folder of images that is written in place of the video; None where PyAV is installed."""
+    """The folder of images that is written in place of a video; None where it is a video.
+
+    A name without a suffix is a folder; without PyAV, so is a name of a video, its suffix left out.
+    """
+    if not path.suffix:
+        return path
     try:
         import av  # noqa: F401, PLC0415 - an extra, and large
     except ImportError:

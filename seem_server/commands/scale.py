@@ -25,6 +25,7 @@ from seem_server.commands.bench import (
     IMAGE_SIZE,
     WARM_UP_CLICKS,
     encode_ms,
+    legend,
     made_photos,
     timed_clicks,
 )
@@ -88,7 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         SeemError: A server cannot be had.
-        InvalidValue: A server that runs already is named, or the times cannot be read.
+        InvalidValue: A server that runs already is named, or the times are none.
+        OSError: The times cannot be read.
     """
     if arguments.server is not None:
         raise InvalidValue("This measures a server of its own: leave --server out.")
@@ -114,12 +116,13 @@ def read_times(path: Path) -> StageTimes:
     """The times in a JSON file, by the names of `StageTimes`, those of another machine.
 
     Raises:
-        InvalidValue: It cannot be read, or says something else.
+        InvalidValue: It says something else.
+        OSError: It cannot be read.
     """
     try:
         times = StageTimes(**json.loads(path.read_text("utf-8")))
         sound = times.encode_ms > 0 and times.click_ms > 0 and times.most >= 1
-    except (OSError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise InvalidValue(f"{path} holds no stage times: {error}.") from error
     if not sound:
         raise InvalidValue(f"{path}: encode_ms, click_ms and most must be positive.")
@@ -191,7 +194,7 @@ def as_text(result: ScaleBench) -> str:
     needs = ["annotators a machine", f"machines for {ANNOTATORS}", "busy", "encodings an image"]
     needs += ["p50 ms", "p95 ms", "cost an hour"]
     lines += [f"| way | {' | '.join(needs)} |", "| --- |" + " ---: |" * len(needs)]
-    lines += [_need_line(one) for one in result.needs]
+    lines += [_need_line(one) for one in result.needs] + legend("scale")
     if result.check:
         lines += ["", *scale_check.as_lines(result.check)]
     return "\n".join(lines)

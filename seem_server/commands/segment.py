@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from seem_wire.types import Question, Timings
 
 
-_HINTED_NAMES = 5
-_ALIKE = 0.7
+_HINTED_NAMES = 3
+_ALIKE = 0.8
 """How alike a name has to be to one that was asked, to be told in its place."""
 
 
@@ -170,14 +170,14 @@ def hints(asked: Asked, answer: Answer) -> list[str]:
 
 def _hint(text: str, names: Sequence[str]) -> str:
     """What to try where nothing is seen that is called `text`."""
-    others = "try --everything, or point at it with --point X,Y"
-    if not names:
-        return f"No {text!r} is seen: {others}."
-    near = get_close_matches(text, names, _HINTED_NAMES, _ALIKE) or names[:_HINTED_NAMES]
-    known = "one of" if text in names else "none of"
-    told = f"it is {known} the {len(names)} names that the model knows"
-    told += "" if text in names else f", such as {', '.join(near)}"
-    return f"No {text!r} is seen; {told}: {others}. 'seem info BUNDLE --json' lists the names."
+    others = "Try --everything, or point at it with --point X,Y."
+    if not names or text in names:
+        return f"No {text!r} is seen. {others}"
+    near = get_close_matches(text, names, _HINTED_NAMES, _ALIKE)
+    told = f"Any word may be asked; this is none of the {len(names)} names that the model gives"
+    told += f"; {' and '.join(near)} would be" if near else ""
+    listed = "'seem info BUNDLE --json' lists these."
+    return f"No {text!r} is seen. {told}. {listed} {others}"
 
 
 def check_writable(folder: Path) -> None:

@@ -43,13 +43,32 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serves; gives the exit code."""
+    """Serves; gives the exit code.
+
+    Raises:
+        OSError: An address can't be listened on; it tells who has it.
+        SeemError: What is asked for makes no sense, or something that it needs cannot be had.
+    """
     settings = options.read(arguments, os.environ)
     if settings.web_port:
         load_site()  # what is missing is told before anything starts
     logs.configure(settings.log_level, logs.LogFormat(settings.log_format))
-    asyncio.run(_serve(settings, as_json=arguments.json))
+    try:
+        asyncio.run(_serve(settings, as_json=arguments.json))
+    except OSError as error:
+        raise OSError(_taken(settings) or error) from error
     return 0
+
+
+def _taken(settings: Settings) -> str:
+    """Who has the server's port, and what to do about it; empty where nobody has."""
+    from seem_server.commands.checkup import remote  # noqa: PLC0415  (only in need)
+
+    place = remote.Place(settings.reached_at(settings.port))
+    if settings.host.startswith("unix:") or remote.check_reach(place).blocks:
+        return ""
+    told = remote.check_occupant(place).told
+    return f"{told}. Name another port with --port N, the annotator's with --web-port N."
 
 
 async def _serve(settings: Settings, *, as_json: bool) -> None:

@@ -91,7 +91,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
     parser.add_argument("--coco", type=Path, metavar="FILE.json", help="as COCO's video JSON, too")
     parser.add_argument(
-        "--overlay", type=Path, metavar="FILE.mp4", help="draw the objects over the video, too"
+        "--overlay",
+        type=Path,
+        metavar="FILE.mp4|DIR",
+        help="draw the objects over the video, too: a video file, or images into a folder",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_reach_options(parser)
@@ -182,8 +185,12 @@ def _order(arguments: argparse.Namespace) -> Order:
         path = getattr(arguments, option)
         if path is not None and path.resolve() == arguments.source.resolve():
             raise Misused(f"--{option} would write over the video itself: name another place.")
-    if arguments.overlay is not None and arguments.overlay.suffix not in overlay_video.SUFFIXES:
-        raise Misused(f"--overlay ends in one of {', '.join(overlay_video.SUFFIXES)}.")
+    if arguments.overlay is not None and arguments.overlay.suffix not in (
+        "",
+        *overlay_video.SUFFIXES,
+    ):
+        told = ", ".join(overlay_video.SUFFIXES)
+        raise Misused(f"--overlay ends in one of {told}, or has no ending: then it is a folder.")
     _check_images_instead(arguments)
     if arguments.masks is None:
         asked = prompted_for(arguments)
@@ -206,8 +213,8 @@ def _check_images_instead(arguments: argparse.Namespace) -> None:
     taken = {arguments.source.resolve(): "the video's frames", arguments.out.resolve(): "the masks"}
     if folder is not None and folder.resolve() in taken:
         raise Misused(
-            f"Without PyAV --overlay writes images into {folder}, where {taken[folder.resolve()]} "
-            "are: name another file, or install it (pip install 'seem-server[video]')."
+            f"--overlay would write images into {folder}, where {taken[folder.resolve()]} are: "
+            "name another file or folder. Videos need PyAV (pip install 'seem-server[video]')."
         )
 
 

@@ -224,6 +224,12 @@ class BundleManifest:
     presence_threshold: float | None = None
 
     @property
+    def given_names(self) -> tuple[str, ...]:
+        """What masks can be called; for everything, the vocabulary's last stands for no other."""
+        names = self.vocabulary.names
+        return names if self.everything is None else names[:-1]
+
+    @property
     def follows(self) -> bool:
         """Whether objects can be followed through a video: its places can be told apart."""
         return isinstance(self.decoder, RefinedSpec) and set(APPEARANCE) <= set(self.features)

@@ -232,6 +232,7 @@ class ValkeyStore:
             self._client: Any = valkey.Valkey.from_url(
                 url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
             )
+        with _told(place=f" at {_place(self._client)}"):
             self._client.ping()
         self._open, self._claim, self._append, self._forget, self._put, self._touch, self._sweep = (
             self._client.register_script(_LIBRARY + script)
@@ -336,13 +337,22 @@ class ValkeyStore:
 
 
 @contextmanager
-def _told(failure: type[StoreFailed] = StoreFailed) -> Iterator[None]:
+def _told(failure: type[StoreFailed] = StoreFailed, place: str = "") -> Iterator[None]:
+    """Raises `failure`. `place`: where the store is, for who starts a server, not for who calls."""
     try:
         yield
     except valkey.exceptions.ValkeyError as error:
-        raise failure(f"The store could not be used: {_plain(error)}.") from error
+        raise failure(f"The store{place} could not be used: {_plain(error)}.") from error
+
+
+def _place(client: Any) -> str:
+    """Where a store is, without its password."""
+    told = client.connection_pool.connection_kwargs
+    return str(told.get("path") or f"{told.get('host', 'localhost')}:{told.get('port', 6379)}")
 
 
 def _plain(error: Exception) -> str:
     """What went wrong, without the address, which may hold a password."""
-    return type(error).__name__
+    cause = error.__context__
+    why = cause.strerror if isinstance(cause, OSError) else None
+    return type(error).__name__ + (f" ({why})" if why else "")

@@ -7,6 +7,7 @@ POST /segment           one SegmentRequest
 
 from __future__ import annotations
 
+import os
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -134,7 +135,11 @@ async def serve_site(config: SiteConfig, server: Reach) -> AsyncIterator[str]:
                 await site.start()
             except OSError as error:
                 where = f"{config.host}:{config.port}"
-                raise OSError(f"Can't serve the annotator on {where}: {error}") from error
+                why = os.strerror(error.errno) if error.errno else str(error)
+                raise OSError(
+                    f"Can't serve the annotator on {where}: {why}. Name another port for it "
+                    "(seem serve --web-port N, seem web --port N)."
+                ) from error
             yield config.url(runner.addresses[0][1])
         finally:
             await runner.cleanup()

@@ -151,6 +151,12 @@ def test_the_table_says_how_many_first_clicks_encoded_a_window():
     assert any(line.startswith("later click on it") and " 15.00 " in line for line in lines)
 
 
+@pytest.mark.parametrize("name", bench.LEGENDS)
+def test_what_needs_a_word_more_has_it_under_its_help(name, capsys):
+    assert main(["bench", name, "--help"]) == 0
+    assert bench.LEGENDS[name] in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("name", bench.BENCHES)
 def test_each_benchmark_has_a_page_of_its_own(name, capsys):
     assert main(["bench", name, "--help"]) == 0

@@ -31,6 +31,7 @@ def test_the_table_has_a_line_for_each_stage(result):
     lines = floor.as_text(result).splitlines()
     assert sum(line.startswith("| ") for line in lines) == len(result.stages) + 2
     assert "decode a click" in floor.as_text(result)
+    assert lines[-1].endswith("quick as can be.")
 
 
 def test_the_command_prints_one_document(capsys):

@@ -7,6 +7,7 @@ from bundles import NAMES, write_bundle
 
 from seem_server import cli
 from seem_server.commands import info
+from seem_server.runtime.bundle import read_bundle
 from seem_server.runtime.specs import LongSide, Rounding, ShortSide
 
 
@@ -36,6 +37,12 @@ def test_many_names_are_counted_and_not_all_shown(capsys, tmp_path):
     names = tuple(f"name {n}" for n in range(20))
     text = printed(capsys, str(write_bundle(tmp_path / "made", names=names)))
     assert "name 7, … (20 names)" in text
+
+
+def test_of_the_names_it_tells_those_that_a_server_tells(capsys):
+    told = json.loads(printed(capsys, "lite", "--json"))["vocabulary"]
+    assert told == list(read_bundle("lite").manifest.given_names)
+    assert f"({len(told)} names)" in printed(capsys, "lite")
 
 
 def test_without_a_name_the_shipped_bundles_are_listed(capsys):

@@ -74,6 +74,7 @@ def test_the_table_has_a_line_for_each_way(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "| affinity |" in text
     assert "| any |" in text
+    assert "encodings an image: " in text
 
 
 @pytest.mark.parametrize("times", [{}, {"encode_ms": 0, "click_ms": 1}, {"encode": 1}])

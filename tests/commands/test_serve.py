@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
@@ -66,6 +68,24 @@ def test_a_certificate_that_is_not_there_is_told_with_its_option(tmp_path):
         _, log = process.communicate(timeout=20)
     assert process.returncode == 2
     assert "--tls-cert is" in log
+
+
+def test_of_a_port_that_is_taken_it_tells_who_has_it_and_how_to_name_another():
+    with serving() as (_, line):
+        address = line.strip().rsplit(" at ", 1)[1]
+        with serving("--port", address.rpartition(":")[2]) as (second, _):
+            _, log = second.communicate(timeout=30)
+    assert second.returncode == 1
+    assert re.search(rf"{address} is taken: seem-server \S+ runs fake@1 on fake\. .*--port N", log)
+
+
+def test_of_an_annotators_port_that_is_taken_it_names_the_option():
+    one = socket.create_server(("127.0.0.1", 0))
+    with one, serving("--web-port", str(one.getsockname()[1])) as (process, _):
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "in use" in log
+    assert "--web-port" in log
 
 
 def test_it_is_set_by_the_environment_and_logs_to_standard_error():

@@ -225,6 +225,15 @@ def test_without_pyav_it_is_told_where_the_overlay_is(frames, tmp_path, capsys, 
     assert len(list((tmp_path / "over").glob("*.jpg"))) == 6
 
 
+def test_an_overlay_without_an_ending_is_a_folder_of_images(frames, tmp_path, capsys):
+    words = ["track", frames, *CLICK, "--out", str(tmp_path / "out")]
+    assert main([*words, "--overlay", str(tmp_path / "over")]) == 0
+    assert len(list((tmp_path / "over").glob("*.jpg"))) == 6
+    assert "PyAV" not in capsys.readouterr().err
+    assert main([*words, "--overlay", frames]) == 2
+    assert main([*words, "--overlay", str(tmp_path / "out")]) == 2
+
+
 def test_with_pyav_a_video_may_be_called_as_the_folder(frames, tmp_path):
     words = ["track", frames, *CLICK, "--out", str(tmp_path / "out"), "--overlay", f"{frames}.mp4"]
     assert main(words) == 0

@@ -37,6 +37,13 @@ def test_every_table_is_on_some_page():
     assert set(re.findall(r"<!-- table: (\w+) -->", text)) == set(make_site.TABLES)
 
 
+def test_whoever_reads_the_file_is_told_where_a_table_is():
+    text = "".join(path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md"))
+    marks = re.findall(r"<!-- table: \w+ -->\n(.*)", text)
+    assert set(marks) == {"<!-- only in the file: -->"}
+    assert make_site.with_tables("a\n<!-- only in the file: -->\nb\n<!-- end -->\nc") == "a\nc"
+
+
 def test_pages_are_written_with_their_tables_and_links(tmp_path):
     make_site.write_pages(tmp_path / "pages")
     operating = (tmp_path / "pages/operating.md").read_text("utf-8")

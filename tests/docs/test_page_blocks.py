@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from page_blocks import BlockFailed, blocks_of, reading
+from page_blocks import PARTS, BlockFailed, ProgramMissing, blocks_of, reading
 
 
 @pytest.fixture
@@ -75,4 +75,18 @@ def test_a_server_goes_on_and_makes_room_for_the_next(page, reader):
         "```python\nimport seem_client\nwith seem_client.connect('localhost:50051') as client:\n"
     )
     for block in page(text + "    assert client.model().provider == 'fake'\n```\n"):
+        reader.follow(block)
+
+
+def test_servers_on_ports_of_their_own_go_on_beside_each_other(page, reader):
+    text = "```sh\nseem serve --bundle fake --port 50051\nseem serve --bundle fake --port 50052\n"
+    for port in ("50051", "50052"):
+        text += f"seem health localhost:{port}\n"
+    (block,) = page(text + "```\n")
+    reader.follow(block)
+
+
+def test_a_program_that_is_not_installed_is_nobodys_fault(page, reader):
+    (block,) = page(f"```sh\n.venv/bin/python {PARTS}/service.py no-such-program\n```\n")
+    with pytest.raises(ProgramMissing, match="no-such-program"):
         reader.follow(block)

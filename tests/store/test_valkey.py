@@ -106,6 +106,8 @@ def test_a_store_that_does_not_answer_is_told_without_its_password():
     with pytest.raises(errors.StoreFailed) as caught:
         ValkeyStore("valkey://anna:secret@127.0.0.1:1/0")
     assert "secret" not in str(caught.value)
+    assert "The store at 127.0.0.1:1 " in str(caught.value)
+    assert "(Connection refused)" in str(caught.value)
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):

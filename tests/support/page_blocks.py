@@ -36,7 +36,13 @@ RUN = {"sh": "sh", "bash": "sh", "console": "console", "python": "python"}
 SHOWN_ONLY = {"", "text", "yaml", "xml", "json", "toml", "proto"}
 """Languages of blocks that are no code to be run."""
 
-PORTS = ("50051", "8010", "8080", "8070", "9090", "9464")
+PORTS = ("50051", "50052", "6379", "8010", "8070", "8080", "8443", "9090", "9464", "9901", "9902")
+
+LACKING = 69
+"""How a program ends that is not installed here."""
+
+PROGRAMS = ("envoy", "redis-server")
+"""Those of others that pages have run."""
 
 PATIENCE_S = 240
 """How long a block may take."""
@@ -85,6 +91,10 @@ def _block(found, page, line):
     return Block(page, line, RUN[found["language"]], textwrap.dedent(found["code"]))
 
 
+class ProgramMissing(Exception):
+    """A page has something run that is not installed here."""
+
+
 class Reader:
     """Who follows a page in a folder of his own."""
 
@@ -93,7 +103,8 @@ class Reader:
         self._ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
         self._python = None
         _furnish(folder)
-        (folder / "Makefile").write_text(self._here((ROOT / "Makefile").read_text("utf-8")))
+        for name in ("Makefile", "deploy/envoy/envoy.yaml", "deploy/envoy/tls.yaml"):
+            (folder / name).write_text(self._here((ROOT / name).read_text("utf-8")))
         # To the make that runs the tests, and not for those that pages call.
         told = {"MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "ARGS", "VENV", "PYTHON"}
         self._environment = {
@@ -113,6 +124,7 @@ class Reader:
 
         Raises:
             BlockFailed: It failed.
+            ProgramMissing: It needs a program that is not here.
         """
         code, name = self._here(block.code), f"{block.page}:{block.line}"
         if block.kind == "python":
@@ -154,6 +166,8 @@ class Reader:
             )
         except subprocess.TimeoutExpired as error:
             raise BlockFailed(f"{name} went on for {PATIENCE_S} s:\n{code}") from error
+        if done.returncode == LACKING:
+            raise ProgramMissing(f"{name}: {done.stderr}")
         if done.returncode:
             raise BlockFailed(f"{name}:\n{code}\n{done.stdout}\n{done.stderr}")
         return done.stdout
@@ -186,7 +200,8 @@ def reading(folder):
 
 def _furnish(folder):
     """Makes the folder a clone in which all is installed."""
-    for name in ("clients", "deploy", "docs", "model", "protos", "pyproject.toml", "tests"):
+    (folder / "deploy/envoy").mkdir(parents=True)  # whose ports are the reader's own
+    for name in ("clients", "docs", "model", "protos", "pyproject.toml", "tests"):
         (folder / name).symlink_to(ROOT / name)
     programs = folder / ".venv/bin"
     programs.mkdir(parents=True)
@@ -194,6 +209,9 @@ def _furnish(folder):
         (folder / name).mkdir()
     for name in ("seem", "pip"):
         script = f'#!/bin/sh\nexec "{sys.executable}" "{PARTS / name}.py" "$@"\n'
+        (programs / name).write_text(script)
+    for name in PROGRAMS:
+        script = f'#!/bin/sh\nexec "{sys.executable}" "{PARTS}/service.py" {name} "$@"\n'
         (programs / name).write_text(script)
     (programs / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     for program in programs.iterdir():

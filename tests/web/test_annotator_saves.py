@@ -37,7 +37,7 @@ def masks_of(two):
 
 def test_coco_says_of_each_mask_what_is_true_of_it(two):
     coco = COCO(str(two.saved("#save-coco")[0]))
-    assert [one["name"] for one in coco.loadCats(coco.getCatIds())] == ["cat", "object 2"]
+    assert [one["name"] for one in coco.loadCats(coco.getCatIds())] == ["cat", "thing"]
     (image,) = coco.loadImgs(coco.getImgIds())
     with Image.open(PHOTOS / "cat.jpg") as photo:
         assert (image["file_name"], image["width"], image["height"]) == ("cat.jpg", *photo.size)
@@ -48,6 +48,15 @@ def test_coco_says_of_each_mask_what_is_true_of_it(two):
         size = [columns.max() + 1 - left, rows.max() + 1 - top]
         assert one["bbox"] == [left, top, *size]
         assert one["area"] == mask.sum() == two.area(object_id)
+
+
+def test_what_nobody_named_is_called_as_the_model_calls_it(two):
+    two.page.fill("[data-object='2'] .name", "object 2")
+    (first, second) = json.loads(two.saved("#save-polygons")[0].read_text("utf-8"))["objects"]
+    assert (first["name"], second["name"]) == ("cat", "thing")
+    two.page.fill("[data-object='2'] .name", "ear")
+    (_, second) = json.loads(two.saved("#save-polygons")[0].read_text("utf-8"))["objects"]
+    assert second["name"] == "ear"
 
 
 def test_a_png_has_each_objects_number_and_the_lower_where_they_overlap(two):

@@ -22,6 +22,13 @@ function on(frame: number): Kept[] {
   });
 }
 
+/** What a thing is called, the same in all frames: by whoever named it, else by the model. */
+function called(thing: session.Thing): string {
+  if (thing.name && thing.name !== session.thing(thing.id).name) return thing.name;
+  const labels = indices().map((index) => session.masks.value.get(index)?.get(thing.id)?.label);
+  return labels.find(Boolean) ?? thing.name;
+}
+
 const indices = (): number[] =>
   session.video.value ? session.frames.value.map((_, index) => index) : [0];
 
@@ -42,8 +49,9 @@ export function coco(): string {
   }));
   for (const index of indices()) {
     for (const { thing, mask } of on(index)) {
-      let category = categories.find((one) => one.name === thing.name);
-      if (!category) categories.push((category = { id: categories.length + 1, name: thing.name }));
+      const name = called(thing);
+      let category = categories.find((one) => one.name === name);
+      if (!category) categories.push((category = { id: categories.length + 1, name }));
       const [x0, y0, x1, y1] = mask.box ?? [0, 0, 0, 0];
       annotations.push({
         id: annotations.length + 1,
@@ -70,7 +78,7 @@ export function polygons(): string {
     height: shown.height,
     objects: on(index).map(({ thing, mask }) => ({
       object_id: thing.id,
-      name: thing.name,
+      name: called(thing),
       polygons: mask.loops.filter((loop) => area(loop) > 0).map((outer) => ({
         outline: pairs(outer),
         holes: mask.loops.filter((loop) => area(loop) < 0 && isWithin(loop, outer, mask.loops)).map(pairs),

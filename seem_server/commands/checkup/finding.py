@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -11,6 +13,13 @@ from seem_wire.errors import SeemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+PIP = f"{shlex.quote(sys.executable)} -m pip"
+"""That of the environment which this runs in, whichever is first on the path."""
+
+SERVE_REMEDY = (
+    f"{PIP} install 'seem-server[serve]', or with [gpu] in its place for a GPU of NVIDIA."
+)
 
 
 class State(StrEnum):
@@ -60,6 +69,3 @@ def looked(subject: str, look: Callable[[], Finding], *, needed: bool = True) ->
         return Finding(
             subject, State.FAULT, told, "Install anew, and report it if it stays.", needed
         )
-
-
-SERVE_REMEDY = "pip install 'seem-server[serve]', or with [gpu] in its place for a GPU of NVIDIA."

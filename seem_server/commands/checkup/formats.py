@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seem_server.commands.checkup.finding import SERVE_REMEDY, Finding, State
+from seem_server.commands.checkup.finding import PIP, SERVE_REMEDY, Finding, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ def check_images(
                 right.append(kind)
                 continue
             told = f"{kind} is read, and its colours are wrong"
-        mend = f"pip install --force-reinstall pillow, or {SERVE_REMEDY}"
+        mend = f"{PIP} install --force-reinstall pillow, or {SERVE_REMEDY}"
         findings.append(Finding("images", State.FAULT, told, mend))
     if right:
         findings.insert(0, Finding("images", State.OK, f"{', '.join(right)} are read"))
@@ -77,7 +77,7 @@ def drawn_text() -> Pixels:
 
 def check_text(draw: Callable[[], Pixels] = drawn_text) -> Finding:
     """Whether labels can be written into overlays and diagrams."""
-    mend = f"pip install --force-reinstall pillow, or {SERVE_REMEDY}"
+    mend = f"{PIP} install --force-reinstall pillow, or {SERVE_REMEDY}"
     try:
         is_seen = bool(draw().any())
     except (ImportError, OSError) as error:  # Pillow was built without FreeType
@@ -94,7 +94,7 @@ def check_video() -> Finding:
         import av  # noqa: PLC0415  (an extra)
     except ImportError as error:
         told = f"{error.name or 'PyAV'} is not installed; folders of images are read"
-        mend = "pip install 'seem-server[video]'."
+        mend = f"{PIP} install 'seem-server[video]'."
         return Finding("video files", State.MISSING, told, mend, needed=False)
     from seem_client.video_file import VideoFile  # noqa: PLC0415  (only where there is PyAV)
 
@@ -109,7 +109,7 @@ def check_video() -> Finding:
     known = [name for name in VIDEO_CODECS if name in av.codecs_available]
     told = f"PyAV {av.__version__} reads {', '.join(known)}"
     if pixels is None or not _is_right(pixels):
-        mend = "pip install --force-reinstall 'seem-server[video]'."
+        mend = f"{PIP} install --force-reinstall 'seem-server[video]'."
         told = f"{told}, and a frame that it wrote came back wrong"
         return Finding("video files", State.FAULT, told, mend, needed=False)
     return Finding("video files", State.OK, told, needed=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-from seem_server.commands.checkup.finding import Finding, State
+from seem_server.commands.checkup.finding import PIP, Finding, State
 from seem_server.runtime.device_memory import DRIVER
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def check_gpu(gpus: Sequence[str] | None, providers: Sequence[str], active: str)
         "Serve with --provider cuda: its error names the libraries of CUDA and cuDNN that are "
         "missing; install them."
         if on_cuda
-        else "pip uninstall -y onnxruntime, then pip install 'seem-server[gpu]'."
+        else f"{PIP} uninstall -y onnxruntime, then {PIP} install 'seem-server[gpu]'."
     )
     told = f"{told}: not used, the model runs on {active or 'nothing'}"
     return Finding("GPU", State.FAULT, told, mend, needed=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seem_server.commands.checkup.finding import SERVE_REMEDY, Finding, State
+from seem_server.commands.checkup.finding import PIP, SERVE_REMEDY, Finding, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +19,8 @@ SERVE, GPU = "serve", "gpu"
 OF_DEVELOPERS = frozenset({"test", "dev", "pretrained-text"})
 
 _ANEW = (
-    f"pip uninstall -y {CPU_RUNTIME} {GPU_RUNTIME}, then pip install 'seem-server[gpu]' for a GPU, "
-    "or 'seem-server[serve]' for the CPU."
+    f"{PIP} uninstall -y {CPU_RUNTIME} {GPU_RUNTIME}, then {PIP} install 'seem-server[gpu]' "
+    "for a GPU, or 'seem-server[serve]' for the CPU."
 )
 
 PURPOSES = {
@@ -101,7 +101,8 @@ def check_messages(implementation: str) -> Finding:
     if implementation != "python":
         return Finding("protobuf", State.OK, f"compiled ({implementation})")
     mend = (
-        "Unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or pip install --force-reinstall protobuf."
+        "Unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or "
+        f"{PIP} install --force-reinstall protobuf."
     )
     told = "runs without its compiled part: messages take many times as long"
     return Finding("protobuf", State.FAULT, told, mend, needed=False)
@@ -130,7 +131,7 @@ def _fits(wanted: Requirement, version: str | None) -> bool:
 def _wrong(wanted: Requirement, version: str | None, extra: str) -> Finding | None:
     if _fits(wanted, version):
         return None
-    mend = f"pip install --upgrade 'seem-server[{extra}]'."
+    mend = f"{PIP} install --upgrade 'seem-server[{extra}]'."
     if version is None:
         return Finding(
             wanted.name, State.MISSING, f"{wanted.specifier} is asked", mend, needed=False
@@ -140,7 +141,7 @@ def _wrong(wanted: Requirement, version: str | None, extra: str) -> Finding | No
 
 
 def _extra(name: str, wanted: Sequence[Requirement], installed: Installed) -> Finding:
-    subject, mend = f"extra {name}", f"pip install --upgrade 'seem-server[{name}]'."
+    subject, mend = f"extra {name}", f"{PIP} install --upgrade 'seem-server[{name}]'."
     purpose = f"for {PURPOSES.get(name, name)}: "
     versions = {one.name: installed(one.name) for one in wanted}
     told = ", ".join(f"{one} {version}" for one, version in versions.items() if version)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from seem_server.commands.checkup.finding import Finding, State, looked
@@ -41,3 +43,10 @@ def test_what_a_check_raises_is_a_finding_that_says_how_to_mend_it(error, state,
 def test_what_a_check_finds_is_handed_on():
     found = Finding("this", State.OK, "so")
     assert looked("that", lambda: found) is found
+
+
+def test_what_is_missing_is_to_be_installed_where_this_runs():
+    def look():
+        raise ModuleNotFoundError("no", name="scipy")
+
+    assert looked("this", look).mend.startswith(f"{sys.executable} -m pip install ")

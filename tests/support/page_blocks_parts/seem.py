@@ -17,7 +17,7 @@ def main(arguments):
     command = [sys.executable, "-m", "seem_server", *arguments]
     if not SERVING & set(arguments[:1]) or "--help" in arguments:
         os.execv(sys.executable, command)
-    kept = Path(os.environ["SEEM_SERVICES"], "-".join(arguments[: 1 + (arguments[0] == "adapter")]))
+    kept = Path(os.environ["SEEM_SERVICES"], name_of(arguments))
     if kept.exists():  # a reader would have pressed Ctrl-C
         end(int(kept.read_text("ascii")))
     said = Path(f"{os.environ['SEEM_SERVICES']}.{kept.name}")
@@ -31,6 +31,14 @@ def main(arguments):
             return server.returncode
         time.sleep(PAUSE_S)
     return 0
+
+
+def name_of(arguments):
+    """What a service is called: servers on different ports are several."""
+    if arguments[0] != "serve":
+        return "-".join(arguments[: 1 + (arguments[0] == "adapter")])
+    port = arguments.index("--port") + 1 if "--port" in arguments else 0
+    return f"serve-{arguments[port] if port else os.environ['SEEM_PORT']}"
 
 
 def is_ready(said):
