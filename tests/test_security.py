@@ -409,7 +409,7 @@ def test_the_certificate_for_trying_out_is_one_that_clients_trust(files):
     page = (ROOT / "docs/operating.md").read_text("utf-8")
     (recipe,) = re.findall(r"^openssl .*$", page, re.MULTILINE)
     subprocess.run(shlex.split(recipe), cwd=files.folder, check=True, capture_output=True)
-    made = [str(files.folder / name) for name in ("server.pem", "server.key")]
+    made = [str(files.folder / name) for name in ("tls.crt", "tls.key")]
     with (
         guarded_address(files, tls_cert=made[0], tls_key=made[1]) as running,
         seem_client.connect(running.address, token=TOKEN, tls=made[0]) as client,
