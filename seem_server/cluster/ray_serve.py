@@ -3,8 +3,9 @@
     gateway ── work, by image ──> Decoder (an engine) ── pixels of a new image ──> Encoder
                                           └── features, through Ray's object store ──┘
 
-Ray Serve sends requests of one `multiplexed_model_id`, the image's key, to the decoder that has it,
-starts and ends replicas as they are needed, and places them where there are GPUs. Without encoders
+A request names its route, the image's key, as its `multiplexed_model_id`, by which `router` chooses
+the decoder. Ray Serve starts and ends replicas as they are needed, and places them where there are
+GPUs. Without encoders
 a decoder encodes by itself. Here alone Ray is imported.
 """
 
@@ -22,6 +23,7 @@ import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve._private import replica as replica_of_ray
+from ray.serve.config import RequestRouterConfig
 from ray.serve.exceptions import RayServeException
 
 from seem_server.cluster import loopback
@@ -49,8 +51,7 @@ REACH_S = 5.0
 APP, DECODER, ENCODER = "seem", "decoder", "encoder"
 NAMESPACE = "seem"
 
-ROUTES = 512
-"""Images that a decoder is known to hold; what is forgotten so is sent to any."""
+ROUTER = "seem_server.cluster.router.RouteRouter"
 
 ONGOING = 64
 """Pieces of work that wait in a decoder at once; its own scheduler orders them."""
@@ -116,14 +117,8 @@ class Decoder:
         self._engine = make_engine()
         self._replica = Replica(self._engine, None if encoder is None else encoder.encode.remote)
 
-    @serve.multiplexed(max_num_models_per_replica=ROUTES)
-    async def hold(self, route: str) -> str:
-        """Tells Ray Serve that work of this route belongs here."""
-        return route
-
     async def carry_out(self, work: Work, images: Mapping[str, Any], tenant: str) -> Reply:
         """See `Replica.carry_out`; `images` are references to pixels."""
-        await self.hold(serve.get_multiplexed_model_id())
         lacking = self._replica.lacks(work)
         pixels = {}
         for key in lacking & images.keys():
@@ -233,7 +228,11 @@ def application(
         scaling = {"min_replicas": plan.replicas, "max_replicas": plan.most_replicas}
         count = {"autoscaling_config": scaling | {"target_ongoing_requests": 2}}
     decoder = serve.deployment(Decoder).options(
-        name=DECODER, health_check_period_s=2, **count, **options
+        name=DECODER,
+        health_check_period_s=2,
+        request_router_config=RequestRouterConfig(request_router_class=ROUTER),
+        **count,
+        **options,
     )
     return decoder.bind(make_engine, None if encoder is None else encoder.bind(make_backend))
 

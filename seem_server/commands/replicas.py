@@ -37,6 +37,8 @@ LEAST = 0.85
 """Of N times what one replica answers, what N should."""
 
 PATIENT = ("--max-wait-s", "600", "--max-waiting", "4096", "--max-sessions", "1024")
+ALONE = ("--max-batch", "1")
+"""A replica does one click at a time, so that what it can do is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ async def bench_replicas(*, seconds: float) -> ReplicasBench:
     with progress(len(REPLICAS), "gateway") as done:
         for replicas in REPLICAS:
             model = ("--bundle", "fake", "--fake-decode-s", str(CLICK_S), "--store", "memory")
-            async with ServerProcess(*model, *PATIENT, *ray_flags(replicas)) as server:
+            flags = (*model, *PATIENT, *ALONE, *ray_flags(replicas))
+            async with ServerProcess(*flags) as server:
                 async with seem_client.connect_async(server.address, token="") as client:
                     photos = list(made_photos(EACH * replicas))
                     answered.append(await clicks_s(client, photos, seconds=seconds))
