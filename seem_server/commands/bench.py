@@ -19,6 +19,7 @@ from seem_server.commands.progress import progress
 from seem_server.commands.reach import add_reach_options, reach_process
 from seem_wire import types
 from seem_wire.convert import command_to_proto, reply_to_proto
+from seem_wire.errors import InvalidValue
 from seem_wire.prompts import ObjectPrompt, Point
 
 if TYPE_CHECKING:
@@ -265,8 +266,15 @@ def _add_options(
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measures; gives the exit code. Raises SeemError where the server cannot be had."""
+    """Measures; gives the exit code.
+
+    Raises:
+        InvalidValue: A server is named to a benchmark that runs its own.
+        SeemError: The server cannot be had.
+    """
     if arguments.what in ELSEWHERE:
+        if arguments.server is not None:
+            raise InvalidValue("This measures a server of its own: leave --server out.")
         module = importlib.import_module(f"seem_server.commands.{ELSEWHERE[arguments.what]}")
         code: int = module.run(arguments)
         return code

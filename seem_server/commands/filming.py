@@ -30,7 +30,6 @@ from seem_server.commands.goals import Bound, Goal, Measured, Verdict, as_lines,
 from seem_server.commands.progress import progress
 from seem_server.commands.reach import free_port, server_process
 from seem_server.session.records import replay
-from seem_wire.errors import InvalidValue
 
 if TYPE_CHECKING:
     import argparse
@@ -203,11 +202,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measures; gives the exit code.
 
     Raises:
-        InvalidValue: A server that runs already is named.
         SeemError: The server cannot be had, or follows nothing.
     """
-    if arguments.server is not None:
-        raise InvalidValue("This measures a server of its own: leave --server out.")
     port = free_port()
     with TemporaryDirectory(prefix="seem-video-") as folder:
         store = Path(folder) / "sessions.sqlite"

@@ -21,7 +21,6 @@ from seem_server.commands.bench import IMAGE_SIZE, Spread, legend
 from seem_server.commands.stages import Stages, demands
 from seem_server.runtime.bundle import read_bundle
 from seem_server.runtime.onnx_backend import open_backend
-from seem_wire.errors import InvalidValue
 
 if TYPE_CHECKING:
     import argparse
@@ -72,8 +71,6 @@ class FloorBench:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures; gives the exit code. Raises SeemError where the bundle cannot be had."""
-    if arguments.server is not None:
-        raise InvalidValue("Floors are those of this machine: leave --server away.")
     own = settings.read(arguments, os.environ)
     threads = own.threads or len(os.sched_getaffinity(0))
     result = bench_floor(

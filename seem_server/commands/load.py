@@ -34,7 +34,7 @@ from seem_server.commands.bench import COURSE, IMAGE_SIZE, WARM_UP_CLICKS, made_
 from seem_server.commands.progress import progress
 from seem_server.commands.serving import ServerProcess
 from seem_server.service.callers import line_of, make_token
-from seem_wire.errors import GRPC_STATUS, InvalidValue, SeemError
+from seem_wire.errors import GRPC_STATUS, SeemError
 
 if TYPE_CHECKING:
     import argparse
@@ -237,11 +237,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Loads a server; gives the exit code: 1 where a click never ended, or was refused wrongly.
 
     Raises:
-        InvalidValue: A server that runs already is named, or its own does not start.
+        InvalidValue: Its own server does not start.
         SeemError: A session cannot be had.
     """
-    if arguments.server is not None:
-        raise InvalidValue("This loads a server of its own: leave --server out.")
     report = asyncio.run(_in_own_server(arguments))
     print(json.dumps(asdict(report)) if arguments.json else as_text(report))
     return 0 if report.refused_well else 1

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 import seem_client
 from seem_server import settings
 from seem_server.commands.bench import IMAGE_SIZE, Spread, made_photos
+from seem_server.commands.clicks import iou
+from seem_server.commands.progress import progress
 from seem_server.commands.reach import server_process
 from seem_server.runtime.bundle import read_bundle
 from seem_wire import rle
@@ -112,11 +113,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         SeemError: A server cannot be had.
-        InvalidValue: A server that runs already is named, or a bundle without its checkpoint.
+        InvalidValue: A bundle is named without its checkpoint.
         NotOffered: PyTorch is not installed.
     """
-    if arguments.server is not None:
-        raise InvalidValue("This runs servers of its own: leave --server out.")
     if arguments.published and not arguments.checkpoint:
         raise InvalidValue("Name the --checkpoint, too, of which --published was made.")
     if importlib.util.find_spec("torch") is None:
@@ -235,20 +234,22 @@ def bench_rivals(there: Field, folder: Path, *, pictures: int) -> RivalsBench:
     firsts: dict[str, list[float]] = {name: [] for name in there.contestants}
     laters: dict[str, list[float]] = {name: [] for name in there.contestants}
     agreements = []
-    photos = tqdm(made_photos(pictures + 1), total=pictures + 1, unit="picture", file=sys.stderr)
-    for number, photo in enumerate(photos):
-        image, clicks = folder / f"{number}.jpg", _clicks(number)
-        image.write_bytes(photo)
-        masks = {}
-        for name, contestant in there.contestants.items():
-            first = contestant.first(image, clicks[0])
-            later = [contestant.later(clicks[:n]) for n in range(2, CLICKS + 1)]
-            masks[name] = first.mask
-            if number:
-                firsts[name].append(first.ms)
-                laters[name] += [one.ms for one in later]
-        if {PUBLISHED, REFERENCE} <= masks.keys():
-            agreements.append(_iou(masks[PUBLISHED], masks[REFERENCE]))
+    with progress(pictures + 1, "picture") as done:
+        for number, photo in enumerate(made_photos(pictures + 1)):
+            image, clicks = folder / f"{number}.jpg", _clicks(number)
+            image.write_bytes(photo)
+            masks = {}
+            for name, contestant in there.contestants.items():
+                first = contestant.first(image, clicks[0])
+                later = [contestant.later(clicks[:n]) for n in range(2, CLICKS + 1)]
+                masks[name] = first.mask
+                if number:
+                    firsts[name].append(first.ms)
+                    laters[name] += [one.ms for one in later]
+            if {PUBLISHED, REFERENCE} <= masks.keys():
+                everywhere = np.ones(IMAGE_SIZE, np.bool_)
+                agreements.append(iou(masks[PUBLISHED], masks[REFERENCE], everywhere))
+            done()
     rows = [Row(name, Spread.of(firsts[name]), Spread.of(laters[name])) for name in firsts]
     return RivalsBench(
         threads=there.threads,
@@ -300,11 +301,6 @@ def _done(module: str, *options: str) -> None:
     done = subprocess.run(command, stdout=sys.stderr, check=False)  # noqa: S603  (as above)
     if done.returncode:
         raise InvalidValue(f"{' '.join(command)} failed.")
-
-
-def _iou(one: Mask, other: Mask) -> float:
-    union = np.count_nonzero(one | other)
-    return float(np.count_nonzero(one & other) / union) if union else 1.0
 
 
 def as_text(result: RivalsBench) -> str:

@@ -85,11 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Soaks; gives the exit code: 1 where a click never ended, or something was left.
 
     Raises:
-        InvalidValue: A server that runs already is named.
         SeemError: The server does not start.
     """
-    if arguments.server is not None:
-        raise InvalidValue("This soaks a server of its own: leave --server out.")
     clicks, annotators = max(arguments.clicks, 1), max(arguments.annotators, 1)
     port = free_port()
     with TemporaryDirectory(prefix="seem-soak-") as folder:

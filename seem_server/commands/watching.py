@@ -22,7 +22,6 @@ from seem_server import settings
 from seem_server.commands.bench import COURSE, IMAGE_SIZE, WARM_UP_CLICKS, Spread, made_photos
 from seem_server.commands.progress import progress
 from seem_server.commands.reach import free_port, server_process
-from seem_wire.errors import InvalidValue
 
 if TYPE_CHECKING:
     import argparse
@@ -55,10 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         SeemError: A server cannot be had.
-        InvalidValue: A server that runs already is named.
     """
-    if arguments.server is not None:
-        raise InvalidValue("This runs servers of its own: leave --server out.")
     plain = replace(settings.read(arguments, os.environ), metrics_port=0, store="memory")
     with ExitStack() as stack:
         if arguments.what == "watching":

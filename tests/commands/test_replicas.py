@@ -16,7 +16,7 @@ from seem_server.settings import Settings
 def test_annotators_click_without_a_pause_for_as_long_as_they_are_told():
     async def click(address):
         async with seem_client.connect_async(address, token="") as client:
-            return await replicas.clicks_s(client, list(made_photos(2)), seconds=1)
+            return await replicas.clicks_s(client, list(made_photos(2)), seconds=3)
 
     patient = Settings(bundle="fake", fake_decode_s=0.05, max_wait_s=60, store="memory")
     with local_server(patient) as address:
