@@ -136,6 +136,8 @@ ELSEWHERE = {
 }
 """The modules of all benchmarks but the one here: seconds to import, so one at a time."""
 
+OF_SEVERAL = frozenset({"watching", "keeping", "chaos", "rivals", "replicas"})
+
 COURSE = 5
 """Clicks on an object before the next object: what an annotator needs for most."""
 
@@ -274,7 +276,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.what in ELSEWHERE:
         if arguments.server is not None:
-            raise InvalidValue("This measures a server of its own: leave --server out.")
+            own = "servers" if arguments.what in OF_SEVERAL else "a server"
+            raise InvalidValue(f"This runs {own} of its own: leave --server out.")
         module = importlib.import_module(f"seem_server.commands.{ELSEWHERE[arguments.what]}")
         code: int = module.run(arguments)
         return code
