@@ -18,7 +18,8 @@ def test_annotators_click_without_a_pause_for_as_long_as_they_are_told():
         async with seem_client.connect_async(address, token="") as client:
             return await replicas.clicks_s(client, list(made_photos(2)), seconds=3)
 
-    patient = Settings(bundle="fake", fake_decode_s=0.05, max_wait_s=60, store="memory")
+    one_by_one = {"fake_decode_s": 0.05, "max_batch": 1, "max_wait_s": 60}
+    patient = Settings(bundle="fake", store="memory", **one_by_one)
     with local_server(patient) as address:
         found = asyncio.run(click(address))
     assert 0 < found <= 20.5  # one device: a click of 50 ms after the other
