@@ -5,8 +5,7 @@
 
 A request names its route, the image's key, as its `multiplexed_model_id`, by which `router` chooses
 the decoder. Ray Serve starts and ends replicas as they are needed, and places them where there are
-GPUs. Without encoders
-a decoder encodes by itself. Here alone Ray is imported.
+GPUs. Without encoders a decoder encodes by itself. Ray is imported here and in `router` alone.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ from seem_server.cluster import loopback
 from seem_server.cluster.engine import ReplicaLost
 from seem_server.cluster.replica import Replica
 from seem_server.engine import preprocess
+from seem_server.runtime.stacking import sharing
 from seem_wire.errors import Disconnected, Internal
 
 if TYPE_CHECKING:
@@ -100,13 +100,11 @@ class Encoder:
         manifest = self._backend.manifest
         prepared = [preprocess.prepare(image, manifest) for image in images]
         inputs = [preprocess.to_input(one, manifest) for one in prepared]
-        found: dict[int, tuple[Float32, ...]] = {}
-        for shape in {one.shape for one in inputs}:
-            alike = [place for place, one in enumerate(inputs) if one.shape == shape]
-            made = self._backend.encode(np.concatenate([inputs[place] for place in alike]))
-            for place, features in zip(alike, made, strict=True):
-                found[place] = self._backend.arrays_of(features)
-        return [found[place] for place in range(len(images))]
+        found: list[tuple[Float32, ...]] = []
+        for alike in sharing(inputs, lambda one: one.shape):
+            made = self._backend.encode(np.concatenate(alike))
+            found += [self._backend.arrays_of(features) for features in made]
+        return found
 
 
 class Decoder:

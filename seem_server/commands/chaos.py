@@ -28,7 +28,7 @@ import seem_client
 from seem_server import settings
 from seem_server.commands.gateways import Gateways, Plan
 from seem_server.commands.progress import progress
-from seem_server.commands.serving import STARTING_S, ServerProcess
+from seem_server.commands.serving import PATIENT, STARTING_S, ServerProcess
 from seem_wire.errors import CallerError, SeemError
 
 if TYPE_CHECKING:
@@ -54,9 +54,6 @@ longer; or, where it is too slow for that, until its longest life is over."""
 
 PAUSE_S = 0.05
 """An annotator's longest pause between two commands."""
-
-PATIENT = ("--max-wait-s", "600", "--max-waiting", "4096")
-"""Nobody is refused for want of room, which a busy machine lacks: what is looked for is loss."""
 
 _MOVES = {
     "click": 0.42,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from seem_server.commands.serving import PATIENT
+
 NAMED = b"ray::ServeReplica:seem:decoder"
 """What Ray calls the process of a replica that answers clicks."""
 
@@ -12,6 +14,12 @@ NAMED = b"ray::ServeReplica:seem:decoder"
 def ray_flags(replicas: int) -> tuple[str, ...]:
     """The flags of a gateway with so many replicas, more than there are cores if need be."""
     return "--engine", "ray", "--replicas", str(replicas), "--replica-cpus", "0.1"
+
+
+def waiting_flags(replicas: int, *, encode_s: float = 0.0, click_s: float) -> tuple[str, ...]:
+    """The flags of one whose model takes so long and computes nothing, and that refuses nobody."""
+    times = ("--fake-encode-s", str(encode_s), "--fake-decode-s", str(click_s))
+    return ("--bundle", "fake", *times, "--store", "memory", *PATIENT, *ray_flags(replicas))
 
 
 def decoder_pids(gateway: int | None) -> list[int]:

@@ -13,6 +13,10 @@ from seem_client.channel import error_of, reach_of
 if TYPE_CHECKING:
     import argparse
 
+    from seem_client.channel import Reach
+
+SERVING = "SERVING"
+
 TIMEOUT_S = 4.0
 """Less than the five seconds that who watches a container commonly waits."""
 
@@ -49,13 +53,22 @@ def run(arguments: argparse.Namespace) -> int:
         tls=arguments.tls_ca or arguments.tls,
         client_cert=arguments.client_cert,
     )
+    status = status_of(reach, arguments.server, timeout_s=arguments.timeout_s)
+    print(json.dumps({"status": status}) if arguments.json else status)
+    return int(status != SERVING)
+
+
+def status_of(reach: Reach, address: str, *, service: str = "", timeout_s: float) -> str:
+    """What the health service says of `service`, or without one of the server as a whole.
+
+    Raises:
+        SeemError: Nothing answers, or something else does.
+    """
     with reach.channel() as channel:
         asking = health_pb2_grpc.HealthStub(channel).Check
         try:
-            # An empty name asks for the server as a whole.
-            answer = asking(health_pb2.HealthCheckRequest(), timeout=arguments.timeout_s)
+            answer = asking(health_pb2.HealthCheckRequest(service=service), timeout=timeout_s)
         except grpc.RpcError as failure:
-            raise error_of(failure, arguments.server) from None
-    status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
-    print(json.dumps({"status": status}) if arguments.json else status)
-    return int(answer.status != health_pb2.HealthCheckResponse.SERVING)
+            raise error_of(failure, address) from None
+    status: str = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    return status

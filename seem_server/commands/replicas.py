@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import seem_client
 from seem_server.commands.bench import IMAGE_SIZE, made_photos
-from seem_server.commands.decoders import ray_flags
+from seem_server.commands.decoders import waiting_flags
 from seem_server.commands.progress import progress
 from seem_server.commands.serving import ServerProcess
 
@@ -35,7 +35,7 @@ EACH = 8
 LEAST = 0.85
 """Of N times what one replica answers, what N should."""
 
-PATIENT = ("--max-wait-s", "600", "--max-waiting", "4096", "--max-sessions", "1024")
+ROOM = ("--max-sessions", "1024")
 ALONE = ("--max-batch", "1")
 """A replica does one click at a time, so that what it can do is known."""
 
@@ -78,8 +78,7 @@ async def bench_replicas(*, seconds: float) -> ReplicasBench:
     answered = []
     with progress(len(REPLICAS), "gateway") as done:
         for replicas in REPLICAS:
-            model = ("--bundle", "fake", "--fake-decode-s", str(CLICK_S), "--store", "memory")
-            flags = (*model, *PATIENT, *ALONE, *ray_flags(replicas))
+            flags = (*ROOM, *ALONE, *waiting_flags(replicas, click_s=CLICK_S))
             async with ServerProcess(*flags) as server:
                 async with seem_client.connect_async(server.address, token="") as client:
                     photos = list(made_photos(EACH * replicas))

@@ -13,6 +13,7 @@ import bisect
 import json
 import os
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -163,16 +164,19 @@ def need(times: StageTimes, routing: Routing, *, batched: bool, price: float | N
         times = replace(times, most=1)
     habits = Habits()
 
-    def in_time(annotators: int, machines: int) -> bool:
+    @cache
+    def outcome_of(annotators: int, machines: int) -> Outcome:
         fleet = Fleet(machines, times, routing=routing)
-        found = simulation.simulate(annotators, fleet, habits, seconds=SIMULATED_S)
+        return simulation.simulate(annotators, fleet, habits, seconds=SIMULATED_S)
+
+    def in_time(annotators: int, machines: int) -> bool:
+        found = outcome_of(annotators, machines)
         return found.click_ms[1] <= GOAL_MS and found.busy < 1
 
     per_machine = _first(ANNOTATORS, lambda count: not in_time(count + 1, 1))
     enough = 1 + _first(MOST_MACHINES, lambda count: in_time(ANNOTATORS, count + 1))
     machines = enough if enough <= MOST_MACHINES else None
-    fleet = Fleet(machines or MOST_MACHINES, times, routing=routing)
-    outcome = simulation.simulate(ANNOTATORS, fleet, habits, seconds=SIMULATED_S)
+    outcome = outcome_of(ANNOTATORS, machines or MOST_MACHINES)
     cost = None if price is None or machines is None else price * machines
     return Need(times.most > 1, routing, per_machine, machines, outcome, cost)
 

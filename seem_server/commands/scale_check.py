@@ -20,7 +20,7 @@ import numpy as np
 import seem_client
 from seem_server.commands import simulation
 from seem_server.commands.bench import IMAGE_SIZE, made_photos
-from seem_server.commands.decoders import ray_flags
+from seem_server.commands.decoders import waiting_flags
 from seem_server.commands.progress import progress
 from seem_server.commands.reach import server_process
 from seem_server.commands.serving import ServerProcess
@@ -47,9 +47,6 @@ WAITING = StageTimes(encode_ms=100, click_ms=50)
 PHOTOS = 96
 """Different ones: everybody has some of his own."""
 
-PATIENT = ("--max-wait-s", "600", "--max-waiting", "4096", "--store", "memory")
-"""Nobody is refused in a simulation."""
-
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -75,8 +72,7 @@ async def check(own: Settings, times: StageTimes, *, seconds: float) -> list[Che
             done()
         for replicas in in_ray:
             encode_s, click_s = (ms / 1000 for ms in (WAITING.encode_ms, WAITING.click_ms))
-            model = ("--fake-encode-s", str(encode_s), "--fake-decode-s", str(click_s))
-            flags = ("--bundle", "fake", *model, *PATIENT, *ray_flags(replicas))
+            flags = waiting_flags(replicas, encode_s=encode_s, click_s=click_s)
             async with ServerProcess(*flags) as server:
                 annotators = EACH * replicas
                 real = await _at(server.address, annotators, habits, photos, seconds=seconds)

@@ -18,6 +18,10 @@ STARTING_S = 60.0
 """How long a server is given to start: it reads and checks its bundle."""
 
 
+PATIENT = ("--max-wait-s", "600", "--max-waiting", "4096")
+"""Flags of a server that refuses nobody for want of room, which a busy machine lacks."""
+
+
 class ServerProcess:
     """`seem serve` with some flags, on one port for all its lives. Leaving the block kills it."""
 

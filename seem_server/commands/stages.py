@@ -101,7 +101,7 @@ class Stages:
 
     def nbytes(self) -> Mapping[str, int]:
         """The bytes that each stage takes and gives; without a graph's weights."""
-        said, made = packing.pack(self._said, self._prepared.layout.frame, self._manifest), 0
+        said = self._pack()
         made = sum(getattr(said, one.name).nbytes for one in fields(said))
         masks = self._pixels.nbytes // 3  # a byte a pixel
         counts = sum(len(one.rle.counts) for one in self._masks)

@@ -238,7 +238,7 @@ class OnnxBackend:
             return [OnnxFeatures(tuple(tensors))]
         arrays = [tensor.numpy() for tensor in tensors]
         return [
-            OnnxFeatures(tuple(graph.put(array[index : index + 1]) for array in arrays))
+            self.features_of([array[index : index + 1] for array in arrays])
             for index in range(len(images))
         ]
 

@@ -11,10 +11,8 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-import grpc
-
 import seem_client
-from seem_client.channel import error_of, is_loopback, reach_of
+from seem_client.channel import is_loopback, reach_of
 from seem_server.commands.checkup.finding import Finding, State, looked
 from seem_wire.errors import NotOffered, Unauthenticated
 from seem_wire.v1 import seem_pb2 as pb
@@ -128,17 +126,11 @@ def judge_certificate(version: str, end: datetime, *, now: datetime) -> Finding:
 
 def check_health(place: Place) -> Finding:
     """What the server says of itself, which it tells anybody."""
-    from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415  (comes with `serve`)
+    from seem_server.commands import health  # noqa: PLC0415  (its library comes with `serve`)
 
     reach = reach_of(place.address, token="", tls=place.tls, client_cert=place.client_cert)
-    with reach.channel() as channel:
-        request = health_pb2.HealthCheckRequest(service=SERVICE)
-        try:
-            reply = health_pb2_grpc.HealthStub(channel).Check(request, timeout=PATIENCE_S)
-        except grpc.RpcError as failure:
-            raise error_of(failure, place.address) from failure
-    said = health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)
-    if reply.status == health_pb2.HealthCheckResponse.SERVING:
+    said = health.status_of(reach, place.address, service=SERVICE, timeout_s=PATIENCE_S)
+    if said == health.SERVING:
         return Finding("health", State.OK, said)
     mend = "Wait until its model is loaded; if it stays, its log says why."
     return Finding("health", State.FAULT, said, mend)
