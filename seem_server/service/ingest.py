@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from seem_wire.errors import ImageEmpty, ImageTooLarge, ImageTruncated, ImageUnreadable
+from seem_wire.greys import spread_grey
 from seem_wire.rle import MAX_SIDE
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> Pixels:
     if image.mode in _DEEP_GREYS:
-        return _spread(np.asarray(image))
+        return spread_grey(np.asarray(image))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, _WHITE)
@@ -113,18 +114,6 @@ def _copied(image: Image.Image) -> Pixels:
         bottom = min(top + _STRIP, height)
         pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
     return pixels
-
-
-def _spread(grey: npt.NDArray[np.generic]) -> Pixels:
-    """Deep grey (H, W) as RGB: its darkest value black, its brightest white; NaN is black."""
-    values = grey.astype(np.float64)
-    finite = np.isfinite(values)
-    if not finite.any():
-        raise ImageUnreadable("The image has no pixel of a finite value.")
-    low, high = float(values[finite].min()), float(values[finite].max())
-    shares = (np.clip(np.nan_to_num(values, nan=low), low, high) - low) / ((high - low) or 1.0)
-    levels = np.rint(shares * 255).astype(np.uint8)
-    return np.repeat(levels[:, :, None], 3, axis=2)
 
 
 def _refuse(data: bytes, error: Exception) -> NoReturn:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from seem_client.png import encode_png
 from seem_wire.errors import ImageEmpty, ImageUnreadable, InvalidValue, LibraryMissing
+from seem_wire.greys import spread_grey
 
 _RGB = 3
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
@@ -116,10 +117,7 @@ def image_pixels(image: ImageLike) -> npt.NDArray[np.uint8]:
 def _shown(image: Any) -> npt.NDArray[np.uint8]:
     """A PIL image as the server sees it: on white, a deep grey spread over all brightnesses."""
     if image.mode[0] in "IF":
-        values = np.asarray(image, np.float64)
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
-        grey = np.rint(255 * (np.nan_to_num(values, nan=low) - low) / ((high - low) or 1.0))
-        return np.repeat(grey.astype(np.uint8)[:, :, None], _RGB, axis=2)
+        return spread_grey(np.asarray(image))
     if image.has_transparency_data:
         drawn = np.asarray(image.convert("RGBA"), np.float32)
         share = drawn[:, :, _RGB:] / 255
